@@ -1,0 +1,83 @@
+//! Keyset pages: a list answers `items` and an opaque `next` cursor. A cursor names the last row
+//! seen, so that rows inserted meanwhile neither repeat nor vanish.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use crate::{FieldError, Problem};
+
+/// How many items a page has when nobody says.
+pub const DEFAULT_LIMIT: u32 = 50;
+/// How many items a page may have.
+pub const MAX_LIMIT: u32 = 200;
+
+/// One page of a list.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Pass it as `cursor` to get the following page; null on the last.
+    pub next: Option<String>,
+}
+
+/// `?limit=&cursor=`
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct PageQuery {
+    /// Rows on a page: 1 to 200, 50 unless said.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+}
+
+impl PageQuery {
+    /// Rows to show, within 1 to [`MAX_LIMIT`].
+    pub fn limit(&self) -> u32 {
+        self.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT)
+    }
+
+    /// The id after which this page begins, or the problem with the cursor.
+    pub fn after<Id: CursorId>(&self) -> Result<Option<Id>, Problem> {
+        let Some(cursor) = &self.cursor else { return Ok(None) };
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
+        match bytes {
+            Some(bytes) => Ok(Some(Id::from_cursor(bytes))),
+            None => Err(Problem::invalid_input(vec![FieldError::new(
+                "cursor",
+                "invalid_cursor",
+                "Pass the `next` of the page before, unchanged.",
+            )])),
+        }
+    }
+}
+
+/// An id that can stand in a cursor.
+pub trait CursorId {
+    /// From the bytes in the cursor.
+    fn from_cursor(bytes: [u8; 16]) -> Self;
+    /// To the bytes in the cursor.
+    fn to_cursor(&self) -> [u8; 16];
+}
+
+impl CursorId for crate::SessionId {
+    fn from_cursor(bytes: [u8; 16]) -> Self {
+        Self::from_bytes(bytes)
+    }
+
+    fn to_cursor(&self) -> [u8; 16] {
+        *self.as_bytes()
+    }
+}
+
+impl<T> Page<T> {
+    /// Makes a page from `limit + 1` rows at most: the one too many says that there is more.
+    pub fn from_rows<Id: CursorId>(mut rows: Vec<T>, limit: u32, id: impl Fn(&T) -> Id) -> Self {
+        let limit = limit as usize;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows.last().filter(|_| more).map(|row| URL_SAFE_NO_PAD.encode(id(row).to_cursor()));
+        Self { items: rows, next }
+    }
+}

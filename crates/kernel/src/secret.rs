@@ -1,0 +1,240 @@
+//! Secrets: the master key, what is derived from it, and values that must not be printed.
+//!
+//! Everything that Usher keeps secret is derived from one master key with HKDF-SHA256 (RFC 5869)
+//! and a label. The master key is never in the database.
+
+use std::fmt;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
+use aws_lc_rs::{constant_time, hkdf, hmac, rand};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+/// A value that `Debug` does not show and that has no `Display`.
+#[derive(Clone, Default)]
+pub struct Secret<T>(T);
+
+impl<T> Secret<T> {
+    /// Hides a value.
+    pub const fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    /// The value, for the one who needs it.
+    pub const fn expose(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> fmt::Debug for Secret<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// `N` bytes from the cryptographic generator.
+///
+/// # Panics
+/// If the operating system has no randomness to give: nothing may go on without it.
+pub fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    #[expect(clippy::expect_used, reason = "to go on without randomness would be worse than to stop")]
+    rand::fill(&mut bytes).expect("the operating system gives randomness");
+    bytes
+}
+
+/// What a derived key is for. Two purposes never share a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Label {
+    /// HMAC of passwords before they are hashed.
+    PasswordPepper,
+    /// Browser cookies and form tokens.
+    Cookie,
+    /// One-time links and codes.
+    Link,
+    /// Refresh tokens.
+    RefreshToken,
+    /// Names of accounts in tables that must not hold e-mail addresses.
+    BlindIndex,
+    /// The key that encrypts other keys at rest.
+    KeyEncryption,
+}
+
+impl Label {
+    const fn as_bytes(self) -> &'static [u8] {
+        match self {
+            Self::PasswordPepper => b"usher/v1/password-pepper",
+            Self::Cookie => b"usher/v1/cookie",
+            Self::Link => b"usher/v1/link",
+            Self::RefreshToken => b"usher/v1/refresh-token",
+            Self::BlindIndex => b"usher/v1/blind-index",
+            Self::KeyEncryption => b"usher/v1/key-encryption",
+        }
+    }
+}
+
+/// The one key from which all others are derived: at least 32 bytes.
+#[derive(Clone)]
+pub struct MasterKey(Zeroizing<Vec<u8>>);
+
+/// A master key that cannot be used.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum MasterKeyError {
+    /// It is not base64 (RFC 4648 §4).
+    #[error("the master key is not base64: make one with `openssl rand -base64 32`")]
+    NotBase64,
+    /// It has fewer than 32 bytes.
+    #[error("the master key has {0} bytes and needs at least 32: make one with `openssl rand -base64 32`")]
+    TooShort(usize),
+}
+
+impl MasterKey {
+    /// A new random key.
+    pub fn generate() -> Self {
+        Self(Zeroizing::new(random_bytes::<32>().to_vec()))
+    }
+
+    /// Reads a key from base64.
+    pub fn from_base64(text: &str) -> Result<Self, MasterKeyError> {
+        let bytes = Zeroizing::new(STANDARD.decode(text.trim()).map_err(|_| MasterKeyError::NotBase64)?);
+        if bytes.len() < 32 {
+            return Err(MasterKeyError::TooShort(bytes.len()));
+        }
+        Ok(Self(bytes))
+    }
+
+    /// The key as base64, for its file.
+    pub fn to_base64(&self) -> Zeroizing<String> {
+        Zeroizing::new(STANDARD.encode(&*self.0))
+    }
+
+    fn derive(&self, label: Label) -> Zeroizing<[u8; 32]> {
+        let mut key = Zeroizing::new([0; 32]);
+        let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, b"usher").extract(&self.0);
+        #[expect(clippy::expect_used, reason = "HKDF-SHA256 can give 32 bytes: RFC 5869 §2.3 allows 255 × 32")]
+        prk.expand(&[label.as_bytes()], hkdf::HKDF_SHA256)
+            .and_then(|okm| okm.fill(&mut *key))
+            .expect("32 bytes are within HKDF's reach");
+        key
+    }
+
+    /// The HMAC-SHA256 key for a purpose.
+    pub fn mac_key(&self, label: Label) -> MacKey {
+        MacKey(hmac::Key::new(hmac::HMAC_SHA256, &*self.derive(label)))
+    }
+
+    /// The AES-256-GCM key for a purpose.
+    pub fn sealing_key(&self, label: Label) -> SealingKey {
+        #[expect(clippy::expect_used, reason = "the derived key has the 32 bytes of AES-256")]
+        let key = RandomizedNonceKey::new(&AES_256_GCM, &*self.derive(label)).expect("32 bytes make an AES-256 key");
+        SealingKey(key)
+    }
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MasterKey(…)")
+    }
+}
+
+/// An HMAC-SHA256 key (RFC 2104).
+#[derive(Clone)]
+pub struct MacKey(hmac::Key);
+
+impl MacKey {
+    /// The tag over these parts. Each part is preceded by its length, so that `ab, c` and `a, bc`
+    /// never have the same tag.
+    pub fn sign(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.0);
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        let mut tag = [0; 32];
+        tag.copy_from_slice(context.sign().as_ref());
+        tag
+    }
+
+    /// Whether `tag` is the one over these parts, in constant time.
+    pub fn verify(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
+        equal(&self.sign(parts), tag)
+    }
+}
+
+/// Compares secrets in constant time.
+pub fn equal(one: &[u8], other: &[u8]) -> bool {
+    constant_time::verify_slices_are_equal(one, other).is_ok()
+}
+
+/// An AES-256-GCM key whose nonces are random (96 bits, SP 800-38D §8.2.2).
+pub struct SealingKey(RandomizedNonceKey);
+
+/// What was sealed cannot be opened: wrong key, wrong place, or changed bytes.
+#[derive(Debug, thiserror::Error)]
+#[error("sealed data does not open: the master key is another one, or the data was changed or moved")]
+pub struct Unsealable;
+
+impl SealingKey {
+    /// Encrypts `plain`, bound to `place` (table, column, row).
+    ///
+    /// # Errors
+    /// Only if the input is too large for AES-GCM (64 GiB).
+    pub fn seal(&self, place: &[u8], plain: &[u8]) -> Result<Vec<u8>, Unsealable> {
+        let mut sealed = plain.to_vec();
+        let nonce = self.0.seal_in_place_append_tag(Aad::from(place), &mut sealed).map_err(|_| Unsealable)?;
+        let mut out = nonce.as_ref().to_vec();
+        out.extend_from_slice(&sealed);
+        Ok(out)
+    }
+
+    /// Decrypts what [`SealingKey::seal`] made for the same place.
+    pub fn open(&self, place: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unsealable> {
+        let (nonce, body) = sealed.split_at_checked(12).ok_or(Unsealable)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Unsealable)?;
+        let mut plain = Zeroizing::new(body.to_vec());
+        let length = self.0.open_in_place(nonce, Aad::from(place), &mut plain).map_err(|_| Unsealable)?.len();
+        plain.truncate(length);
+        Ok(plain)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sealed_data_opens_only_in_its_place_and_unchanged() {
+        let key = MasterKey::generate().sealing_key(Label::KeyEncryption);
+        let sealed = key.seal(b"signing_keys/private/1", b"private").unwrap();
+        assert_eq!(&**key.open(b"signing_keys/private/1", &sealed).unwrap(), b"private");
+        assert!(key.open(b"signing_keys/private/2", &sealed).is_err());
+        for index in 0..sealed.len() {
+            let mut flipped = sealed.clone();
+            flipped[index] ^= 1;
+            assert!(key.open(b"signing_keys/private/1", &flipped).is_err());
+        }
+        assert!(key.open(b"signing_keys/private/1", &sealed[..20]).is_err());
+    }
+
+    #[test]
+    fn short_master_keys_are_refused() {
+        assert_eq!(MasterKey::from_base64("c2hvcnQ=").unwrap_err(), MasterKeyError::TooShort(5));
+        assert_eq!(MasterKey::from_base64("?").unwrap_err(), MasterKeyError::NotBase64);
+    }
+
+    #[test]
+    fn labels_and_parts_separate() {
+        let key = MasterKey::generate();
+        let cookie = key.mac_key(Label::Cookie);
+        assert_ne!(cookie.sign(&[b"a"]), key.mac_key(Label::Link).sign(&[b"a"]));
+        assert_ne!(cookie.sign(&[b"ab", b"c"]), cookie.sign(&[b"a", b"bc"]));
+        assert!(cookie.verify(&[b"a"], &cookie.sign(&[b"a"])));
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        assert_eq!(format!("{:?}", Secret::new("hunter2")), "…");
+        assert_eq!(format!("{:?}", MasterKey::generate()), "MasterKey(…)");
+    }
+}
