@@ -1,1 +1,32 @@
-fn main() {}
+//! `cargo xtask …`: whatever a developer types beside `cargo run`.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to a person")]
+
+mod step;
+mod test;
+
+use std::process::ExitCode;
+
+const WORDS: &str = "\
+cargo xtask test [FILTER]   install what the tests need, start private servers, run every test
+cargo xtask tidy            check the rules of the architecture that the compiler does not know";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["test", filter @ ..] => test::run(filter),
+        ["tidy"] => test::tidy(),
+        _ => {
+            eprintln!("{WORDS}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

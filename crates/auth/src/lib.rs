@@ -1,1 +1,147 @@
-//! auth
+//! Who are you: passwords, sessions, tokens, and the keys that sign them.
+//!
+//! Each use case is a file: `register`, `sign_in`, `refresh`, `sign_out`, `end_sessions`,
+//! `change_password`, `setup`. A use case takes an [`Auth`] and plain values, does one transaction
+//! with one event, and knows no HTTP. Each table has its record file: `credential`, `attempts`,
+//! `session`, `keys::record`, `setup`.
+//!
+//! - `password` says which passwords are allowed; `hashing` hashes them, on threads of its own.
+//! - `tokens` mints access and refresh tokens; `keys` holds and rotates the signing keys.
+//! - `browser` makes and reads the cookies of the pages; `api` is the JSON face.
+//!
+//! This crate does not check access tokens: that is `verify`, in the gateway or anybody's service.
+
+pub mod api;
+mod attempts;
+pub mod browser;
+mod change_password;
+mod client;
+mod credential;
+mod end_sessions;
+pub mod hashing;
+pub mod keys;
+mod password;
+mod refresh;
+mod register;
+pub mod session;
+pub mod setup;
+mod settings;
+mod sign_in;
+mod sign_out;
+mod tokens;
+mod upkeep;
+
+use std::sync::Arc;
+
+use kernel::{Clock, Label, MacRing, MasterKeys};
+use storage::{Db, Migration};
+use users::Users;
+
+pub use change_password::{ChangePasswordError, change_password};
+pub use client::{Client, SessionKind};
+pub use end_sessions::{EndSessionError, end_other_sessions, end_session};
+pub use hashing::{Busy, Hasher};
+pub use password::{Password, Policy, Weakness};
+pub use refresh::{RefreshError, refresh};
+pub use register::{NewAccount, RegisterError, create_administrator, register};
+pub use session::{Opened, Session};
+pub use settings::{Settings, TokenSettings};
+pub use sign_in::{Credentials, SignInError, sign_in};
+pub use sign_out::sign_out;
+pub use tokens::{SignedIn, TokenError};
+pub use upkeep::sweep;
+
+/// What the use cases of this crate work with. Cheap to clone.
+#[derive(Clone)]
+pub struct Auth(Arc<Parts>);
+
+struct Parts {
+    users: Users,
+    settings: Settings,
+    hasher: Hasher,
+    keys: keys::Keys,
+    pepper: MacRing,
+    cookie: MacRing,
+    link: MacRing,
+    refresh: MacRing,
+    blind_index: MacRing,
+}
+
+impl Auth {
+    /// Puts the parts together and loads the signing keys, making the first one if there is none.
+    pub async fn new(users: Users, settings: Settings, master: &MasterKeys) -> Result<Self, keys::KeysError> {
+        let keys = keys::Keys::load(&users.db, &users.clock, &settings.tokens, master).await?;
+        Ok(Self(Arc::new(Parts {
+            hasher: Hasher::start(settings.hashing.clone()),
+            keys,
+            pepper: master.mac_ring(Label::PasswordPepper),
+            cookie: master.mac_ring(Label::Cookie),
+            link: master.mac_ring(Label::Link),
+            refresh: master.mac_ring(Label::RefreshToken),
+            blind_index: master.mac_ring(Label::BlindIndex),
+            users,
+            settings,
+        })))
+    }
+
+    /// The database.
+    pub fn db(&self) -> &Db {
+        &self.0.users.db
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Clock {
+        &self.0.users.clock
+    }
+
+    /// What the `users` crate works with.
+    pub fn users(&self) -> &Users {
+        &self.0.users
+    }
+
+    /// What was configured.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// The password hashing threads.
+    pub fn hasher(&self) -> &Hasher {
+        &self.0.hasher
+    }
+
+    /// The signing keys.
+    pub fn keys(&self) -> &keys::Keys {
+        &self.0.keys
+    }
+
+    /// The keys for cookies and form tokens.
+    pub fn cookie_key(&self) -> &MacRing {
+        &self.0.cookie
+    }
+
+    pub(crate) fn pepper(&self) -> &MacRing {
+        &self.0.pepper
+    }
+
+    pub(crate) fn link_key(&self) -> &MacRing {
+        &self.0.link
+    }
+
+    pub(crate) fn refresh_key(&self) -> &MacRing {
+        &self.0.refresh
+    }
+
+    pub(crate) fn blind_index(&self) -> &MacRing {
+        &self.0.blind_index
+    }
+}
+
+/// The tables of this crate.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    owner: "auth",
+    version: 1,
+    name: "sign-in",
+    shared: include_str!("../migrations/0001_sign_in.sql"),
+    sqlite: "",
+    postgres: "",
+}];

@@ -76,11 +76,19 @@ impl Label {
 
 /// The one key from which all others are derived: at least 32 bytes.
 #[derive(Clone)]
-pub struct MasterKey(Zeroizing<Vec<u8>>);
+struct MasterKey(Zeroizing<Vec<u8>>);
 
-/// A master key that cannot be used.
+/// The master key and those it has replaced. What was made with an old one still opens and
+/// verifies; everything new is made with the first.
+#[derive(Clone)]
+pub struct MasterKeys(Vec<MasterKey>);
+
+/// Master keys that cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum MasterKeyError {
+    /// There is none.
+    #[error("there is no master key: make one with `openssl rand -base64 32`")]
+    Missing,
     /// It is not base64 (RFC 4648 §4).
     #[error("the master key is not base64: make one with `openssl rand -base64 32`")]
     NotBase64,
@@ -89,24 +97,38 @@ pub enum MasterKeyError {
     TooShort(usize),
 }
 
-impl MasterKey {
-    /// A new random key.
+impl MasterKeys {
+    /// One new random key.
     pub fn generate() -> Self {
-        Self(Zeroizing::new(random_bytes::<32>().to_vec()))
+        Self(vec![MasterKey(Zeroizing::new(random_bytes::<32>().to_vec()))])
     }
 
-    /// Reads a key from base64.
-    pub fn from_base64(text: &str) -> Result<Self, MasterKeyError> {
-        let bytes = Zeroizing::new(STANDARD.decode(text.trim()).map_err(|_| MasterKeyError::NotBase64)?);
-        if bytes.len() < 32 {
-            return Err(MasterKeyError::TooShort(bytes.len()));
-        }
-        Ok(Self(bytes))
+    /// Reads keys in base64, separated by white space: the current one, then those before it.
+    pub fn parse(text: &str) -> Result<Self, MasterKeyError> {
+        let keys: Vec<MasterKey> = text.split_whitespace().map(MasterKey::from_base64).collect::<Result<_, _>>()?;
+        if keys.is_empty() { Err(MasterKeyError::Missing) } else { Ok(Self(keys)) }
     }
 
-    /// The key as base64, for its file.
-    pub fn to_base64(&self) -> Zeroizing<String> {
-        Zeroizing::new(STANDARD.encode(&*self.0))
+    /// The keys in base64, a line each, for their file.
+    pub fn to_text(&self) -> Zeroizing<String> {
+        Zeroizing::new(self.0.iter().map(|key| STANDARD.encode(&*key.0) + "\n").collect())
+    }
+
+    /// The HMAC-SHA256 keys for a purpose.
+    pub fn mac_ring(&self, label: Label) -> MacRing {
+        MacRing(self.0.iter().map(|key| MacKey(hmac::Key::new(hmac::HMAC_SHA256, &*key.derive(label)))).collect())
+    }
+
+    /// The AES-256-GCM keys for a purpose.
+    pub fn sealing_ring(&self, label: Label) -> SealingRing {
+        SealingRing(self.0.iter().map(|key| SealingKey::new(&key.derive(label))).collect())
+    }
+}
+
+impl MasterKey {
+    fn from_base64(text: &str) -> Result<Self, MasterKeyError> {
+        let bytes = Zeroizing::new(STANDARD.decode(text).map_err(|_| MasterKeyError::NotBase64)?);
+        if bytes.len() < 32 { Err(MasterKeyError::TooShort(bytes.len())) } else { Ok(Self(bytes)) }
     }
 
     fn derive(&self, label: Label) -> Zeroizing<[u8; 32]> {
@@ -118,23 +140,52 @@ impl MasterKey {
             .expect("32 bytes are within HKDF's reach");
         key
     }
+}
 
-    /// The HMAC-SHA256 key for a purpose.
-    pub fn mac_key(&self, label: Label) -> MacKey {
-        MacKey(hmac::Key::new(hmac::HMAC_SHA256, &*self.derive(label)))
-    }
-
-    /// The AES-256-GCM key for a purpose.
-    pub fn sealing_key(&self, label: Label) -> SealingKey {
-        #[expect(clippy::expect_used, reason = "the derived key has the 32 bytes of AES-256")]
-        let key = RandomizedNonceKey::new(&AES_256_GCM, &*self.derive(label)).expect("32 bytes make an AES-256 key");
-        SealingKey(key)
+impl fmt::Debug for MasterKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MasterKeys(…)")
     }
 }
 
-impl fmt::Debug for MasterKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MasterKey(…)")
+/// HMAC keys of one purpose: the current one, then those that it replaced. Never empty.
+#[derive(Clone)]
+pub struct MacRing(Vec<MacKey>);
+
+impl MacRing {
+    /// The current key.
+    pub fn current(&self) -> &MacKey {
+        &self.0[0]
+    }
+
+    /// The key with this id, if it is in the ring.
+    pub fn by_id(&self, id: [u8; 6]) -> Option<&MacKey> {
+        self.0.iter().find(|key| key.id() == id)
+    }
+
+    /// The tag over these parts by the current key.
+    pub fn sign(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.current().sign(parts)
+    }
+
+    /// Whether `tag` is the one over these parts by any of the keys, each compared in constant time.
+    pub fn verify(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
+        self.0.iter().any(|key| key.verify(parts, tag))
+    }
+}
+
+/// AES-256-GCM keys of one purpose: the current one, then those that it replaced. Never empty.
+pub struct SealingRing(Vec<SealingKey>);
+
+impl SealingRing {
+    /// Encrypts `plain` with the current key, bound to `place` (table, column, row).
+    pub fn seal(&self, place: &[u8], plain: &[u8]) -> Result<Vec<u8>, Unsealable> {
+        self.0[0].seal(place, plain)
+    }
+
+    /// Decrypts what any of the keys sealed for the same place.
+    pub fn open(&self, place: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unsealable> {
+        self.0.iter().find_map(|key| key.open(place, sealed).ok()).ok_or(Unsealable)
     }
 }
 
@@ -143,6 +194,12 @@ impl fmt::Debug for MasterKey {
 pub struct MacKey(hmac::Key);
 
 impl MacKey {
+    /// A name for this key that tells nothing about it.
+    pub fn id(&self) -> [u8; 6] {
+        let tag = self.sign(&[b"usher/v1/key-id"]);
+        [tag[0], tag[1], tag[2], tag[3], tag[4], tag[5]]
+    }
+
     /// The tag over these parts. Each part is preceded by its length, so that `ab, c` and `a, bc`
     /// never have the same tag.
     pub fn sign(&self, parts: &[&[u8]]) -> [u8; 32] {
@@ -168,7 +225,7 @@ pub fn equal(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// An AES-256-GCM key whose nonces are random (96 bits, SP 800-38D §8.2.2).
-pub struct SealingKey(RandomizedNonceKey);
+struct SealingKey(RandomizedNonceKey);
 
 /// What was sealed cannot be opened: wrong key, wrong place, or changed bytes.
 #[derive(Debug, thiserror::Error)]
@@ -176,11 +233,12 @@ pub struct SealingKey(RandomizedNonceKey);
 pub struct Unsealable;
 
 impl SealingKey {
-    /// Encrypts `plain`, bound to `place` (table, column, row).
-    ///
-    /// # Errors
-    /// Only if the input is too large for AES-GCM (64 GiB).
-    pub fn seal(&self, place: &[u8], plain: &[u8]) -> Result<Vec<u8>, Unsealable> {
+    fn new(key: &[u8; 32]) -> Self {
+        #[expect(clippy::expect_used, reason = "the derived key has the 32 bytes of AES-256")]
+        Self(RandomizedNonceKey::new(&AES_256_GCM, key).expect("32 bytes make an AES-256 key"))
+    }
+
+    fn seal(&self, place: &[u8], plain: &[u8]) -> Result<Vec<u8>, Unsealable> {
         let mut sealed = plain.to_vec();
         let nonce = self.0.seal_in_place_append_tag(Aad::from(place), &mut sealed).map_err(|_| Unsealable)?;
         let mut out = nonce.as_ref().to_vec();
@@ -188,8 +246,7 @@ impl SealingKey {
         Ok(out)
     }
 
-    /// Decrypts what [`SealingKey::seal`] made for the same place.
-    pub fn open(&self, place: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unsealable> {
+    fn open(&self, place: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unsealable> {
         let (nonce, body) = sealed.split_at_checked(12).ok_or(Unsealable)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Unsealable)?;
         let mut plain = Zeroizing::new(body.to_vec());
@@ -205,7 +262,7 @@ mod tests {
 
     #[test]
     fn sealed_data_opens_only_in_its_place_and_unchanged() {
-        let key = MasterKey::generate().sealing_key(Label::KeyEncryption);
+        let key = MasterKeys::generate().sealing_ring(Label::KeyEncryption);
         let sealed = key.seal(b"signing_keys/private/1", b"private").unwrap();
         assert_eq!(&**key.open(b"signing_keys/private/1", &sealed).unwrap(), b"private");
         assert!(key.open(b"signing_keys/private/2", &sealed).is_err());
@@ -219,22 +276,34 @@ mod tests {
 
     #[test]
     fn short_master_keys_are_refused() {
-        assert_eq!(MasterKey::from_base64("c2hvcnQ=").unwrap_err(), MasterKeyError::TooShort(5));
-        assert_eq!(MasterKey::from_base64("?").unwrap_err(), MasterKeyError::NotBase64);
+        assert_eq!(MasterKeys::parse("c2hvcnQ=").unwrap_err(), MasterKeyError::TooShort(5));
+        assert_eq!(MasterKeys::parse("?").unwrap_err(), MasterKeyError::NotBase64);
     }
 
     #[test]
     fn labels_and_parts_separate() {
-        let key = MasterKey::generate();
-        let cookie = key.mac_key(Label::Cookie);
-        assert_ne!(cookie.sign(&[b"a"]), key.mac_key(Label::Link).sign(&[b"a"]));
+        let key = MasterKeys::generate();
+        let cookie = key.mac_ring(Label::Cookie);
+        assert_ne!(cookie.sign(&[b"a"]), key.mac_ring(Label::Link).sign(&[b"a"]));
         assert_ne!(cookie.sign(&[b"ab", b"c"]), cookie.sign(&[b"a", b"bc"]));
         assert!(cookie.verify(&[b"a"], &cookie.sign(&[b"a"])));
     }
 
     #[test]
+    fn p11_what_an_old_key_made_still_verifies_and_opens() {
+        let old = MasterKeys::generate();
+        let new = MasterKeys::parse(&format!("{}{}", &*MasterKeys::generate().to_text(), &*old.to_text())).unwrap();
+        let tag = old.mac_ring(Label::Link).sign(&[b"a"]);
+        assert!(new.mac_ring(Label::Link).verify(&[b"a"], &tag));
+        assert_ne!(new.mac_ring(Label::Link).sign(&[b"a"]), tag);
+        let sealed = old.sealing_ring(Label::KeyEncryption).seal(b"here", b"x").unwrap();
+        assert_eq!(&**new.sealing_ring(Label::KeyEncryption).open(b"here", &sealed).unwrap(), b"x");
+        assert!(MasterKeys::generate().sealing_ring(Label::KeyEncryption).open(b"here", &sealed).is_err());
+    }
+
+    #[test]
     fn debug_shows_nothing() {
         assert_eq!(format!("{:?}", Secret::new("hunter2")), "…");
-        assert_eq!(format!("{:?}", MasterKey::generate()), "MasterKey(…)");
+        assert_eq!(format!("{:?}", MasterKeys::generate()), "MasterKeys(…)");
     }
 }

@@ -1,1 +1,103 @@
-//! pages
+//! What people see: sign-in, sign-up, the account, what went wrong, and the API's documentation.
+//!
+//! Every page is made on the server and works without JavaScript. A request goes router → handler →
+//! use case of `auth` or `users` → template. A handler that changes something takes its form through
+//! an extractor of [`form`], and can only be reached with a form that a page of ours gave out: that
+//! is the whole protection against forged requests, so no `POST` may read its body another way.
+//!
+//! Templates are in `templates/`, what they refer to is in `assets/`. Text from people goes into a
+//! page through askama's escaping only; no template has an inline script or style.
+//!
+//! This crate has no SQL and decides nothing: it must not know how a password is checked, nor what
+//! a session is worth.
+
+mod account;
+mod agent;
+mod applicant;
+mod assets;
+mod browser;
+mod csrf;
+mod docs;
+mod entry;
+mod error;
+mod form;
+mod moment;
+mod return_address;
+mod setup;
+mod shell;
+mod sign_in;
+mod sign_out;
+mod sign_up;
+
+use std::sync::Arc;
+
+use auth::Auth;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+use kernel::Problem;
+
+pub use error::problem_page;
+
+/// What the pages work with.
+#[derive(Clone)]
+pub struct Pages {
+    /// Who proves who they are, and where accounts are.
+    pub auth: Auth,
+    /// Where people reach these pages: `scheme://host[:port]`, without a path. Forms are accepted from
+    /// there only, and cookies are `Secure` if it is https.
+    pub origin: String,
+    /// What the product is called.
+    pub product: String,
+    /// The OpenAPI document, for the reader at `/docs`.
+    pub openapi: Arc<serde_json::Value>,
+}
+
+impl Pages {
+    fn is_secure(&self) -> bool {
+        self.origin.starts_with("https://")
+    }
+}
+
+/// Every page and what they are made of.
+pub fn router(pages: Pages) -> Router {
+    let documentation = docs::router(&pages);
+    Router::new()
+        .route("/", get(entry::home))
+        .route("/sign-in", get(sign_in::show).post(sign_in::submit))
+        .route("/sign-up", get(sign_up::show).post(sign_up::submit))
+        .route("/sign-out", post(sign_out::submit))
+        .route("/setup", get(setup::show).post(setup::submit))
+        .route("/account", get(account::show))
+        .route("/account/profile", post(account::profile::submit))
+        .route("/account/password", post(account::password::submit))
+        .route("/account/sessions/end-others", post(account::sessions::end_others))
+        .route("/account/sessions/{id}/end", post(account::sessions::end))
+        .with_state(Arc::new(pages))
+        .merge(documentation)
+        .route("/favicon.svg", get(assets::favicon))
+        .route("/assets/{name}", get(assets::serve))
+        .method_not_allowed_fallback(method_not_allowed)
+}
+
+async fn method_not_allowed() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "Not this way",
+        "This address takes another method: see the `Allow` header.",
+    )
+}
+
+/// A page as an answer: never stored, because most pages say who somebody is.
+fn page(status: StatusCode, template: &impl askama::Template) -> Result<Response, Problem> {
+    use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+    use axum::response::IntoResponse as _;
+
+    let html = template.render().map_err(|cause| {
+        tracing::error!(%cause, "a page could not be made");
+        Problem::internal()
+    })?;
+    Ok((status, [(CONTENT_TYPE, "text/html; charset=utf-8"), (CACHE_CONTROL, "no-store")], html).into_response())
+}

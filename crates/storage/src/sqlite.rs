@@ -1,8 +1,12 @@
 //! SQLite: one writer that commits in groups, and a pool of readers.
 //!
-//! The disk is the slow part: one `fsync` a commit. So a use case's transaction is a savepoint in a
-//! transaction that all share. Whoever finishes while others wait leaves the commit to them; the
-//! last one commits for all, and each is answered only after that. One at a time holds the writer.
+//! The disk is the slow part: one `fsync` a commit. So a use case's transaction is a part of a
+//! transaction that all share: the first begins it, each later one sets a savepoint that it can be
+//! rolled back to. Whoever finishes while others wait leaves the commit to them; the last one
+//! commits for all, and each is answered only after that. One at a time holds the writer.
+//!
+//! A client may hang up at any `await`, so the state says what is to be undone *before* each
+//! statement is sent, and finishing runs as a task of its own.
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
@@ -20,8 +24,9 @@ use crate::ledger::{self, Sequenced};
 use crate::statement::{Conn, Connection};
 use crate::{Error, OpenError, Result, Settings, execute};
 
-/// Commit at the latest after this many transactions, so that the first one does not wait for ever.
-const MAX_GROUP: usize = 256;
+/// Commit at the latest after this many transactions, so that the first one does not wait for ever
+/// and savepoints do not nest without bound.
+const MAX_GROUP: usize = 128;
 
 pub(crate) struct Opened {
     connection: SqliteConnection,
@@ -111,7 +116,7 @@ struct Group {
     connection: Option<SqliteConnection>,
     /// `BEGIN` was done and `COMMIT` was not.
     open: bool,
-    /// A savepoint was dropped and is not rolled back yet.
+    /// A use case is under way, or was dropped and is not rolled back yet.
     unfinished: bool,
     waiting: Vec<oneshot::Sender<Result<()>>>,
     events: Vec<Event>,
@@ -130,12 +135,13 @@ impl Writer {
         // From here on the guard is inside the savepoint, whose drop puts things right.
         let mut savepoint = Savepoint { guard: Some(guard), queue: self.queue.clone() };
         let group = savepoint.group()?;
-        if !group.open {
-            execute!(&mut group.raw()?, "BEGIN IMMEDIATE")?;
-            group.open = true;
-        }
         group.unfinished = true;
-        execute!(&mut group.raw()?, "SAVEPOINT one")?;
+        if group.open {
+            execute!(&mut group.raw()?, "SAVEPOINT one")?;
+        } else {
+            group.open = true;
+            execute!(&mut group.raw()?, "BEGIN IMMEDIATE")?;
+        }
         Ok(savepoint)
     }
 
@@ -184,10 +190,10 @@ impl Savepoint {
         Conn::Sqlite(group.connection.as_mut().expect("the writer is open"))
     }
 
-    /// Ends the savepoint, and answers when the group's commit is on disk.
+    /// Ends this part, and answers when the group's commit is on disk. The savepoint stays open:
+    /// the commit releases it with all others.
     pub(crate) async fn commit(mut self, events: Vec<Event>) -> Result<()> {
         let group = self.group()?;
-        execute!(&mut group.raw()?, "RELEASE one")?;
         group.unfinished = false;
         group.events.extend(events);
         let (done, committed) = oneshot::channel();
@@ -230,9 +236,11 @@ impl Group {
 
     async fn roll_back_one(&mut self) {
         self.unfinished = false;
+        if self.waiting.is_empty() {
+            return self.fail("nobody").await; // it was the first, so there is nothing else to keep
+        }
         let Ok(mut raw) = self.raw() else { return };
-        let rolled_back = execute!(&mut raw, "ROLLBACK TO one").is_ok() && execute!(&mut raw, "RELEASE one").is_ok();
-        if !rolled_back {
+        if execute!(&mut raw, "ROLLBACK TO one").is_err() {
             // After some errors (a full disk is one) SQLite has rolled back the whole transaction by
             // itself. Then the others of the group are gone too, and must be told so.
             self.fail("the transaction was rolled back").await;

@@ -1,1 +1,44 @@
-//! users
+//! Who exists: accounts, what people call themselves, whether they may come in, and their roles.
+//!
+//! `account` has the SQL of the `users` and `user_roles` tables. Each use case is a file: `me`
+//! reads, `update_profile` changes, `change_status` suspends, deletes and brings back. `revoke` is
+//! the one function through which all trust ends, here and in `auth`.
+//!
+//! A request comes in through `api`. This crate does not know how somebody proves who they are.
+
+pub mod account;
+pub mod api;
+mod change_status;
+mod email;
+mod name;
+mod revoke;
+mod update_profile;
+
+use kernel::Clock;
+use storage::{Db, Migration};
+
+pub use account::{Account, NewAccount, Standing, Status};
+pub use change_status::{ChangeStatusError, StatusChange, change_status};
+pub use email::{EmailAddress, InvalidEmail};
+pub use name::{DisplayName, InvalidName, Locale};
+pub use revoke::{Ended, revoke};
+pub use update_profile::{ProfileChange, UpdateProfileError, update_profile};
+
+/// What the use cases of this crate work with. Cheap to clone.
+#[derive(Clone)]
+pub struct Users {
+    /// Where accounts are.
+    pub db: Db,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+/// The tables of this crate.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    owner: "users",
+    version: 1,
+    name: "accounts",
+    shared: include_str!("../migrations/0001_accounts.sql"),
+    sqlite: "",
+    postgres: "",
+}];

@@ -1,0 +1,28 @@
+//! The JSON face of this crate: `/api/v1/auth/…` and the `.well-known` documents.
+
+mod entry;
+mod password;
+mod sessions;
+mod well_known;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Auth;
+
+/// The calls of this crate.
+pub fn router(auth: Auth) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(entry::register))
+        .routes(routes!(entry::login))
+        .routes(routes!(entry::refresh))
+        .routes(routes!(entry::logout))
+        .routes(routes!(entry::me))
+        .routes(routes!(password::change_password))
+        .routes(routes!(sessions::list_sessions, sessions::end_other_sessions))
+        .routes(routes!(sessions::end_session))
+        .routes(routes!(well_known::jwks))
+        .routes(routes!(well_known::openid_configuration))
+        .routes(routes!(well_known::authorization_server))
+        .with_state(auth)
+}

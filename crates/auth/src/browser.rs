@@ -1,0 +1,70 @@
+//! The cookies of the pages: one that names the session, one that names the browser.
+//!
+//! Both are derived, not stored: ids and a 256-bit tag by the cookie key. A new session has a new
+//! id, so a cookie from before a sign-in is worth nothing after it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use kernel::secret::random_bytes;
+use kernel::{SessionId, UserId};
+use users::{Account, Status};
+
+use crate::{Auth, Session, SessionKind, session};
+
+/// A session's last use is written down at most this often, in seconds.
+const TOUCH: i64 = 300;
+
+/// The value of the session cookie.
+pub fn session_cookie(auth: &Auth, session: &Session) -> String {
+    encode(session.id.as_bytes(), &auth.cookie_key().sign(&[b"session", session.id.as_bytes()]))
+}
+
+/// Who the session cookie belongs to, if it is good and the session and the account are.
+pub async fn find(auth: &Auth, cookie: &str) -> storage::Result<Option<(Account, Session)>> {
+    let Some(id) = decode::<16>(auth, b"session", cookie).map(SessionId::from_bytes) else { return Ok(None) };
+    let now = auth.clock().now();
+    let mut read = auth.db().read().await?;
+    let Some(session) = session::find(&mut read, id, SessionKind::Browser, now).await? else { return Ok(None) };
+    let account = users::account::find(&mut read, session.user_id).await?;
+    drop(read);
+    let Some(account) = account.filter(|account| account.status == Status::Active && session.epoch >= account.sessions_from)
+    else {
+        return Ok(None);
+    };
+    let stale = now.plus_seconds(-TOUCH);
+    if session.last_seen_at < stale {
+        let mut tx = auth.db().begin().await?;
+        session::touch(&mut tx, id, stale, now).await?;
+        tx.commit().await?;
+    }
+    Ok(Some((account, session)))
+}
+
+/// The value of the device cookie for a browser that signed in to this account. It gives the browser
+/// a failure counter of its own, so that a stranger who guesses cannot lock its owner out.
+pub fn device_cookie(auth: &Auth, account: &Account) -> String {
+    let mut device = [0; 32];
+    device[..16].copy_from_slice(account.id.as_bytes());
+    device[16..].copy_from_slice(&random_bytes::<16>());
+    encode(&device, &auth.cookie_key().sign(&[b"device", &device]))
+}
+
+/// The browser's id, if the cookie was made for this account.
+pub(crate) fn known_device(auth: &Auth, cookie: &str, account: Option<UserId>) -> Option<[u8; 16]> {
+    let device: [u8; 32] = decode(auth, b"device", cookie)?;
+    let (user, id) = device.split_first_chunk::<16>()?;
+    (account? == UserId::from_bytes(*user)).then(|| id.try_into().ok()).flatten()
+}
+
+fn encode(value: &[u8], tag: &[u8; 32]) -> String {
+    URL_SAFE_NO_PAD.encode([value, tag].concat())
+}
+
+fn decode<const N: usize>(auth: &Auth, purpose: &[u8], cookie: &str) -> Option<[u8; N]> {
+    if cookie.len() > 128 {
+        return None;
+    }
+    let bytes = URL_SAFE_NO_PAD.decode(cookie).ok()?;
+    let (value, tag) = bytes.split_first_chunk::<N>()?;
+    auth.cookie_key().verify(&[purpose, value], tag).then_some(*value)
+}

@@ -1,0 +1,66 @@
+//! The password record: all SQL that touches `passwords`.
+
+use kernel::{Timestamp, UserId};
+use storage::{Connection, Result, Tx, execute, fetch_optional};
+
+/// A stored password hash, and which one it is.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(crate) struct Credential {
+    pub(crate) hash: String,
+    pub(crate) version: i64,
+}
+
+pub(crate) async fn find(on: &mut impl Connection, user: UserId) -> Result<Option<Credential>> {
+    fetch_optional!(on, "SELECT hash, version FROM passwords WHERE user_id = $1", user)
+}
+
+pub(crate) async fn insert(tx: &mut Tx, user: UserId, hash: &str, now: Timestamp) -> Result<()> {
+    execute!(
+        tx,
+        "INSERT INTO passwords (user_id, hash, version, changed_at, confirmed_at) VALUES ($1, $2, 1, $3, $3)",
+        user,
+        hash,
+        now
+    )?;
+    Ok(())
+}
+
+/// Records that the hash of this version was matched, if it is still the one. It locks the row, so
+/// a change of password either comes before and makes this fail, or after and sees the new session.
+pub(crate) async fn confirm(tx: &mut Tx, user: UserId, version: i64, now: Timestamp) -> Result<bool> {
+    let changed = execute!(
+        tx,
+        "UPDATE passwords SET confirmed_at = $1 WHERE user_id = $2 AND version = $3",
+        now,
+        user,
+        version
+    )?;
+    Ok(changed == 1)
+}
+
+/// Replaces the hash of this version by one of the same password, at today's cost.
+pub(crate) async fn rehash(tx: &mut Tx, user: UserId, version: i64, hash: &str, now: Timestamp) -> Result<bool> {
+    let changed = execute!(
+        tx,
+        "UPDATE passwords SET hash = $1, confirmed_at = $2 WHERE user_id = $3 AND version = $4",
+        hash,
+        now,
+        user,
+        version
+    )?;
+    Ok(changed == 1)
+}
+
+/// Replaces the hash of this version by one of a new password.
+pub(crate) async fn change(tx: &mut Tx, user: UserId, version: i64, hash: &str, now: Timestamp) -> Result<bool> {
+    let changed = execute!(
+        tx,
+        "UPDATE passwords SET hash = $1, version = version + 1, changed_at = $2, confirmed_at = $2
+         WHERE user_id = $3 AND version = $4",
+        hash,
+        now,
+        user,
+        version
+    )?;
+    Ok(changed == 1)
+}

@@ -1,0 +1,263 @@
+//! The signing keys: made here, sealed at rest, published before they sign, kept until the last
+//! token they signed has expired.
+//!
+//! A key's life is told by one time, `signs_from`. The key with the latest `signs_from` that has
+//! come signs. A key is published from its making, which is at least [`OVERLAP`] seconds before it
+//! signs, and stays published until tokens signed by it are dead.
+
+mod record;
+mod signer;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use kernel::id::KeyId;
+use kernel::{Clock, Event, Kind, Label, MasterKeys, Timestamp};
+use serde_json::{Value, json};
+use storage::Db;
+
+use crate::settings::{JWKS_MAX_AGE, LEEWAY, TokenSettings};
+use crate::tokens::TokenError;
+
+pub use signer::Algorithm;
+use signer::Signer;
+
+/// A key is published this long before it signs, in seconds: as long as a verifier may keep its copy
+/// of the JWKS, and as much again.
+pub const OVERLAP: i64 = 2 * JWKS_MAX_AGE as i64;
+
+/// The keys cannot be loaded or made.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// The master key is another one than the one they were sealed with.
+    #[error("the signing keys in the database do not open with this master key: put back the right `master.key`")]
+    WrongMasterKey,
+    /// The cryptographic library refused.
+    #[error("a signing key could not be made or read")]
+    Key,
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+}
+
+/// The signing keys as this process knows them. Cheap to clone.
+#[derive(Clone)]
+pub struct Keys(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    clock: Clock,
+    settings: TokenSettings,
+    sealing: kernel::secret::SealingRing,
+    loaded: RwLock<Arc<Loaded>>,
+}
+
+/// What was in the database.
+struct Loaded {
+    /// Oldest `signs_from` first.
+    keys: Vec<Key>,
+}
+
+struct Key {
+    id: KeyId,
+    algorithm: Algorithm,
+    created_at: Timestamp,
+    signs_from: Timestamp,
+    public: Value,
+    /// The JOSE header, encoded: it is the same for every token of this key.
+    header: String,
+    signer: Signer,
+}
+
+/// One key, for operators.
+#[derive(Clone, Debug)]
+pub struct KeyInfo {
+    /// Its `kid`.
+    pub id: KeyId,
+    /// Its algorithm.
+    pub algorithm: Algorithm,
+    /// When it was made, and so published.
+    pub created_at: Timestamp,
+    /// From when on it signs.
+    pub signs_from: Timestamp,
+    /// `next`, `signing` or `retiring`.
+    pub state: &'static str,
+}
+
+impl Keys {
+    /// Loads the keys, and makes the first one if there is none.
+    pub async fn load(db: &Db, clock: &Clock, settings: &TokenSettings, master: &MasterKeys) -> Result<Self, KeysError> {
+        let inner = Inner {
+            db: db.clone(),
+            clock: clock.clone(),
+            settings: settings.clone(),
+            sealing: master.sealing_ring(Label::KeyEncryption),
+            loaded: RwLock::new(Arc::new(Loaded { keys: Vec::new() })),
+        };
+        let keys = Self(Arc::new(inner));
+        keys.reload().await?;
+        keys.keep_fresh().await?;
+        Ok(keys)
+    }
+
+    /// Reads the keys again, because another process may have made one.
+    pub async fn reload(&self) -> Result<(), KeysError> {
+        let rows = record::list(&mut self.0.db.read().await?).await?;
+        let keys = rows.into_iter().map(|row| self.open(row)).collect::<Result<Vec<Key>, KeysError>>()?;
+        *self.0.loaded.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Loaded { keys });
+        Ok(())
+    }
+
+    fn open(&self, row: record::Row) -> Result<Key, KeysError> {
+        let algorithm = Algorithm::from_name(&row.algorithm).ok_or(KeysError::Key)?;
+        let private = self.0.sealing.open(&place(row.id), &row.private_sealed).map_err(|_| KeysError::WrongMasterKey)?;
+        let header = json!({ "typ": "at+jwt", "alg": algorithm.name(), "kid": row.id.to_string() });
+        Ok(Key {
+            id: row.id,
+            algorithm,
+            created_at: row.created_at,
+            signs_from: row.signs_from,
+            public: serde_json::from_str(&row.public_jwk).map_err(|_| KeysError::Key)?,
+            header: URL_SAFE_NO_PAD.encode(header.to_string()),
+            signer: Signer::from_pkcs8(algorithm, &private).map_err(|_| KeysError::Key)?,
+        })
+    }
+
+    fn loaded(&self) -> Arc<Loaded> {
+        self.0.loaded.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes the next key when the schedule or the configuration asks for one, and removes those that
+    /// nothing needs. To be called now and then; any number of processes may.
+    pub async fn keep_fresh(&self) -> Result<(), KeysError> {
+        let now = self.0.clock.now();
+        let loaded = self.loaded();
+        match loaded.keys.last() {
+            None => self.create(now, now).await?,
+            Some(newest) => {
+                let age = 86_400 * i64::from(self.0.settings.rotation_days);
+                let due = newest.signs_from.plus_seconds(age) <= now || newest.algorithm != self.0.settings.algorithm;
+                if due {
+                    self.create(now, now.plus_seconds(OVERLAP)).await?;
+                }
+            }
+        }
+        self.remove_expired(now).await?;
+        self.reload().await
+    }
+
+    /// Makes a new key now; it is published at once and signs after [`OVERLAP`].
+    pub async fn rotate(&self) -> Result<(), KeysError> {
+        let now = self.0.clock.now();
+        self.create(now, now.plus_seconds(OVERLAP)).await?;
+        self.reload().await
+    }
+
+    async fn create(&self, now: Timestamp, signs_from: Timestamp) -> Result<(), KeysError> {
+        let algorithm = self.0.settings.algorithm;
+        // Making an RSA key takes a second of CPU.
+        let made = tokio::task::spawn_blocking(move || signer::generate(algorithm)).await;
+        let made = made.map_err(|_| KeysError::Key)?.map_err(|_| KeysError::Key)?;
+        let id = KeyId::new(now);
+        let mut jwk = made.public;
+        jwk["kid"] = Value::String(id.to_string());
+        let row = record::Row {
+            id,
+            algorithm: algorithm.name().to_owned(),
+            public_jwk: jwk.to_string(),
+            private_sealed: self.0.sealing.seal(&place(id), &made.private).map_err(|_| KeysError::Key)?,
+            created_at: now,
+            signs_from,
+        };
+        let newest = self.loaded().keys.last().map(|key| key.id);
+        let mut tx = self.0.db.begin().await?;
+        if !record::insert_after(&mut tx, &row, newest).await? {
+            return Ok(()); // another process made one in between
+        }
+        tx.append(Event::new(Kind::SigningKeyCreated, now).with("kid", id.to_string()).with("alg", algorithm.name()));
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Removes keys whose last token is dead: replaced for as long as an access token lives, and two
+    /// minutes of leeway.
+    async fn remove_expired(&self, now: Timestamp) -> Result<(), KeysError> {
+        let lifetime = i64::from(self.0.settings.access_seconds) + 2 * i64::from(LEEWAY);
+        let loaded = self.loaded();
+        for pair in loaded.keys.windows(2) {
+            if let [old, successor] = pair
+                && successor.signs_from.plus_seconds(lifetime) < now
+            {
+                let mut tx = self.0.db.begin().await?;
+                record::delete(&mut tx, old.id).await?;
+                tx.commit().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Signs claims as a JWT with the key whose turn it is.
+    pub(crate) fn sign(&self, claims: &[u8], now: Timestamp) -> Result<String, TokenError> {
+        let loaded = self.loaded();
+        let key = loaded.signing(now).ok_or(TokenError::NoKey)?;
+        let mut token = String::with_capacity(key.header.len() + claims.len() * 4 / 3 + 520);
+        token.push_str(&key.header);
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(claims, &mut token);
+        let signature = key.signer.sign(token.as_bytes()).map_err(|_| TokenError::Unsigned)?;
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        Ok(token)
+    }
+
+    /// The public keys as a JWK set (RFC 7517 §5).
+    pub fn jwks(&self) -> Value {
+        json!({ "keys": self.loaded().keys.iter().map(|key| key.public.clone()).collect::<Vec<Value>>() })
+    }
+
+    /// The algorithms that tokens may be signed with now.
+    pub fn algorithms(&self) -> Vec<&'static str> {
+        let mut names: Vec<&str> = self.loaded().keys.iter().map(|key| key.algorithm.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The keys, for operators.
+    pub fn list(&self) -> Vec<KeyInfo> {
+        let (loaded, now) = (self.loaded(), self.0.clock.now());
+        let signing = loaded.signing(now).map(|key| key.id);
+        let state = |key: &Key| {
+            if Some(key.id) == signing {
+                "signing"
+            } else if key.signs_from > now {
+                "next"
+            } else {
+                "retiring"
+            }
+        };
+        loaded
+            .keys
+            .iter()
+            .map(|key| KeyInfo {
+                id: key.id,
+                algorithm: key.algorithm,
+                created_at: key.created_at,
+                signs_from: key.signs_from,
+                state: state(key),
+            })
+            .collect()
+    }
+}
+
+impl Loaded {
+    fn signing(&self, now: Timestamp) -> Option<&Key> {
+        self.keys.iter().rev().find(|key| key.signs_from <= now)
+    }
+}
+
+/// What the sealed private key is bound to.
+fn place(id: KeyId) -> Vec<u8> {
+    [b"signing_keys/private_sealed/", &id.as_bytes()[..]].concat()
+}

@@ -1,0 +1,211 @@
+//! The session record: all SQL that touches `sessions`.
+
+use kernel::{SessionId, Timestamp, UserId};
+use storage::{Connection, Result, Tx, execute, fetch_all, fetch_optional};
+use users::Account;
+
+use crate::{Auth, Client, SessionKind};
+
+/// One signed-in browser or program.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Session {
+    /// Its id: the `sid` of its tokens.
+    pub id: SessionId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// The account's epoch when it began.
+    pub epoch: i64,
+    /// The number of its newest refresh token.
+    pub generation: i64,
+    /// What its owner calls it.
+    pub device_name: Option<String>,
+    /// The address that it was begun from.
+    pub ip: String,
+    /// What the browser or program said it was.
+    pub user_agent: String,
+    /// When it was begun: the `auth_time` of its tokens.
+    pub created_at: Timestamp,
+    /// When it was last used, to within some minutes.
+    pub last_seen_at: Timestamp,
+    /// When it ends if nobody uses it.
+    pub expires_at: Timestamp,
+    /// When it ends in any case.
+    pub ends_at: Timestamp,
+}
+
+/// An account and the session that was just begun for it.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// Who.
+    pub account: Account,
+    /// In which session.
+    pub session: Session,
+}
+
+/// Begins a session.
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    auth: &Auth,
+    account: &Account,
+    client: &Client,
+    now: Timestamp,
+) -> Result<Session> {
+    let settings = auth.settings();
+    let ends_at = now.plus_seconds(86_400 * i64::from(settings.session_days));
+    let expires_at = match client.kind {
+        // A browser that does not keep its cookie is trusted for a day at most.
+        SessionKind::Browser if client.keep => ends_at,
+        SessionKind::Browser => now.plus_seconds(86_400).min(ends_at),
+        SessionKind::Api => now.plus_seconds(i64::from(settings.tokens.refresh_seconds)).min(ends_at),
+    };
+    let session = Session {
+        id: SessionId::new(now),
+        user_id: account.id,
+        epoch: account.epoch,
+        generation: 1,
+        device_name: client.device_name.clone(),
+        ip: client.ip.to_string(),
+        user_agent: client.user_agent.clone(),
+        created_at: now,
+        last_seen_at: now,
+        expires_at,
+        ends_at,
+    };
+    execute!(
+        tx,
+        "INSERT INTO sessions (id, user_id, kind, epoch, generation, device_name, ip, user_agent, created_at,
+                               last_seen_at, expires_at, ends_at, ended_at)
+         VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $8, $9, $10, NULL)",
+        session.id,
+        session.user_id,
+        client.kind.as_str(),
+        session.epoch,
+        session.device_name.as_deref(),
+        session.ip.as_str(),
+        session.user_agent.as_str(),
+        now,
+        session.expires_at,
+        session.ends_at
+    )?;
+    Ok(session)
+}
+
+/// A session of this kind that is still on.
+pub(crate) async fn find(
+    on: &mut impl Connection,
+    id: SessionId,
+    kind: SessionKind,
+    now: Timestamp,
+) -> Result<Option<Session>> {
+    fetch_optional!(
+        on,
+        "SELECT id, user_id, epoch, generation, device_name, ip, user_agent, created_at, last_seen_at, expires_at, ends_at
+         FROM sessions WHERE id = $1 AND kind = $2 AND ended_at IS NULL AND expires_at > $3",
+        id,
+        kind.as_str(),
+        now
+    )
+}
+
+/// Exchanges refresh token number `generation` for the next, if it is the newest and the session is
+/// still on: check and act in one statement.
+pub(crate) async fn rotate(
+    tx: &mut Tx,
+    id: SessionId,
+    generation: i64,
+    expires_at: Timestamp,
+    now: Timestamp,
+) -> Result<Option<Session>> {
+    fetch_optional!(
+        tx,
+        "UPDATE sessions SET generation = generation + 1, last_seen_at = $1,
+             expires_at = CASE WHEN ends_at < $2 THEN ends_at ELSE $2 END
+         WHERE id = $3 AND generation = $4 AND kind = 'api' AND ended_at IS NULL AND expires_at > $1
+         RETURNING id, user_id, epoch, generation, device_name, ip, user_agent, created_at, last_seen_at, expires_at, ends_at",
+        now,
+        expires_at,
+        id,
+        generation
+    )
+}
+
+/// Ends one session. Whether it was still on.
+pub(crate) async fn end(tx: &mut Tx, user: UserId, id: SessionId, now: Timestamp) -> Result<bool> {
+    let ended = execute!(
+        tx,
+        "UPDATE sessions SET ended_at = $1 WHERE id = $2 AND user_id = $3 AND ended_at IS NULL",
+        now,
+        id,
+        user
+    )?;
+    Ok(ended == 1)
+}
+
+#[derive(sqlx::FromRow)]
+struct Id {
+    id: SessionId,
+}
+
+/// Ends all sessions of a user but one. Which they were.
+pub(crate) async fn end_others(tx: &mut Tx, user: UserId, kept: SessionId, now: Timestamp) -> Result<Vec<SessionId>> {
+    let ended: Vec<Id> = fetch_all!(
+        tx,
+        "UPDATE sessions SET ended_at = $1 WHERE user_id = $2 AND id <> $3 AND ended_at IS NULL RETURNING id",
+        now,
+        user,
+        kept
+    )?;
+    Ok(ended.into_iter().map(|row| row.id).collect())
+}
+
+/// Ends the oldest sessions of a user so that `kept` are left. Which they were.
+pub(crate) async fn end_oldest(tx: &mut Tx, user: UserId, kept: u32, now: Timestamp) -> Result<Vec<SessionId>> {
+    let ended: Vec<Id> = fetch_all!(
+        tx,
+        "UPDATE sessions SET ended_at = $1 WHERE id IN (
+             SELECT id FROM sessions WHERE user_id = $2 AND ended_at IS NULL ORDER BY id DESC LIMIT 1000 OFFSET $3)
+         RETURNING id",
+        now,
+        user,
+        i64::from(kept)
+    )?;
+    Ok(ended.into_iter().map(|row| row.id).collect())
+}
+
+/// The sessions of a user that are on, newest first, `limit` of those before `before`.
+pub async fn list(
+    auth: &Auth,
+    user: UserId,
+    before: Option<SessionId>,
+    limit: u32,
+) -> Result<Vec<Session>> {
+    let mut read = auth.db().read().await?;
+    fetch_all!(
+        &mut read,
+        "SELECT id, user_id, epoch, generation, device_name, ip, user_agent, created_at, last_seen_at, expires_at, ends_at
+         FROM sessions
+         WHERE user_id = $1 AND id < $2 AND ended_at IS NULL AND expires_at > $3
+             AND epoch >= (SELECT sessions_from FROM users WHERE users.id = $1)
+         ORDER BY id DESC LIMIT $4",
+        user,
+        before.unwrap_or(SessionId::from_bytes([0xff; 16])),
+        auth.clock().now(),
+        i64::from(limit)
+    )
+}
+
+/// Records that a session was used, if that was not recorded since `stale`.
+pub(crate) async fn touch(tx: &mut Tx, id: SessionId, stale: Timestamp, now: Timestamp) -> Result<()> {
+    execute!(tx, "UPDATE sessions SET last_seen_at = $1 WHERE id = $2 AND last_seen_at < $3", now, id, stale)?;
+    Ok(())
+}
+
+/// Removes sessions that nobody can use any more, at most `limit`. How many they were.
+pub(crate) async fn sweep(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
+    execute!(
+        tx,
+        "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
+        before,
+        limit
+    )
+}

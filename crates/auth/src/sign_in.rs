@@ -1,0 +1,165 @@
+//! Signing in with a password.
+//!
+//! Unknown, wrong, locked, suspended and deleted are one answer, and one amount of work: every
+//! attempt waits for a place, is counted by the same statement, runs the same two reads, computes
+//! one hash and commits one event.
+
+use kernel::{Event, Kind, Timestamp};
+use storage::Tx;
+use users::{Account, EmailAddress, Ended, Status};
+
+use crate::attempts::{Attempt, Counter};
+use crate::credential::Credential;
+use crate::hashing::{Busy, Comparison, HashError};
+use crate::{Auth, Client, Opened, Password, attempts, browser, credential, hashing, session};
+
+/// What somebody signs in with, as typed.
+#[derive(Clone)]
+pub struct Credentials {
+    /// Their address.
+    pub email: String,
+    /// Their password.
+    pub password: String,
+}
+
+/// Nobody was signed in.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInError {
+    /// Unknown, wrong, locked, suspended or deleted: it does not say which.
+    #[error("the email or the password is not right")]
+    InvalidCredentials,
+    /// Too many hashes wait.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// The hash cannot be computed.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+}
+
+/// Checks a password and begins a session. `device` is the cookie of a browser that signed in before.
+pub async fn sign_in(
+    auth: &Auth,
+    credentials: &Credentials,
+    device: Option<&str>,
+    client: &Client,
+) -> Result<Opened, SignInError> {
+    // What can be no password of anybody says nothing about anybody, and costs no hash.
+    let Ok(password) = Password::prepare(&credentials.password) else {
+        return Err(SignInError::InvalidCredentials);
+    };
+    let email = EmailAddress::parse(&credentials.email).ok();
+    let place = auth.hasher().enter().await?;
+
+    let found = look_up(auth, email.as_ref()).await?;
+    let device = device.and_then(|cookie| browser::known_device(auth, cookie, found.as_ref().map(|(account, _)| account.id)));
+    let canonical = email.as_ref().map_or(credentials.email.as_str(), EmailAddress::canonical);
+    let counter = Counter::new(auth, canonical, device);
+    let mut tx = auth.db().begin().await?;
+    let attempt = attempts::count(&mut tx, auth, &counter, auth.clock().now()).await?;
+    tx.commit().await?;
+
+    let comparable = match (attempt, &found) {
+        (Attempt::Allowed(_), Some((account, credential))) if account.status == Status::Active => Some(credential.hash.clone()),
+        _ => None,
+    };
+    let outcome = compare(auth, place, password, comparable).await?;
+    match (found, outcome) {
+        (Some((account, credential)), Outcome::Same { rehashed }) => {
+            let checked = Checked { account, credential, rehashed };
+            begin_session(auth, checked, &counter, client).await
+        }
+        (found, _) => {
+            let subject = found.map(|(account, _)| account.id);
+            let last = attempt == Attempt::Allowed(auth.settings().lockout_failures);
+            let kind = if last { Kind::AccountLocked } else { Kind::SignInFailed };
+            let mut tx = auth.db().begin().await?;
+            tx.append(Event { subject, ..Event::new(kind, auth.clock().now()) });
+            tx.commit().await?;
+            Err(SignInError::InvalidCredentials)
+        }
+    }
+}
+
+/// The account and its credential. For an unknown address the same two reads are done.
+async fn look_up(auth: &Auth, email: Option<&EmailAddress>) -> storage::Result<Option<(Account, Credential)>> {
+    let mut read = auth.db().read().await?;
+    let nobody = kernel::UserId::from_bytes([0; 16]);
+    let account = match email {
+        Some(email) => users::account::find_by_email(&mut read, email).await?,
+        None => users::account::find(&mut read, nobody).await?,
+    };
+    let credential = credential::find(&mut read, account.as_ref().map_or(nobody, |account| account.id)).await?;
+    Ok(account.zip(credential))
+}
+
+enum Outcome {
+    /// It is the password. If it was hashed another way, here is how it is today.
+    Same { rehashed: Option<String> },
+    Different,
+}
+
+/// One hash, whether there is something to compare with or not.
+async fn compare(
+    auth: &Auth,
+    place: hashing::Place,
+    password: Password,
+    stored: Option<String>,
+) -> Result<Outcome, SignInError> {
+    let (pepper, cost) = (auth.pepper().clone(), auth.hasher().cost());
+    let outcome = place
+        .run(move |memory| -> Result<Outcome, HashError> {
+            let Some(stored) = stored else {
+                hashing::decoy(memory, &pepper, &password, cost)?;
+                return Ok(Outcome::Different);
+            };
+            Ok(match hashing::compare(memory, &pepper, &password, &stored, cost)? {
+                Comparison::Same => Outcome::Same { rehashed: None },
+                Comparison::SameButOld => {
+                    Outcome::Same { rehashed: Some(hashing::hash(memory, &pepper, &password, cost)?) }
+                }
+                Comparison::Different => Outcome::Different,
+            })
+        })
+        .await??;
+    Ok(outcome)
+}
+
+struct Checked {
+    account: Account,
+    credential: Credential,
+    rehashed: Option<String>,
+}
+
+/// Begins the session, if account and password are still what they were when they were read.
+async fn begin_session(
+    auth: &Auth,
+    checked: Checked,
+    counter: &Counter,
+    client: &Client,
+) -> Result<Opened, SignInError> {
+    let now = auth.clock().now();
+    let mut tx = auth.db().begin().await?;
+    if !still_good(&mut tx, &checked, now).await? {
+        return Err(SignInError::InvalidCredentials);
+    }
+    attempts::forget(&mut tx, counter).await?;
+    let account = Account { last_login_at: Some(now), ..checked.account };
+    let session = session::insert(&mut tx, auth, &account, client, now).await?;
+    let too_many = session::end_oldest(&mut tx, account.id, auth.settings().sessions_per_user, now).await?;
+    let event = Event::new(Kind::SessionStarted, now).by(account.id).in_session(session.id);
+    users::revoke(&mut tx, Ended::Sessions(account.id, too_many), event).await?;
+    tx.commit().await?;
+    Ok(Opened { account, session })
+}
+
+async fn still_good(tx: &mut Tx, checked: &Checked, now: Timestamp) -> storage::Result<bool> {
+    let Checked { account, credential, rehashed } = checked;
+    let same_password = match rehashed {
+        Some(hash) => credential::rehash(tx, account.id, credential.version, hash, now).await?,
+        None => credential::confirm(tx, account.id, credential.version, now).await?,
+    };
+    Ok(same_password && users::account::record_sign_in(tx, account.id, account.epoch, now).await?)
+}

@@ -1,0 +1,18 @@
+//! Signing out: the session and everything that came from it is over, everywhere.
+
+use kernel::{Event, Kind, SessionId, UserId};
+use users::Ended;
+
+use crate::{Auth, session};
+
+/// Ends a session. To end one that is over already is no error: that is what was wanted.
+pub async fn sign_out(auth: &Auth, user: UserId, id: SessionId) -> storage::Result<()> {
+    let now = auth.clock().now();
+    let mut tx = auth.db().begin().await?;
+    if !session::end(&mut tx, user, id, now).await? {
+        return Ok(());
+    }
+    let event = Event::new(Kind::SessionEnded, now).by(user).in_session(id);
+    users::revoke(&mut tx, Ended::Sessions(user, vec![id]), event).await?;
+    tx.commit().await
+}

@@ -1,0 +1,160 @@
+//! The account page: its owner's profile, password and devices.
+
+pub mod password;
+pub mod profile;
+pub mod sessions;
+
+use std::sync::Arc;
+
+use askama::Template;
+use auth::Session;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use kernel::{Problem, RequestContext, Timestamp};
+use users::{Account, DisplayName};
+
+use crate::agent::Device;
+use crate::browser::Visitor;
+use crate::csrf::Binding;
+use crate::form::Fields;
+use crate::moment::Moment;
+use crate::shell::{Mistakes, Notice, Shell, initials};
+use crate::{Pages, page};
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage {
+    shell: Shell,
+    csrf: String,
+    person: Person,
+    name: String,
+    least: usize,
+    failed: bool,
+    profile: Mistakes,
+    password: Mistakes,
+    notice: Option<Notice>,
+    devices: Vec<Row>,
+    has_others: bool,
+}
+
+/// Whose page it is.
+struct Person {
+    name: Option<String>,
+    email: String,
+    email_verified: bool,
+    administrator: bool,
+    initials: String,
+    tint: u8,
+    version: i64,
+    created: Moment,
+    updated: Moment,
+}
+
+impl Person {
+    fn new(account: &Account, now: Timestamp) -> Self {
+        let name = account.name.as_ref().map(DisplayName::as_str);
+        Self {
+            initials: initials(name.unwrap_or(account.email.as_str())),
+            name: name.map(str::to_owned),
+            email: account.email.as_str().to_owned(),
+            email_verified: account.email_verified,
+            administrator: account.roles.iter().any(|role| role == users::account::ADMIN),
+            // One of the stylesheet's six colours, always the same for the same person.
+            tint: account.id.as_bytes()[15] % 6 + 1,
+            version: account.version,
+            created: Moment::new(account.created_at, now),
+            updated: Moment::new(account.updated_at, now),
+        }
+    }
+
+    fn called(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.email)
+    }
+}
+
+/// One session in the list of devices.
+struct Row {
+    id: String,
+    name: String,
+    icon: &'static str,
+    address: String,
+    seen: Moment,
+    current: bool,
+}
+
+impl Row {
+    fn new(session: &Session, visitor: &Visitor, now: Timestamp) -> Self {
+        let device = Device::from_user_agent(&session.user_agent);
+        Self {
+            id: session.id.to_string(),
+            name: session.device_name.clone().unwrap_or(device.name),
+            icon: device.icon,
+            address: session.ip.clone(),
+            seen: Moment::new(session.last_seen_at, now),
+            current: session.id == visitor.session.id,
+        }
+    }
+}
+
+/// What a form that failed leaves on the page.
+#[derive(Default)]
+struct Returned {
+    /// The name as typed.
+    name: Option<String>,
+    profile: Mistakes,
+    password: Mistakes,
+    notice: Option<Notice>,
+}
+
+/// `GET /account`
+pub async fn show(
+    State(pages): State<Arc<Pages>>,
+    visitor: Visitor,
+    context: RequestContext,
+    query: Fields,
+) -> Result<Response, Problem> {
+    let returned = Returned { notice: done(query.text("done")), ..Returned::default() };
+    render(&pages, &visitor, &context, StatusCode::OK, returned).await
+}
+
+/// The words for what a form did. The code comes from the address bar, so it chooses among fixed texts.
+fn done(code: &str) -> Option<Notice> {
+    match code {
+        "profile" => Some(Notice::done("Profile saved.", "Applications see it the next time they ask.")),
+        "password" => Some(Notice::done("Password changed.", "Every other device is signed out.")),
+        "device" => Some(Notice::done("Device signed out.", "It can do nothing more in your name.")),
+        "devices" => Some(Notice::done("Signed out everywhere else.", "Only this device is still signed in.")),
+        _ => None,
+    }
+}
+
+async fn render(
+    pages: &Pages,
+    visitor: &Visitor,
+    context: &RequestContext,
+    status: StatusCode,
+    returned: Returned,
+) -> Result<Response, Problem> {
+    let now = pages.auth.clock().now();
+    let sessions = auth::session::list(&pages.auth, visitor.account.id, None, kernel::page::MAX_LIMIT).await?;
+    let mut devices: Vec<Row> = sessions.iter().map(|session| Row::new(session, visitor, now)).collect();
+    devices.sort_by_key(|device| !device.current);
+    let person = Person::new(&visitor.account, now);
+    page(
+        status,
+        &AccountPage {
+            shell: Shell::new(pages, &context.request_id),
+            csrf: Binding::Session(visitor.session.id).token(pages.auth.cookie_key()),
+            name: returned.name.or_else(|| person.name.clone()).unwrap_or_default(),
+            person,
+            least: pages.auth.settings().policy.min_characters,
+            failed: status != StatusCode::OK,
+            profile: returned.profile,
+            password: returned.password,
+            notice: returned.notice,
+            has_others: devices.iter().any(|device| !device.current),
+            devices,
+        },
+    )
+}

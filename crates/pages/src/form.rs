@@ -1,0 +1,121 @@
+//! Forms, once it is clear that a page of ours sent them.
+
+use std::sync::Arc;
+
+use axum::Form;
+use axum::extract::rejection::FormRejection;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use kernel::Problem;
+
+use crate::Pages;
+use crate::browser::{self, Visitor};
+use crate::csrf::{self, Binding};
+
+/// Names and values, as typed. A name that is missing has the empty text.
+pub struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    /// The value of the first field of this name.
+    pub fn text(&self, name: &str) -> &str {
+        self.0.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value)
+    }
+
+    /// Whether a box of this name was ticked.
+    pub fn is_ticked(&self, name: &str) -> bool {
+        self.0.iter().any(|(field, _)| field == name)
+    }
+}
+
+/// What stands behind the `?` of an address.
+impl<S: Sync> FromRequestParts<S> for Fields {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Query(pairs) = Query::try_from_uri(&parts.uri)
+            .map_err(|_| Problem::bad_request("invalid_query", "The part after the question mark cannot be read."))?;
+        Ok(Self(pairs))
+    }
+}
+
+/// A form of a page for people who are not signed in.
+pub struct SignedOutForm(pub Fields);
+
+impl FromRequest<Arc<Pages>> for SignedOutForm {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, pages: &Arc<Pages>) -> Result<Self, Problem> {
+        check_sender(request.headers(), pages)?;
+        let value = browser::form_value(request.headers(), pages.is_secure());
+        let fields = read(request).await?;
+        let ours = value
+            .is_some_and(|value| Binding::Browser(&value).accepts(pages.auth.cookie_key(), fields.text(csrf::FIELD)));
+        if ours { Ok(Self(fields)) } else { Err(forged(pages)) }
+    }
+}
+
+/// A form of a page for somebody who is signed in.
+pub struct SignedInForm {
+    /// Who sent it.
+    pub visitor: Visitor,
+    /// What it says.
+    pub fields: Fields,
+}
+
+impl FromRequest<Arc<Pages>> for SignedInForm {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, pages: &Arc<Pages>) -> Result<Self, Response> {
+        check_sender(request.headers(), pages).map_err(Problem::into_response)?;
+        let (mut parts, body) = request.into_parts();
+        let visitor = Visitor::from_request_parts(&mut parts, pages).await?;
+        let fields = read(Request::from_parts(parts, body)).await.map_err(Problem::into_response)?;
+        let ours = Binding::Session(visitor.session.id).accepts(pages.auth.cookie_key(), fields.text(csrf::FIELD));
+        if ours { Ok(Self { visitor, fields }) } else { Err(forged(pages).into_response()) }
+    }
+}
+
+/// Refuses what no form of ours sends, before anything is read.
+///
+/// Of the three content types that a foreign page's form can have, `text/plain` can spell anything; only
+/// the one that carries our token is let in.
+fn check_sender(headers: &HeaderMap, pages: &Pages) -> Result<(), Problem> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") && csrf::is_from(&pages.origin, headers) {
+        Ok(())
+    } else {
+        Err(forged(pages))
+    }
+}
+
+fn forged(pages: &Pages) -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "csrf_failed",
+        "The form was not sent by its own page",
+        format!(
+            "Nothing was changed. Open the page at {} again, with cookies allowed, and send the form from there.",
+            pages.origin
+        ),
+    )
+}
+
+async fn read(request: Request) -> Result<Fields, Problem> {
+    let Form(pairs) =
+        Form::<Vec<(String, String)>>::from_request(request, &()).await.map_err(|rejection| unreadable(&rejection))?;
+    if pairs.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
+        return Err(Problem::bad_request("nul_character", "Remove the NUL character from the text."));
+    }
+    Ok(Fields(pairs))
+}
+
+fn unreadable(rejection: &FormRejection) -> Problem {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        kernel::json::too_large()
+    } else {
+        Problem::bad_request("incomplete_body", "The body ended before it was complete.")
+    }
+}

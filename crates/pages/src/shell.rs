@@ -1,0 +1,171 @@
+//! What every page has round its content, and the messages in it.
+
+use kernel::FieldError;
+
+use crate::Pages;
+
+/// The words round the content.
+pub struct Shell {
+    /// What the product is called.
+    pub product: String,
+    /// The request's id, for people to quote.
+    pub reference: String,
+}
+
+impl Shell {
+    /// For a request of this id.
+    pub fn new(pages: &Pages, request_id: &str) -> Self {
+        Self { product: pages.product.clone(), reference: request_id.to_owned() }
+    }
+
+    /// The product's mark where it has no picture.
+    pub fn initials(&self) -> String {
+        initials(&self.product)
+    }
+}
+
+/// The first letters of the first and last word, or the first two letters of the only one.
+pub fn initials(name: &str) -> String {
+    let mut words =
+        name.split(|c: char| c.is_whitespace() || c == '-').filter(|word| word.chars().any(char::is_alphanumeric));
+    let first = words.next().unwrap_or_default();
+    let letters =
+        |word: &str, count: usize| word.chars().filter(|c| c.is_alphanumeric()).take(count).collect::<String>();
+    let text = match words.next_back() {
+        Some(last) => letters(first, 1) + &letters(last, 1),
+        None => letters(first, 2),
+    };
+    text.to_uppercase()
+}
+
+/// One message in the flow of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Notice {
+    tone: Tone,
+    /// What happened.
+    pub title: &'static str,
+    /// What to do, or what follows.
+    pub text: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tone {
+    Done,
+    Wait,
+    Failed,
+}
+
+impl Notice {
+    /// It worked.
+    pub const fn done(title: &'static str, text: &'static str) -> Self {
+        Self { tone: Tone::Done, title, text }
+    }
+
+    /// It did not work, and the person can put it right.
+    pub const fn failed(title: &'static str, text: &'static str) -> Self {
+        Self { tone: Tone::Failed, title, text }
+    }
+
+    /// It did not work because too many want the same at once.
+    pub const fn busy() -> Self {
+        Self {
+            tone: Tone::Wait,
+            title: "Too many people at this moment.",
+            text: "Nothing was changed. Wait a few seconds and try again.",
+        }
+    }
+
+    /// For `data-tone`.
+    pub const fn tone(&self) -> &'static str {
+        match self.tone {
+            Tone::Done => "ok",
+            Tone::Wait => "warn",
+            Tone::Failed => "danger",
+        }
+    }
+
+    /// Its picture in the sprite.
+    pub const fn icon(&self) -> &'static str {
+        match self.tone {
+            Tone::Done => "circle-check",
+            Tone::Wait => "triangle-alert",
+            Tone::Failed => "circle-alert",
+        }
+    }
+
+    /// Whether it has to be heard at once.
+    pub fn is_failure(&self) -> bool {
+        self.tone != Tone::Done
+    }
+}
+
+/// What is wrong with a form that was sent, field by field, in the order of the fields.
+#[derive(Clone, Debug, Default)]
+pub struct Mistakes(Vec<FieldError>);
+
+impl Mistakes {
+    /// One more.
+    pub fn add(&mut self, field: &'static str, code: &'static str, message: impl Into<std::borrow::Cow<'static, str>>) {
+        self.0.push(FieldError::new(field, code, message));
+    }
+
+    /// A single one.
+    pub fn one(field: &'static str, code: &'static str, message: impl Into<std::borrow::Cow<'static, str>>) -> Self {
+        Self(vec![FieldError::new(field, code, message)])
+    }
+
+    /// Whether there is any.
+    pub fn is_failed(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// What is wrong with this field.
+    pub fn of(&self, field: &str) -> Option<&str> {
+        self.0.iter().find(|error| error.field == field).map(|error| error.message.as_ref())
+    }
+
+    /// Whether something is wrong with this field.
+    pub fn has(&self, field: &str) -> bool {
+        self.of(field).is_some()
+    }
+
+    /// Whether this field is the one to go to: with several, it is the summary.
+    pub fn focus(&self, field: &str) -> bool {
+        self.has(field) && !self.are_several()
+    }
+
+    /// Whether a summary is needed.
+    pub fn are_several(&self) -> bool {
+        self.0.len() > 1
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[FieldError] {
+        &self.0
+    }
+
+    /// How many, for the summary's heading. No form has more than four fields.
+    pub fn count_in_words(&self) -> &'static str {
+        match self.0.len() {
+            2 => "Two",
+            3 => "Three",
+            _ => "Several",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn initials_are_two_letters_at_most_in_any_script() {
+        assert_eq!(initials("Amara Okafor"), "AO");
+        assert_eq!(initials("usher"), "US");
+        assert_eq!(initials("Ana Maria de la Cruz"), "AC");
+        assert_eq!(initials("<script>"), "SC");
+        assert_eq!(initials("李 小龙"), "李小");
+        assert_eq!(initials(""), "");
+        assert_eq!(initials("ß"), "SS");
+    }
+}

@@ -1,0 +1,356 @@
+//! The account record: all SQL that touches `users` and `user_roles`.
+
+use kernel::{Timestamp, UserId};
+use storage::{Connection, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
+
+use crate::{DisplayName, EmailAddress, Locale};
+
+/// The role that everybody has.
+pub const USER: &str = "user";
+/// The role that may do everything.
+pub const ADMIN: &str = "admin";
+
+/// Whether an account may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It may.
+    Active,
+    /// An administrator said no.
+    Suspended,
+    /// Its owner or an administrator deleted it; it can be brought back for a while.
+    Deleted,
+}
+
+impl Status {
+    /// Its name in the database and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    fn from_stored(text: &str) -> Self {
+        match text {
+            "active" => Self::Active,
+            "suspended" => Self::Suspended,
+            // The column's CHECK lets nothing else through; whatever is not known does not get in.
+            _ => Self::Deleted,
+        }
+    }
+}
+
+/// One account, without anything that could prove to be it.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Its id.
+    pub id: UserId,
+    /// Its address.
+    pub email: EmailAddress,
+    /// Whether its owner has shown that the address is theirs.
+    pub email_verified: bool,
+    /// What its owner calls themselves.
+    pub name: Option<DisplayName>,
+    /// The language its owner reads.
+    pub locale: Option<Locale>,
+    /// Whether it may be used.
+    pub status: Status,
+    /// Its roles, in alphabetical order.
+    pub roles: Vec<String>,
+    /// Tokens of a lower epoch are dead.
+    pub epoch: i64,
+    /// Sessions begun in a lower epoch are over.
+    pub sessions_from: i64,
+    /// Counts changes, for `If-Match`.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// When somebody last signed in to it.
+    pub last_login_at: Option<Timestamp>,
+}
+
+/// An account to be made.
+#[derive(Clone, Debug)]
+pub struct NewAccount {
+    /// Its address.
+    pub email: EmailAddress,
+    /// What its owner calls themselves.
+    pub name: Option<DisplayName>,
+    /// The language its owner reads.
+    pub locale: Option<Locale>,
+}
+
+/// What decides whether a session may go on, and what its next token says.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Whether the account may be used.
+    pub status: Status,
+    /// The epoch for new tokens.
+    pub epoch: i64,
+    /// Sessions begun in a lower epoch are over.
+    pub sessions_from: i64,
+    /// The roles for new tokens.
+    pub roles: Vec<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: UserId,
+    email: String,
+    email_canonical: String,
+    email_verified: bool,
+    name: Option<String>,
+    locale: Option<String>,
+    status: String,
+    epoch: i64,
+    sessions_from: i64,
+    version: i64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    last_login_at: Option<Timestamp>,
+    roles: String,
+}
+
+impl From<Row> for Account {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            email: EmailAddress::from_stored(row.email, row.email_canonical),
+            email_verified: row.email_verified,
+            name: row.name.map(DisplayName::from_stored),
+            locale: row.locale.as_deref().and_then(Locale::parse),
+            status: Status::from_stored(&row.status),
+            roles: split_roles(&row.roles),
+            epoch: row.epoch,
+            sessions_from: row.sessions_from,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            last_login_at: row.last_login_at,
+        }
+    }
+}
+
+/// Roles come out of the database as one text: `string_agg` is in both (SQLite since 3.44), arrays
+/// are not. A role's name has no comma.
+fn split_roles(joined: &str) -> Vec<String> {
+    let mut roles: Vec<String> = joined.split(',').filter(|role| !role.is_empty()).map(str::to_owned).collect();
+    roles.sort_unstable();
+    roles
+}
+
+/// The account with this id, whatever its status.
+pub async fn find(on: &mut impl Connection, id: UserId) -> Result<Option<Account>> {
+    let row: Option<Row> = fetch_optional!(
+        on,
+        "SELECT id, email, email_canonical, email_verified, name, locale, status, epoch, sessions_from, version,
+                created_at, updated_at, last_login_at,
+                COALESCE((SELECT string_agg(role, ',') FROM user_roles WHERE user_id = users.id), '') AS roles
+         FROM users WHERE id = $1",
+        id
+    )?;
+    Ok(row.map(Account::from))
+}
+
+/// The account with this address, whatever its status.
+pub async fn find_by_email(on: &mut impl Connection, email: &EmailAddress) -> Result<Option<Account>> {
+    let row: Option<Row> = fetch_optional!(
+        on,
+        "SELECT id, email, email_canonical, email_verified, name, locale, status, epoch, sessions_from, version,
+                created_at, updated_at, last_login_at,
+                COALESCE((SELECT string_agg(role, ',') FROM user_roles WHERE user_id = users.id), '') AS roles
+         FROM users WHERE email_canonical = $1",
+        email.canonical()
+    )?;
+    Ok(row.map(Account::from))
+}
+
+#[derive(sqlx::FromRow)]
+struct StandingRow {
+    status: String,
+    epoch: i64,
+    sessions_from: i64,
+    roles: String,
+}
+
+/// What decides whether this account's sessions may go on. Always read from the primary.
+pub async fn standing(on: &mut impl Connection, id: UserId) -> Result<Option<Standing>> {
+    let row: Option<StandingRow> = fetch_optional!(
+        on,
+        "SELECT status, epoch, sessions_from,
+                COALESCE((SELECT string_agg(role, ',') FROM user_roles WHERE user_id = users.id), '') AS roles
+         FROM users WHERE id = $1",
+        id
+    )?;
+    Ok(row.map(|row| Standing {
+        status: Status::from_stored(&row.status),
+        epoch: row.epoch,
+        sessions_from: row.sessions_from,
+        roles: split_roles(&row.roles),
+    }))
+}
+
+/// Makes an account with these roles; nothing if the address is taken, in whatever spelling.
+pub async fn insert(tx: &mut Tx, new: &NewAccount, roles: &[&str], now: Timestamp) -> Result<Option<Account>> {
+    let id = UserId::new(now);
+    let inserted = execute!(
+        tx,
+        "INSERT INTO users (id, email, email_canonical, email_verified, name, locale, status, epoch, sessions_from,
+                            version, created_at, updated_at, last_login_at)
+         VALUES ($1, $2, $3, $4, $5, $6, 'active', 1, 1, 1, $7, $7, NULL)
+         ON CONFLICT (email_canonical) DO NOTHING",
+        id,
+        new.email.as_str(),
+        new.email.canonical(),
+        false,
+        new.name.as_ref().map(DisplayName::as_str),
+        new.locale.as_ref().map(Locale::as_str),
+        now
+    )?;
+    if inserted == 0 {
+        return Ok(None);
+    }
+    for role in roles {
+        execute!(tx, "INSERT INTO user_roles (user_id, role, granted_at) VALUES ($1, $2, $3)", id, *role, now)?;
+    }
+    let mut roles: Vec<String> = roles.iter().map(|role| (*role).to_owned()).collect();
+    roles.sort_unstable();
+    Ok(Some(Account {
+        id,
+        email: new.email.clone(),
+        email_verified: false,
+        name: new.name.clone(),
+        locale: new.locale.clone(),
+        status: Status::Active,
+        roles,
+        epoch: 1,
+        sessions_from: 1,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+        last_login_at: None,
+    }))
+}
+
+/// Records a sign-in, if the account is still as it was when its password was checked.
+pub async fn record_sign_in(tx: &mut Tx, id: UserId, epoch: i64, now: Timestamp) -> Result<bool> {
+    let changed = execute!(
+        tx,
+        "UPDATE users SET last_login_at = $1 WHERE id = $2 AND epoch = $3 AND status = 'active'",
+        now,
+        id,
+        epoch
+    )?;
+    Ok(changed == 1)
+}
+
+#[derive(sqlx::FromRow)]
+struct Exists {
+    found: i64,
+}
+
+/// Whether there is an active account with this role.
+pub async fn any_with_role(on: &mut impl Connection, role: &str) -> Result<bool> {
+    let row: Exists = fetch_one!(
+        on,
+        "SELECT COUNT(*) AS found FROM (
+             SELECT 1 AS one FROM user_roles JOIN users ON users.id = user_roles.user_id
+             WHERE user_roles.role = $1 AND users.status = 'active' LIMIT 1) AS few",
+        role
+    )?;
+    Ok(row.found > 0)
+}
+
+/// Changes the name if the version is still this one. Whether it was.
+pub(crate) async fn set_name(
+    tx: &mut Tx,
+    id: UserId,
+    name: Option<&DisplayName>,
+    version: i64,
+    now: Timestamp,
+) -> Result<bool> {
+    let changed = execute!(
+        tx,
+        "UPDATE users SET name = $1, version = version + 1, updated_at = $2
+         WHERE id = $3 AND version = $4 AND status = 'active'",
+        name.map(DisplayName::as_str),
+        now,
+        id,
+        version
+    )?;
+    Ok(changed == 1)
+}
+
+/// Changes the language if the version is still this one. Whether it was.
+pub(crate) async fn set_locale(
+    tx: &mut Tx,
+    id: UserId,
+    locale: Option<&Locale>,
+    version: i64,
+    now: Timestamp,
+) -> Result<bool> {
+    let changed = execute!(
+        tx,
+        "UPDATE users SET locale = $1, version = version + 1, updated_at = $2
+         WHERE id = $3 AND version = $4 AND status = 'active'",
+        locale.map(Locale::as_str),
+        now,
+        id,
+        version
+    )?;
+    Ok(changed == 1)
+}
+
+/// Moves an account from one of the statuses to another. Whether it was in one of them.
+pub(crate) async fn set_status(
+    tx: &mut Tx,
+    id: UserId,
+    from: Status,
+    to: Status,
+    now: Timestamp,
+) -> Result<bool> {
+    let changed = execute!(
+        tx,
+        "UPDATE users SET status = $1, version = version + 1, updated_at = $2 WHERE id = $3 AND status = $4",
+        to.as_str(),
+        now,
+        id,
+        from.as_str()
+    )?;
+    Ok(changed == 1)
+}
+
+#[derive(sqlx::FromRow)]
+struct Epoch {
+    epoch: i64,
+}
+
+/// Raises the epoch: every token of the account is dead. Its sessions go on.
+pub(crate) async fn end_tokens(tx: &mut Tx, id: UserId) -> Result<i64> {
+    let row: Epoch = fetch_one!(tx, "UPDATE users SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch", id)?;
+    Ok(row.epoch)
+}
+
+/// Raises the epoch and ends every session begun before.
+pub(crate) async fn end_everything(tx: &mut Tx, id: UserId) -> Result<i64> {
+    let row: Epoch = fetch_one!(
+        tx,
+        "UPDATE users SET epoch = epoch + 1, sessions_from = epoch + 1 WHERE id = $1 RETURNING epoch",
+        id
+    )?;
+    Ok(row.epoch)
+}
+
+#[derive(sqlx::FromRow)]
+struct RoleRow {
+    role: String,
+}
+
+/// The roles of an account, in alphabetical order. There are few: names are at most 64 long.
+pub async fn roles(on: &mut impl Connection, id: UserId) -> Result<Vec<String>> {
+    let rows: Vec<RoleRow> = fetch_all!(on, "SELECT role FROM user_roles WHERE user_id = $1 ORDER BY role LIMIT 100", id)?;
+    Ok(rows.into_iter().map(|row| row.role).collect())
+}

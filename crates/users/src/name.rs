@@ -1,0 +1,111 @@
+//! What people call themselves, and the language they read.
+
+use std::fmt;
+
+use unicode_normalization::UnicodeNormalization as _;
+
+/// A name to show: 1 to 100 characters, NFC, without control characters. It is shown as text
+/// everywhere; nothing in it is ever a command.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DisplayName(String);
+
+/// Not a name that can be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// Nothing but spaces.
+    #[error("Enter a name.")]
+    Empty,
+    /// More than 100 characters.
+    #[error("Use at most 100 characters.")]
+    TooLong,
+    /// Line breaks, or characters that turn the direction of what follows.
+    #[error("Remove line breaks and invisible characters.")]
+    Control,
+}
+
+const MAX_CHARACTERS: usize = 100;
+
+impl DisplayName {
+    /// Reads a name as somebody typed it.
+    pub fn parse(typed: &str) -> Result<Self, InvalidName> {
+        let name: String = typed.trim().nfc().collect();
+        if name.is_empty() {
+            return Err(InvalidName::Empty);
+        }
+        if name.chars().count() > MAX_CHARACTERS {
+            return Err(InvalidName::TooLong);
+        }
+        if name.chars().any(turns_or_breaks) {
+            return Err(InvalidName::Control);
+        }
+        Ok(Self(name))
+    }
+
+    pub(crate) const fn from_stored(name: String) -> Self {
+        Self(name)
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Control characters, line and paragraph separators, and the bidirectional overrides of UAX #9.
+fn turns_or_breaks(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+impl fmt::Debug for DisplayName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// A language tag (BCP 47), by its form: `de`, `pt-BR`, `zh-Hant-TW`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Locale(String);
+
+impl Locale {
+    /// Reads a language tag; nothing if it is not of the form of RFC 5646 §2.1.
+    pub fn parse(tag: &str) -> Option<Self> {
+        let mut parts = tag.split('-');
+        let language = parts.next().unwrap_or_default();
+        let is_language = (2..=3).contains(&language.len()) && language.chars().all(|c| c.is_ascii_alphabetic());
+        let fits = tag.len() <= 35
+            && is_language
+            && parts.all(|part| (1..=8).contains(&part.len()) && part.chars().all(|c| c.is_ascii_alphanumeric()));
+        fits.then(|| Self(tag.to_owned()))
+    }
+
+    /// The tag.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_trimmed_bounded_and_plain() {
+        assert_eq!(DisplayName::parse("  Zoë \u{41}\u{301}  ").unwrap().as_str(), "Zoë Á");
+        assert_eq!(DisplayName::parse("<b>Bob</b> {{7*7}}").unwrap().as_str(), "<b>Bob</b> {{7*7}}");
+        assert_eq!(DisplayName::parse("  "), Err(InvalidName::Empty));
+        assert_eq!(DisplayName::parse(&"é".repeat(101)), Err(InvalidName::TooLong));
+        for wrong in ["Bob\r\nBcc: x@y", "a\u{202e}b", "a\u{2028}b", "a\0b"] {
+            assert_eq!(DisplayName::parse(wrong), Err(InvalidName::Control));
+        }
+    }
+
+    #[test]
+    fn locales_have_the_form_of_a_language_tag() {
+        for good in ["de", "pt-BR", "zh-Hant-TW", "sr-Latn-RS"] {
+            assert!(Locale::parse(good).is_some(), "{good}");
+        }
+        for wrong in ["", "d", "de_DE", "de-", "english", "de-\u{e9}", "x".repeat(40).as_str()] {
+            assert!(Locale::parse(wrong).is_none(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The issuer's public keys, as its JWKS publishes them (RFC 7517, RFC 8037).
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
+};
+
+use crate::json::{Json, Object, Wrong, decode, optional};
+
+/// Why a JWKS document was not taken. The keys from before stay in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeysError {
+    /// Longer than 64 KiB.
+    #[error("the key set is longer than 64 KiB")]
+    TooLong,
+    /// Not a JWKS document, or a key without `kty`, `kid` and `alg`, or with one of the wrong type.
+    #[error("the document is not a well-formed key set")]
+    Malformed,
+    /// A private or secret member is published. Whoever reads the set can sign, so nothing that
+    /// these keys sign can be trusted any more.
+    #[error("the key set publishes a private key")]
+    PrivateKey,
+    /// Two keys share a `kid`.
+    #[error("two keys share an id")]
+    RepeatedId,
+    /// A key of a kind that we use is not a key of that kind.
+    #[error("a key is not valid for its algorithm")]
+    InvalidKey,
+    /// No key in it can verify an access token.
+    #[error("the key set holds no usable key")]
+    Empty,
+}
+
+impl From<Wrong> for KeysError {
+    fn from(_: Wrong) -> Self {
+        Self::Malformed
+    }
+}
+
+const LONGEST_DOCUMENT: usize = 64 * 1024;
+
+/// RFC 7518 §6.2.2, §6.3.2 and §6.4.1, RFC 8037 §2.
+const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+/// One public key. The algorithm is the key's: what a token's header says can only disagree.
+pub(crate) struct Key {
+    algorithm: String,
+    public: ParsedPublicKey,
+    withdrawn: AtomicBool,
+}
+
+impl Key {
+    pub(crate) fn verifies(&self, algorithm: &str, message: &str, signature: &[u8]) -> bool {
+        self.algorithm == algorithm && self.public.verify_sig(message.as_bytes(), signature).is_ok()
+    }
+
+    /// Whether a later key set came without this key.
+    pub(crate) fn is_withdrawn(&self) -> bool {
+        self.withdrawn.load(Ordering::Acquire)
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.algorithm == other.algorithm && self.public.as_ref() == other.public.as_ref()
+    }
+}
+
+type KeysById = HashMap<String, Arc<Key>>;
+
+/// The keys in use.
+#[derive(Default)]
+pub(crate) struct Keys(RwLock<KeysById>);
+
+impl Keys {
+    pub(crate) fn find(&self, id: &str) -> Option<Arc<Key>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// Replaces the keys by those of a document. A key that stays keeps its place in memory, so
+    /// tokens checked with it stay checked; every other one is marked as withdrawn, which ends them.
+    pub(crate) fn replace(&self, document: &[u8]) -> Result<(), KeysError> {
+        let mut keys = parse(document)?;
+        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for (id, old) in current.iter() {
+            match keys.get_mut(id) {
+                Some(new) if new.is_same(old) => *new = Arc::clone(old),
+                Some(_) | None => old.withdrawn.store(true, Ordering::Release),
+            }
+        }
+        *current = keys;
+        Ok(())
+    }
+}
+
+fn parse(document: &[u8]) -> Result<KeysById, KeysError> {
+    if document.len() > LONGEST_DOCUMENT {
+        return Err(KeysError::TooLong);
+    }
+    let mut members = Object::parse(document).ok_or(KeysError::Malformed)?;
+    let mut keys = KeysById::new();
+    for item in members.take_list("keys")? {
+        let Json::Object(member) = item else { return Err(KeysError::Malformed) };
+        let Some((id, key)) = parse_key(member)? else { continue };
+        match keys.entry(id) {
+            Entry::Vacant(place) => place.insert(Arc::new(key)),
+            Entry::Occupied(_) => return Err(KeysError::RepeatedId),
+        };
+    }
+    if keys.is_empty() { Err(KeysError::Empty) } else { Ok(keys) }
+}
+
+/// One key, or `None` for one that serves another purpose or an algorithm that we do not use: such
+/// keys may stand in the set (RFC 7517 §5), their tokens are refused.
+fn parse_key(mut members: Object) -> Result<Option<(String, Key)>, KeysError> {
+    if members.has_any(&PRIVATE_MEMBERS) {
+        return Err(KeysError::PrivateKey);
+    }
+    let purpose = optional(members.take_text("use"))?;
+    let operations = optional(members.take_texts("key_ops"))?;
+    if purpose.is_some_and(|purpose| purpose != "sig")
+        || operations.is_some_and(|operations| !operations.iter().any(|operation| operation == "verify"))
+    {
+        return Ok(None);
+    }
+    let id = members.take_text("kid")?;
+    let kind = members.take_text("kty")?;
+    let algorithm = members.take_text("alg")?;
+    let public = match algorithm.as_str() {
+        "EdDSA" | "Ed25519" => edwards_key(&kind, &mut members)?,
+        "ES256" => elliptic_key(&kind, &mut members)?,
+        "RS256" => rsa_key(&kind, &mut members)?,
+        _ => return Ok(None),
+    };
+    Ok(Some((id, Key { algorithm, public, withdrawn: AtomicBool::new(false) })))
+}
+
+fn edwards_key(kind: &str, members: &mut Object) -> Result<ParsedPublicKey, KeysError> {
+    require(kind == "OKP" && members.take_text("crv")? == "Ed25519")?;
+    let point = number(members, "x", 32..=32)?;
+    ParsedPublicKey::new(&ED25519, point).map_err(|_| KeysError::InvalidKey)
+}
+
+fn elliptic_key(kind: &str, members: &mut Object) -> Result<ParsedPublicKey, KeysError> {
+    require(kind == "EC" && members.take_text("crv")? == "P-256")?;
+    let mut point = vec![UNCOMPRESSED];
+    point.extend(number(members, "x", 32..=32)?);
+    point.extend(number(members, "y", 32..=32)?);
+    ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).map_err(|_| KeysError::InvalidKey)
+}
+
+/// SEC 1 §2.3.3: both coordinates follow.
+const UNCOMPRESSED: u8 = 0x04;
+
+/// At least 2048 bits, and an odd exponent above 65536 (NIST SP 800-56B §6.2). With an exponent of 1
+/// every text signs itself; the library takes such a key, and learns the length only when it verifies.
+fn rsa_key(kind: &str, members: &mut Object) -> Result<ParsedPublicKey, KeysError> {
+    require(kind == "RSA")?;
+    let components = RsaPublicKeyComponents { n: number(members, "n", 256..=1024)?, e: number(members, "e", 3..=4)? };
+    require(components.e.last().is_some_and(|lowest| lowest % 2 == 1))?;
+    components.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).map_err(|_| KeysError::InvalidKey)
+}
+
+fn number(members: &mut Object, name: &str, length: std::ops::RangeInclusive<usize>) -> Result<Vec<u8>, KeysError> {
+    let bytes = decode(&members.take_text(name)?).ok_or(KeysError::Malformed)?;
+    require(length.contains(&bytes.len()))?;
+    Ok(bytes)
+}
+
+fn require(holds: bool) -> Result<(), KeysError> {
+    if holds { Ok(()) } else { Err(KeysError::InvalidKey) }
+}

@@ -1,0 +1,103 @@
+//! Somebody who uses the program over its API.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{Answer, TestApp};
+
+/// The password of everybody in the tests, unless a test is about passwords.
+pub const PASSWORD: &str = "seven wet otters juggle 31 maps";
+
+/// A person with an account and, as a rule, a session.
+#[derive(Clone, Debug)]
+pub struct User {
+    base: String,
+    client: reqwest::Client,
+    /// The address they signed up with.
+    pub email: String,
+    /// Their password.
+    pub password: String,
+    /// Their id.
+    pub id: String,
+    /// Their session's id.
+    pub session: String,
+    /// What proves them to services.
+    pub access_token: String,
+    /// What gets them the next access token.
+    pub refresh_token: String,
+}
+
+impl User {
+    /// From the *signed in* answer to a register, login or refresh call.
+    #[track_caller]
+    pub fn from_answer(app: &TestApp, email: &str, password: &str, answer: &Answer) -> Self {
+        let body = answer.json();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let user = Self {
+            base: app.url.clone(),
+            client: app.client(),
+            email: email.to_owned(),
+            password: password.to_owned(),
+            id: text(&body["user"]["id"]),
+            session: text(&body["session_id"]),
+            access_token: text(&body["access_token"]),
+            refresh_token: text(&body["refresh_token"]),
+        };
+        for field in [&user.id, &user.session, &user.access_token, &user.refresh_token] {
+            assert!(!field.is_empty(), "not a whole *signed in* answer: {}", answer.body);
+        }
+        app.remember(&user);
+        user
+    }
+
+    /// A request with this person's access token.
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.access_token)
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::GET, path)).await
+    }
+
+    /// POST.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::POST, path).json(&body)).await
+    }
+
+    /// PATCH.
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::PATCH, path).json(&body)).await
+    }
+
+    /// DELETE.
+    pub async fn delete(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::DELETE, path)).await
+    }
+
+    /// Signs out.
+    pub async fn logout(&self) -> Answer {
+        Answer::of(self.request(Method::POST, "/api/v1/auth/logout")).await
+    }
+
+    /// Exchanges the refresh token; the answer is the caller's to judge.
+    pub async fn refresh(&self) -> Answer {
+        let body = json!({"refresh_token": self.refresh_token});
+        Answer::of(self.client.post(format!("{}/api/v1/auth/refresh", self.base)).json(&body)).await
+    }
+
+    /// Exchanges the refresh token and goes on with the new pair.
+    #[must_use]
+    pub async fn refreshed(&self, app: &TestApp) -> Self {
+        Self::from_answer(app, &self.email, &self.password, &self.refresh().await.is(200))
+    }
+
+    /// Whether the access token is still good.
+    pub async fn is_signed_in(&self) -> bool {
+        match self.get("/api/v1/auth/me").await.status {
+            200 => true,
+            401 => false,
+            other => panic!("auth/me answered {other}"),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Bad input: a clear problem document, quickly, and nothing changed.
+
+use std::time::Duration;
+
+use e2e::{Answer, PASSWORD, TestApp, on_both};
+use reqwest::Method;
+use serde_json::json;
+
+const REGISTER: &str = "/api/v1/auth/register";
+
+async fn send(app: &TestApp, path: &str, body: impl Into<reqwest::Body>) -> Answer {
+    let request = app.request(Method::POST, path).header("content-type", "application/json").body(body);
+    Answer::of(request).await
+}
+
+async fn rows(app: &TestApp) -> Vec<String> {
+    let mut counts = Vec::new();
+    let mut view = app.look().await;
+    for table in ["users", "sessions", "passwords", "ledger", "outbox"] {
+        counts.extend(view.texts(&format!("SELECT '{table} ' || CAST(COUNT(*) AS TEXT) FROM {table}")).await);
+    }
+    counts
+}
+
+fn register(extra: &str) -> String {
+    format!(r#"{{"email":"eve@example.com","password":"{PASSWORD}"{extra}}}"#)
+}
+
+on_both! {
+    async fn bodies_over_64_kib_are_413(app: TestApp) {
+        let ann = app.user("ann").await;
+        let before = rows(&app).await;
+        for path in [REGISTER, "/api/v1/auth/login", "/api/v1/auth/refresh"] {
+            send(&app, path, register(&format!(r#","name":"{}""#, "n".repeat(64 * 1024)))).await.is_problem(413, "body_too_large");
+        }
+        let large = json!({"current_password": PASSWORD, "new_password": "n".repeat(70_000)});
+        ann.post("/api/v1/auth/change-password", large).await.is_problem(413, "body_too_large");
+        assert_eq!(rows(&app).await, before);
+        // Just under the limit is read, and judged by its fields.
+        send(&app, REGISTER, register(&format!(r#","name":"{}""#, "n".repeat(60_000)))).await.is(422);
+    }
+
+    async fn a_body_without_an_end_is_cut_off(app: TestApp) {
+        // No Content-Length to believe: the limit counts what arrives.
+        let request = app.request(Method::POST, REGISTER).header("content-type", "application/json");
+        let chunk = "x".repeat(16 * 1024);
+        let chunks = (0..64).map(move |_| Ok::<_, std::io::Error>(chunk.clone()));
+        let body = reqwest::Body::wrap_stream(Chunks(chunks));
+        match Answer::try_of(request.body(body)).await {
+            Ok(answer) => drop(answer.is(413)),
+            // The connection may be closed before a client that only writes has read the answer.
+            Err(error) => assert!(error.is_request() || error.is_body(), "{error}"),
+        }
+        app.get("/health/live").await.is(200);
+    }
+
+    async fn malformed_json_is_400_and_changes_nothing(app: TestApp) {
+        let before = rows(&app).await;
+        let deep_array = format!(r#"{{"email":{}"#, "[".repeat(10_000));
+        let deep_object = r#"{"email":"#.repeat(10_000);
+        let nul = "\\u0000";
+        let cases = [
+            (r#"{"email":"#.to_owned(), "invalid_json"),
+            ("not json".to_owned(), "invalid_json"),
+            (String::new(), "invalid_json"),
+            (register(r#","admin":true"#), "unknown_field"),
+            (register(r#","roles":["admin"]"#), "unknown_field"),
+            (r#"{"email":7,"password":"x"}"#.to_owned(), "wrong_type"),
+            (r#"{"email":null,"password":"x"}"#.to_owned(), "wrong_type"),
+            (r#"{"email":["a@example.com"],"password":"x"}"#.to_owned(), "wrong_type"),
+            (r#"[{"email":"a@example.com"}]"#.to_owned(), "wrong_type"),
+            ("null".to_owned(), "wrong_type"),
+            (r#"{"email":"a@example.com"}"#.to_owned(), "missing_field"),
+            (register(r#","email":"b@example.com""#), "duplicate_field"),
+            (register(&format!(r#","name":"a{nul}b""#)), "nul_character"),
+            (format!(r#"{{"email":"a{nul}@example.com","password":"{PASSWORD}"}}"#), "nul_character"),
+            (format!(r#"{{"email":"a@example.com","password":"{PASSWORD}{nul}"}}"#), "nul_character"),
+            (deep_array, "wrong_type"),
+            (deep_object, "wrong_type"),
+        ];
+        for (body, code) in cases {
+            send(&app, REGISTER, body.clone()).await.is_problem(400, code);
+            // The machine runs other tests too: the quickest of a few is what it takes.
+            let mut quickest = Duration::MAX;
+            for _ in 0..5 {
+                quickest = quickest.min(send(&app, REGISTER, body.clone()).await.is(400).took);
+            }
+            assert!(quickest < Duration::from_millis(50), "{quickest:?} for {}", body.get(..60).unwrap_or(&body));
+        }
+        let broken_text = [br#"{"email":"a"#.as_slice(), &[0xff, 0xfe], br#"","password":"x"}"#].concat();
+        send(&app, REGISTER, broken_text).await.is_problem(400, "invalid_json");
+        assert_eq!(rows(&app).await, before);
+        assert_eq!(app.metrics().await.hashes(), 0);
+    }
+
+    async fn other_content_types_are_415(app: TestApp) {
+        for kind in ["text/plain", "application/x-www-form-urlencoded", "application/xml", "multipart/form-data"] {
+            let request = app.request(Method::POST, REGISTER).header("content-type", kind).body(register(""));
+            Answer::of(request).await.is_problem(415, "unsupported_media_type");
+        }
+        Answer::of(app.request(Method::POST, REGISTER).body(register(""))).await.is_problem(415, "unsupported_media_type");
+    }
+
+    async fn other_methods_are_405(app: TestApp) {
+        for method in [Method::GET, Method::PUT, Method::DELETE, Method::PATCH] {
+            let answer = Answer::of(app.request(method, REGISTER)).await.is_problem(405, "method_not_allowed");
+            assert!(answer.header("allow").contains("POST"));
+        }
+    }
+
+    async fn strange_addresses_panic_nothing(app: TestApp) {
+        let ann = app.user("ann").await;
+        for path in [
+            "/api/v1/auth/sessions?limit=0", "/api/v1/auth/sessions?limit=99999", "/api/v1/auth/sessions?limit=-1",
+            "/api/v1/auth/sessions?limit=x", "/api/v1/auth/sessions?cursor=..%2f..", "/api/v1/auth/sessions?cursor=%00",
+            "/api/v1/auth/sessions?cursor=AAAAAAAAAAAAAAAAAAAAAA", "/api/v1/auth/sessions?what=ever", "/%00", "/%ff%fe",
+            "/api/v1/auth/sessions/%2e%2e%2f", "/assets/..%2f..%2fmaster.key", "/assets/%2e%2e/%2e%2e/master.key", "//",
+        ] {
+            let answer = ann.get(path).await;
+            assert!(answer.status < 500, "{path}: {} {}", answer.status, answer.body);
+        }
+        assert!(ann.is_signed_in().await);
+    }
+}
+
+/// A body that arrives in pieces.
+struct Chunks<I>(I);
+
+impl<I: Iterator + Unpin> e2e::Stream for Chunks<I> {
+    type Item = I::Item;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        std::task::Poll::Ready(self.0.next())
+    }
+}
