@@ -19,6 +19,7 @@ pub struct Answer {
     pub took: Duration,
 }
 
+#[expect(clippy::return_self_not_must_use, reason = "asking is enough: the wrong answer stops the test")]
 impl Answer {
     /// Sends a request; an error when no whole answer came back.
     pub async fn try_of(request: RequestBuilder) -> reqwest::Result<Self> {
@@ -35,7 +36,6 @@ impl Answer {
     }
 
     /// The answer itself, if it has this status.
-    #[must_use]
     #[track_caller]
     pub fn is(self, status: u16) -> Self {
         assert_eq!(self.status, status, "unexpected status, with the body: {}", self.body);
@@ -43,7 +43,6 @@ impl Answer {
     }
 
     /// The answer itself, if it is a problem document of this status and code.
-    #[must_use]
     #[track_caller]
     pub fn is_problem(self, status: u16, code: &str) -> Self {
         let answer = self.is(status);

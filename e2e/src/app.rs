@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
 use uuid::Uuid;
 
 use crate::database::{self, DatabaseView};
@@ -238,6 +239,11 @@ impl TestApp {
     /// A client of one's own.
     pub fn client(&self) -> reqwest::Client {
         self.client.clone()
+    }
+
+    /// A bare connection, for what no HTTP client would do.
+    pub async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.url.trim_start_matches("http://")).await.expect("the program listens")
     }
 
     /// A request without a token.

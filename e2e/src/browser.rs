@@ -204,7 +204,7 @@ impl Drop for Browser {
             let (client, session) = (self.client.clone(), self.session.clone());
             let ending = std::thread::spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-                drop(runtime.block_on(client.delete(session).send()));
+                drop(runtime.block_on(async { client.delete(session).send().await }));
             });
             drop(ending.join());
         }

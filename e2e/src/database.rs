@@ -91,7 +91,6 @@ pub(crate) async fn look(folder: &Path, url: Option<&str>) -> DatabaseView {
     let files = std::fs::read_dir(folder).expect("the folder of the data");
     let is_database = |path: &Path| path.extension().is_some_and(|is| is == "db" || is == "sqlite");
     let file = files.filter_map(|entry| Some(entry.ok()?.path())).find(|path| is_database(path));
-    let options =
-        SqliteConnectOptions::new().filename(file.expect("a SQLite file in the folder of the data"));
+    let options = SqliteConnectOptions::new().filename(file.expect("a SQLite file in the folder of the data"));
     DatabaseView::Sqlite(SqliteConnection::connect_with(&options).await.expect("SQLite has to open"))
 }

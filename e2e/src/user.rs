@@ -92,6 +92,15 @@ impl User {
         Self::from_answer(app, &self.email, &self.password, &self.refresh().await.is(200))
     }
 
+    /// The same person with the tokens of another *signed in* answer to this session.
+    #[must_use]
+    #[track_caller]
+    pub fn with_pair_of(&self, answer: &Answer) -> Self {
+        let body = answer.json();
+        let text = |name: &str| body[name].as_str().expect("a token").to_owned();
+        Self { access_token: text("access_token"), refresh_token: text("refresh_token"), ..self.clone() }
+    }
+
     /// Whether the access token is still good.
     pub async fn is_signed_in(&self) -> bool {
         match self.get("/api/v1/auth/me").await.status {

@@ -144,7 +144,7 @@ async fn render(
     page(
         status,
         &AccountPage {
-            shell: Shell::new(pages, &context.request_id),
+            shell: Shell::new(&context.request_id),
             csrf: Binding::Session(visitor.session.id).token(pages.auth.cookie_key()),
             name: returned.name.or_else(|| person.name.clone()).unwrap_or_default(),
             person,

@@ -31,9 +31,8 @@ struct ProblemsPage {
 
 /// Both pages are the same for everybody, so the document is read once.
 pub fn router(pages: &Pages) -> Router {
-    let shell = || Shell::new(pages, "");
-    let docs = Arc::new(DocsPage { shell: shell(), document: Document::read(&pages.openapi) });
-    let problems = Arc::new(ProblemsPage { shell: shell(), problems: PROBLEMS });
+    let docs = Arc::new(DocsPage { shell: Shell::new(""), document: Document::read(&pages.openapi) });
+    let problems = Arc::new(ProblemsPage { shell: Shell::new(""), problems: PROBLEMS });
     Router::new()
         .route("/docs", get(async move || page(StatusCode::OK, &*docs)))
         .route("/docs/problems", get(async move || page(StatusCode::OK, &*problems)))

@@ -23,9 +23,9 @@ struct Words {
 }
 
 /// The page for a problem. The gateway asks for it instead of the JSON document when a person is at
-/// the other end; `product` is what [`crate::Pages::product`] says.
-pub fn problem_page(problem: &Problem, request_id: &str, product: &str) -> Response {
-    let shell = Shell { product: product.to_owned(), reference: request_id.to_owned() };
+/// the other end.
+pub fn problem_page(problem: &Problem, request_id: &str) -> Response {
+    let shell = Shell::new(request_id);
     let made = page(problem.status, &ErrorPage { shell, words: words(problem), retry_after: problem.retry_after });
     // If even this page fails, the status alone still says the truth.
     let mut response = made.unwrap_or_else(|_| problem.status.into_response());
@@ -113,18 +113,18 @@ mod tests {
     fn every_problem_has_words_a_status_and_a_reference() {
         for code in 400..600 {
             let status = StatusCode::from_u16(code).unwrap();
-            let response = problem_page(&Problem::new(status, "some_code", "t", "d"), "ref-1", "Usher");
+            let response = problem_page(&Problem::new(status, "some_code", "t", "d"), "ref-1");
             assert_eq!(response.status(), status);
             assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
         }
         let wait = Problem::unavailable("busy", "d", 7);
-        assert_eq!(problem_page(&wait, "ref-1", "Usher").headers()[header::RETRY_AFTER], "7");
+        assert_eq!(problem_page(&wait, "ref-1").headers()[header::RETRY_AFTER], "7");
     }
 
     #[test]
     fn i1_what_a_client_sent_is_shown_as_text() {
-        let shell = Shell { product: "<b>\"'&".to_owned(), reference: "<script>alert(1)</script>".to_owned() };
+        let shell = Shell::new("<script>alert(1)</script>\"'&");
         let html = ErrorPage { shell, words: words(&Problem::not_found()), retry_after: None }.render().unwrap();
-        assert!(!html.contains("<script>alert") && !html.contains("<b>\""), "{html}");
+        assert!(!html.contains("<script>alert") && !html.contains("\"'&"), "{html}");
     }
 }

@@ -28,11 +28,14 @@ mod shell;
 mod sign_in;
 mod sign_out;
 mod sign_up;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 use auth::Auth;
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -48,8 +51,6 @@ pub struct Pages {
     /// Where people reach these pages: `scheme://host[:port]`, without a path. Forms are accepted from
     /// there only, and cookies are `Secure` if it is https.
     pub origin: String,
-    /// What the product is called.
-    pub product: String,
     /// The OpenAPI document, for the reader at `/docs`.
     pub openapi: Arc<serde_json::Value>,
 }
@@ -59,6 +60,9 @@ impl Pages {
         self.origin.starts_with("https://")
     }
 }
+
+/// The largest form, in bytes: far more than anybody types into these pages.
+const MAX_FORM: usize = 64 * 1024;
 
 /// Every page and what they are made of.
 pub fn router(pages: Pages) -> Router {
@@ -74,20 +78,11 @@ pub fn router(pages: Pages) -> Router {
         .route("/account/password", post(account::password::submit))
         .route("/account/sessions/end-others", post(account::sessions::end_others))
         .route("/account/sessions/{id}/end", post(account::sessions::end))
+        .layer(DefaultBodyLimit::max(MAX_FORM))
         .with_state(Arc::new(pages))
         .merge(documentation)
         .route("/favicon.svg", get(assets::favicon))
         .route("/assets/{name}", get(assets::serve))
-        .method_not_allowed_fallback(method_not_allowed)
-}
-
-async fn method_not_allowed() -> Problem {
-    Problem::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        "Not this way",
-        "This address takes another method: see the `Allow` header.",
-    )
 }
 
 /// A page as an answer: never stored, because most pages say who somebody is.

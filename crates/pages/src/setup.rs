@@ -44,7 +44,7 @@ pub async fn show(
     let shown = page(
         StatusCode::OK,
         &SetupPage {
-            shell: Shell::new(&pages, &context.request_id),
+            shell: Shell::new(&context.request_id),
             csrf: &token.token,
             token: query.text("token"),
             name: "",
@@ -78,7 +78,7 @@ pub async fn submit(
     let again = page(
         refusal.status,
         &SetupPage {
-            shell: Shell::new(&pages, &context.request_id),
+            shell: Shell::new(&context.request_id),
             csrf: fields.text(csrf::FIELD),
             token: fields.text("token"),
             name: fields.text("name"),

@@ -2,25 +2,26 @@
 
 use kernel::FieldError;
 
-use crate::Pages;
+/// What the product is called.
+const PRODUCT: &str = "Usher";
 
 /// The words round the content.
 pub struct Shell {
     /// What the product is called.
-    pub product: String,
+    pub product: &'static str,
     /// The request's id, for people to quote.
     pub reference: String,
 }
 
 impl Shell {
     /// For a request of this id.
-    pub fn new(pages: &Pages, request_id: &str) -> Self {
-        Self { product: pages.product.clone(), reference: request_id.to_owned() }
+    pub fn new(request_id: &str) -> Self {
+        Self { product: PRODUCT, reference: request_id.to_owned() }
     }
 
     /// The product's mark where it has no picture.
     pub fn initials(&self) -> String {
-        initials(&self.product)
+        initials(self.product)
     }
 }
 

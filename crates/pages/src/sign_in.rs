@@ -33,7 +33,6 @@ const REFUSED: Notice = Notice::failed("That email and password don’t match", 
 
 /// `GET /sign-in`
 pub async fn show(
-    State(pages): State<Arc<Pages>>,
     MaybeVisitor(visitor): MaybeVisitor,
     context: RequestContext,
     token: FormToken,
@@ -46,7 +45,7 @@ pub async fn show(
     let shown = page(
         StatusCode::OK,
         &SignInPage {
-            shell: Shell::new(&pages, &context.request_id),
+            shell: Shell::new(&context.request_id),
             csrf: &token.token,
             onward: next.as_ref().map(ReturnAddress::as_query).unwrap_or_default(),
             next: next.as_ref(),
@@ -80,7 +79,7 @@ pub async fn submit(
     let again = page(
         status,
         &SignInPage {
-            shell: Shell::new(&pages, &context.request_id),
+            shell: Shell::new(&context.request_id),
             csrf: fields.text(csrf::FIELD),
             onward: next.as_ref().map(ReturnAddress::as_query).unwrap_or_default(),
             next: next.as_ref(),

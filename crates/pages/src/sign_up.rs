@@ -46,7 +46,7 @@ pub async fn show(
     let shown = page(
         StatusCode::OK,
         &SignUpPage {
-            shell: Shell::new(&pages, &context.request_id),
+            shell: Shell::new(&context.request_id),
             csrf: &token.token,
             onward: next.as_ref().map(ReturnAddress::as_query).unwrap_or_default(),
             next: next.as_ref(),
@@ -79,7 +79,7 @@ pub async fn submit(
     let again = page(
         refusal.status,
         &SignUpPage {
-            shell: Shell::new(&pages, &context.request_id),
+            shell: Shell::new(&context.request_id),
             csrf: fields.text(csrf::FIELD),
             onward: next.as_ref().map(ReturnAddress::as_query).unwrap_or_default(),
             next: next.as_ref(),

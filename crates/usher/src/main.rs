@@ -1,1 +1,35 @@
-fn main() {}
+//! Usher: accounts, sessions and tokens for a product, in one program.
+//!
+//! `usher serve` runs it. `cli` has the words of the command line, `config` what can be set,
+//! `serve` puts the services together, `control` lets other commands talk to a running server,
+//! `commands` does what they ask.
+
+mod cli;
+mod commands;
+mod config;
+mod control;
+mod metrics;
+mod openapi;
+mod private;
+mod revocations;
+mod serve;
+mod setup;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+/// Better than the system's at giving memory back and at small allocations on many threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match cli::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            cli::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

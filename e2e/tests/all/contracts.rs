@@ -33,7 +33,7 @@ on_both! {
         assert_eq!(user["locale"], "en");
         assert_eq!(user["email_verified"], false);
         assert_eq!(user["status"], "active");
-        assert_eq!(user["roles"], json!([]));
+        assert_eq!(user["roles"], json!(["user"]));
         assert!(!answer.body.contains("hash"), "{}", answer.body);
         let ann = User::from_answer(&app, "Ann.Lee@Example.com", PASSWORD, &answer);
         assert!(ann.is_signed_in().await);
@@ -166,7 +166,7 @@ on_both! {
         let new = "nine dry herons paint 52 doors";
         app.logs.never(new);
 
-        ann.post(path, change("not the current one 1", new)).await.is_problem(401, "invalid_credentials");
+        ann.post(path, change("not the current one 1", new)).await.is_problem(422, "wrong_password");
         ann.post(path, change(PASSWORD, "password")).await.is_problem(422, "weak_password");
         assert!(phone.is_signed_in().await);
         app.login(&ann.email, PASSWORD).await.is(200);

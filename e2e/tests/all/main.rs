@@ -1,11 +1,22 @@
 //! Every whole-process test, in one binary.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first surprise, and says which")]
+#![expect(clippy::print_stdout, reason = "a failed test shows the seed it can be had again from")]
 
 mod bad_input;
 mod contracts;
 mod enumeration;
+mod headers;
+mod kill;
 mod lockout;
+mod openapi;
+mod overload;
+mod pages;
 mod passwords;
 mod refresh;
+mod secrecy;
 mod sessions;
+mod setup_link;
+mod start_and_stop;
+mod statements;
+mod tokens;

@@ -16,6 +16,7 @@ use kernel::id::KeyId;
 use kernel::{Clock, Event, Kind, Label, MasterKeys, Timestamp};
 use serde_json::{Value, json};
 use storage::Db;
+use tokio::sync::watch;
 
 use crate::settings::{JWKS_MAX_AGE, LEEWAY, TokenSettings};
 use crate::tokens::TokenError;
@@ -51,6 +52,8 @@ struct Inner {
     settings: TokenSettings,
     sealing: kernel::secret::SealingRing,
     loaded: RwLock<Arc<Loaded>>,
+    /// Counts reloads, so that whoever publishes the keys knows.
+    changes: watch::Sender<u64>,
 }
 
 /// What was in the database.
@@ -94,6 +97,7 @@ impl Keys {
             settings: settings.clone(),
             sealing: master.sealing_ring(Label::KeyEncryption),
             loaded: RwLock::new(Arc::new(Loaded { keys: Vec::new() })),
+            changes: watch::Sender::new(0),
         };
         let keys = Self(Arc::new(inner));
         keys.reload().await?;
@@ -106,7 +110,13 @@ impl Keys {
         let rows = record::list(&mut self.0.db.read().await?).await?;
         let keys = rows.into_iter().map(|row| self.open(row)).collect::<Result<Vec<Key>, KeysError>>()?;
         *self.0.loaded.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Loaded { keys });
+        self.0.changes.send_modify(|count| *count += 1);
         Ok(())
+    }
+
+    /// Changes whenever the keys were read again.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
     }
 
     fn open(&self, row: record::Row) -> Result<Key, KeysError> {

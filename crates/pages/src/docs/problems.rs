@@ -1,5 +1,5 @@
 //! Every `code` that a problem document can have. A code never changes its meaning; a new one is added
-//! here in the change that brings it.
+//! here in the change that brings it, or a test fails.
 
 /// One code.
 pub struct Entry {
@@ -14,6 +14,128 @@ const fn entry(code: &'static str, status: u16, advice: &'static str) -> Entry {
 
 /// In alphabetical order.
 pub const PROBLEMS: &[Entry] = &[
-    entry("body_too_large", 413, "Send a smaller body."),
-    entry("csrf_failed", 403, "A page's form was not sent by that page. Open the page again and send it from there."),
+    entry("body_too_large", 413, "Send a smaller body: most addresses take at most 64 KiB."),
+    entry(
+        "busy",
+        503,
+        "Too many passwords are being checked. Nothing was changed: wait as long as `Retry-After` says, then try again.",
+    ),
+    entry(
+        "csrf_failed",
+        403,
+        "A form was not sent by its own page. Open the page again and send it from there. It concerns pages only, not the API.",
+    ),
+    entry("duplicate_field", 400, "Send each field once."),
+    entry("email_taken", 409, "There is an account with this email, in whatever spelling. Sign in instead."),
+    entry("incomplete_body", 400, "The body ended too soon. Send it again."),
+    entry("internal_error", 500, "It is our fault, and nothing was changed. Report it with the `request_id`."),
+    entry(
+        "invalid_credentials",
+        401,
+        "The email or the password is not right, or the account is locked for a while or may not be used: on purpose it does not say which. Check both.",
+    ),
+    entry("invalid_if_match", 400, "Send the `version` of what you read, in quotes, as `If-Match`."),
+    entry("invalid_input", 422, "Correct the fields named in `errors`."),
+    entry("invalid_json", 400, "Send one valid JSON value, in UTF-8."),
+    entry("invalid_query", 400, "Correct what stands behind the question mark of the address."),
+    entry(
+        "invalid_refresh_token",
+        401,
+        "The refresh token was used, has expired, or its session is over. Sign in again.",
+    ),
+    entry(
+        "invalid_setup_link",
+        410,
+        "The link for the first administrator was used, is older than 60 minutes, or is not needed any more. Start the program again for a new one.",
+    ),
+    entry("method_not_allowed", 405, "Use one of the methods in the `Allow` header."),
+    entry("missing_field", 400, "Add the field that `detail` names."),
+    entry("not_found", 404, "Check the address. What belongs to somebody else is not found either."),
+    entry("nul_character", 400, "Remove the NUL character from the text."),
+    entry(
+        "stale",
+        412,
+        "Somebody changed it since you read it. Read it again, repeat your change, and send the new version as `If-Match`.",
+    ),
+    entry(
+        "storage_unavailable",
+        503,
+        "The database cannot take this now, and nothing was changed. Wait as long as `Retry-After` says, then try again.",
+    ),
+    entry("timeout", 503, "It took too long. Try again."),
+    entry(
+        "too_many_attempts",
+        429,
+        "Too many requests of this kind came from your address. Wait as long as `Retry-After` says.",
+    ),
+    entry(
+        "unauthenticated",
+        401,
+        "Send a valid access token as `Authorization: Bearer …`. If it has expired, refresh it; if that is refused, sign in again.",
+    ),
+    entry("unknown_field", 400, "Remove the field that `detail` names."),
+    entry("unsupported_media_type", 415, "Send JSON with `Content-Type: application/json`."),
+    entry("weak_password", 422, "Choose another password: `errors` says what is wrong with this one."),
+    entry("wrong_password", 422, "The current password is not right, or was wrong too often. Check it."),
+    entry("wrong_type", 400, "A value has another type than its field. Compare it with the documentation."),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// Where a code can stand in the source, without spaces, each followed by its first text in quotes.
+    const MAKERS: [&str; 6] = [
+        "Problem::new(",
+        "Problem::bad_request(",
+        "Problem::unavailable(",
+        "Self::new(StatusCode::",
+        "Self::unavailable(",
+        "code:\"",
+    ];
+
+    fn collect(folder: &Path, codes: &mut BTreeSet<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, codes);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let code: String = text.split("#[cfg(test)]").next().unwrap_or_default().split_whitespace().collect();
+                for maker in MAKERS {
+                    let quote = if maker.ends_with('"') { "\"" } else { "" };
+                    let found = code.split(maker).skip(1).map(|rest| format!("{quote}{rest}"));
+                    let found = found.filter_map(|rest| rest.split('"').nth(1).map(str::to_owned));
+                    codes.extend(
+                        found.filter(|code| code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')),
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_code_in_the_source_is_explained_and_no_other() {
+        let mut codes = BTreeSet::new();
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        for folder in fs::read_dir(crates).unwrap() {
+            let source = folder.unwrap().path().join("src");
+            // `verify` is for other people's services and makes no problem documents.
+            if source.is_dir() && !source.parent().unwrap().ends_with("verify") {
+                collect(&source, &mut codes);
+            }
+        }
+        let explained: BTreeSet<String> = PROBLEMS.iter().map(|entry| entry.code.to_owned()).collect();
+        assert_eq!(codes.difference(&explained).collect::<Vec<_>>(), Vec::<&String>::new(), "codes without an entry");
+        assert_eq!(explained.difference(&codes).collect::<Vec<_>>(), Vec::<&String>::new(), "entries without a code");
+    }
+
+    #[test]
+    fn entries_are_in_order() {
+        assert!(PROBLEMS.windows(2).all(|pair| pair[0].code < pair[1].code));
+    }
+}

@@ -1,0 +1,117 @@
+//! Making an answer complete: problem documents, security headers, the request's id.
+
+use axum::body::Body;
+use axum::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, RETRY_AFTER,
+    STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, Response, StatusCode};
+use kernel::Problem;
+
+use crate::routes::Route;
+
+/// Shows a problem to a person.
+pub type ProblemPage = fn(&Problem, &str) -> Response<Body>;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+
+const CONTENT_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; \
+     base-uri 'none'; frame-ancestors 'none'; object-src 'none'",
+);
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
+
+pub(crate) struct Answerer {
+    https: bool,
+    problem_page: ProblemPage,
+}
+
+impl Answerer {
+    pub(crate) fn new(https: bool, problem_page: ProblemPage) -> Self {
+        Self { https, problem_page }
+    }
+
+    /// The answer as it goes out.
+    pub(crate) fn complete(
+        &self,
+        outcome: Result<Response<Body>, Problem>,
+        route: &Route,
+        id: &str,
+        wants_page: bool,
+    ) -> Response<Body> {
+        let mut response = match outcome {
+            Ok(mut response) => match problem_in(&mut response) {
+                Some(problem) => self.show(&problem, response.headers().get(ALLOW).cloned(), id, wants_page),
+                None => response,
+            },
+            Err(problem) => self.show(&problem, None, id, wants_page),
+        };
+        let headers = response.headers_mut();
+        if let Ok(id) = HeaderValue::from_str(id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        self.secure(headers);
+        if !headers.contains_key(CACHE_CONTROL) && route.name != "assets" {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        response
+    }
+
+    fn show(&self, problem: &Problem, allow: Option<HeaderValue>, id: &str, wants_page: bool) -> Response<Body> {
+        let mut response = if wants_page { (self.problem_page)(problem, id) } else { document(problem, id) };
+        *response.status_mut() = problem.status;
+        let headers = response.headers_mut();
+        if let Some(seconds) = problem.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if problem.status == StatusCode::UNAUTHORIZED && problem.code == "unauthenticated" {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(allow) = allow {
+            headers.insert(ALLOW, allow);
+        }
+        response
+    }
+
+    fn secure(&self, headers: &mut HeaderMap) {
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(CONTENT_SECURITY_POLICY, CONTENT_POLICY);
+        // Our own forms need their `Origin`, which `no-referrer` would make `null`; nobody else is told.
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+        headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin"));
+        headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
+        headers.insert(PERMISSIONS_POLICY, HeaderValue::from_static("camera=(), geolocation=(), microphone=()"));
+        if self.https {
+            headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
+        }
+    }
+}
+
+/// The problem that a handler answered with, or that its bare status means.
+fn problem_in(response: &mut Response<Body>) -> Option<Problem> {
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        return Some(problem);
+    }
+    let is_bare = !response.headers().contains_key(CONTENT_TYPE);
+    match response.status() {
+        StatusCode::NOT_FOUND if is_bare => Some(Problem::not_found()),
+        StatusCode::METHOD_NOT_ALLOWED if is_bare => Some(Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "This address does not take that method",
+            "Use one of the methods in the `Allow` header.",
+        )),
+        _ => None,
+    }
+}
+
+fn document(problem: &Problem, id: &str) -> Response<Body> {
+    // A problem document is plain text and numbers: there is nothing in it that cannot be written.
+    let body = serde_json::to_vec(&problem.document(id)).unwrap_or_default();
+    let mut response = Response::new(Body::from(body));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
+}

@@ -1,0 +1,75 @@
+//! Numbers for Prometheus: requests, how long they took, what was refused and why.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+/// The door's metrics. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics {
+    requests: Family<RequestLabels, Counter>,
+    durations: Family<RouteLabels, Histogram>,
+    refused: Family<RefusedLabels, Counter>,
+    panics: Counter,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestLabels {
+    route: &'static str,
+    status: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RouteLabels {
+    route: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RefusedLabels {
+    reason: &'static str,
+}
+
+/// From 10 µs to 10 s in steps of 4.
+fn durations() -> Histogram {
+    Histogram::new(exponential_buckets(10e-6, 4.0, 11))
+}
+
+impl Metrics {
+    /// Registers them.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            requests: Family::default(),
+            durations: Family::new_with_constructor(durations),
+            refused: Family::default(),
+            panics: Counter::default(),
+        };
+        registry.register("http_requests", "Requests answered", metrics.requests.clone());
+        registry.register_with_unit(
+            "http_request_duration",
+            "From the first byte of the head to the answer",
+            Unit::Seconds,
+            metrics.durations.clone(),
+        );
+        registry.register("http_refused", "Requests refused at the door", metrics.refused.clone());
+        registry.register("panics", "Request handlers that panicked", metrics.panics.clone());
+        metrics
+    }
+
+    pub(crate) fn count(&self, route: &'static str, status: StatusCode, took: Duration) {
+        self.requests.get_or_create(&RequestLabels { route, status: status.as_u16() }).inc();
+        self.durations.get_or_create(&RouteLabels { route }).observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn refused(&self, reason: &'static str) {
+        self.refused.get_or_create(&RefusedLabels { reason }).inc();
+    }
+
+    pub(crate) fn panicked(&self) {
+        self.panics.inc();
+    }
+}

@@ -1,0 +1,221 @@
+//! The words of the command line.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command line's face")]
+
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands::{Command, Output};
+use crate::config::{self, Config};
+use crate::{control, serve};
+
+/// Accounts, sessions and tokens for a product, in one program.
+///
+/// Without a command it is `usher serve`.
+#[derive(Parser)]
+#[command(name = "usher", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    command: Option<Words>,
+}
+
+#[derive(Args, Clone, Default)]
+struct Options {
+    /// The folder for everything: database, master key, blobs [default: ./usher-data]
+    #[arg(long, value_name = "DIR", global = true)]
+    data: Option<PathBuf>,
+    /// The address to listen on [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR", global = true)]
+    listen: Option<String>,
+    /// The address for metrics and details of health [default: 127.0.0.1:9080]
+    #[arg(long, value_name = "ADDR", global = true)]
+    private_listen: Option<String>,
+    /// A configuration file (TOML)
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Words {
+    /// Run the server
+    Serve,
+    /// Make an administrator
+    #[command(subcommand)]
+    Admin(Admin),
+    /// Suspend, delete and bring back accounts
+    #[command(subcommand)]
+    Users(UsersWords),
+    /// Look at and rotate the keys that sign tokens
+    #[command(subcommand)]
+    Keys(KeysWords),
+    /// Bring the database up to date and stop
+    Migrate,
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigWords),
+}
+
+#[derive(Subcommand)]
+enum Admin {
+    /// Make an account with the role `admin`
+    Create {
+        /// Its email
+        #[arg(long)]
+        email: String,
+        /// Read the password from standard input instead of asking for it
+        #[arg(long)]
+        password_stdin: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum UsersWords {
+    /// Show one account
+    Show {
+        /// Its email
+        email: String,
+    },
+    /// Suspend an account: every session and token of it ends
+    Ban {
+        /// Its email
+        email: String,
+        /// Why, for the audit log
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Lift a suspension
+    Unban {
+        /// Its email
+        email: String,
+    },
+    /// Delete an account: every session and token of it ends, and it can be restored
+    Delete {
+        /// Its email
+        email: String,
+        /// Why, for the audit log
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Bring a deleted account back
+    Restore {
+        /// Its email
+        email: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum KeysWords {
+    /// Show the keys
+    List,
+    /// Make a new key: it is published now and signs in ten minutes
+    Rotate,
+}
+
+#[derive(Subcommand)]
+enum ConfigWords {
+    /// Say whether the configuration is good
+    Check,
+    /// Show every value, where it came from, and secrets masked
+    Show,
+}
+
+/// Does what the words say.
+pub fn run(cli: Cli) -> Result<()> {
+    let Options { data, listen, private_listen, config, json } = cli.options;
+    let flags = config::Flags { data, listen, private_listen };
+    let (config, sources) = config::load(config.as_deref(), &flags)?;
+    match cli.command.unwrap_or(Words::Serve) {
+        Words::Serve => {
+            let checked = config.check()?;
+            runtime(checked.config.server.threads)?.block_on(serve::run(checked))
+        }
+        Words::Admin(Admin::Create { email, password_stdin }) => {
+            let password = read_password(password_stdin)?;
+            execute(config, Command::CreateAdministrator { email, password }, json)
+        }
+        Words::Users(words) => execute(config, users(words), json),
+        Words::Keys(KeysWords::List) => execute(config, Command::ListKeys, json),
+        Words::Keys(KeysWords::Rotate) => execute(config, Command::RotateKeys, json),
+        Words::Migrate => {
+            let checked = config.check()?;
+            runtime(1)?.block_on(crate::setup::migrate(&checked))?;
+            println!("The database is up to date.");
+            Ok(())
+        }
+        Words::Config(ConfigWords::Check) => {
+            config.check()?;
+            println!("The configuration is good.");
+            Ok(())
+        }
+        Words::Config(ConfigWords::Show) => {
+            let shown = config::show(&config, &sources);
+            if json { println!("{}", config::shown_as_json(&shown)) } else { print!("{}", config::shown_as_text(&shown)) }
+            Ok(())
+        }
+    }
+}
+
+fn users(words: UsersWords) -> Command {
+    match words {
+        UsersWords::Show { email } => Command::ShowUser { email },
+        UsersWords::Ban { email, reason } => Command::SuspendUser { email, reason },
+        UsersWords::Unban { email } => Command::ReinstateUser { email },
+        UsersWords::Delete { email, reason } => Command::DeleteUser { email, reason },
+        UsersWords::Restore { email } => Command::RestoreUser { email },
+    }
+}
+
+fn runtime(threads: usize) -> Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if threads > 0 {
+        builder.worker_threads(threads);
+    }
+    builder.enable_all().thread_keep_alive(std::time::Duration::from_secs(5)).build().context("starting the runtime")
+}
+
+/// Does a command in the running server if there is one on this data folder, else right here.
+fn execute(config: Config, command: Command, json: bool) -> Result<()> {
+    let checked = config.check()?;
+    let output: Output = runtime(1)?.block_on(async {
+        match control::ask(&checked.config.data_dir, &command).await? {
+            Some(output) => Ok(output),
+            None => crate::setup::execute(&checked, command).await,
+        }
+    })?;
+    if json { println!("{}", output.data) } else { println!("{}", output.text) }
+    Ok(())
+}
+
+fn read_password(from_stdin: bool) -> Result<String> {
+    let mut password = String::new();
+    if from_stdin {
+        std::io::stdin().take(4096).read_to_string(&mut password).context("reading the password")?;
+    } else {
+        eprint!("Password: ");
+        std::io::stdin().read_line(&mut password).context("reading the password")?;
+    }
+    let password = password.trim_end_matches(['\r', '\n']).to_owned();
+    if password.is_empty() {
+        bail!("the password is empty");
+    }
+    Ok(password)
+}
+
+/// Says on standard error what went wrong, causes included, each once.
+pub fn complain(error: &anyhow::Error) {
+    let mut said: Vec<String> = Vec::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !said.iter().any(|before| before.contains(&cause)) {
+            said.push(cause);
+        }
+    }
+    eprintln!("usher: {}", said.join(": "));
+}

@@ -1,0 +1,257 @@
+//! Turning the configuration into what the services take, or refusing to start and saying what to do.
+
+use std::fs;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use auth::hashing::{Cost, HashSettings};
+use auth::keys::Algorithm;
+use auth::{Policy, Settings, TokenSettings};
+use gateway::{LogFormat, Network};
+use kernel::MasterKeys;
+
+use super::Config;
+
+/// A configuration that can be run.
+pub struct Checked {
+    /// As it was written.
+    pub config: Config,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Where to listen for metrics.
+    pub private_listen: SocketAddr,
+    /// Who may say what a client's address is.
+    pub trusted_proxies: Vec<Network>,
+    /// How logs look.
+    pub log_format: LogFormat,
+    algorithm: Algorithm,
+}
+
+impl Config {
+    /// Checks everything that can be checked without starting.
+    pub fn check(self) -> Result<Checked> {
+        let listen = address("listen", &self.listen)?;
+        let private_listen = address("private_listen", &self.private_listen)?;
+        check_public_url(&self.public_url, listen)?;
+        let trusted_proxies = self
+            .trusted_proxies
+            .iter()
+            .map(|text| text.parse::<Network>())
+            .collect::<Result<_, _>>()
+            .context("`trusted_proxies`")?;
+        let algorithm = Algorithm::from_name(&self.tokens.algorithm)
+            .with_context(|| format!("`tokens.algorithm` is `{}`: use EdDSA, ES256 or RS256", self.tokens.algorithm))?;
+        let argon2 = &self.passwords.argon2;
+        let cost = Cost { memory_kib: argon2.memory_kib, passes: argon2.passes, lanes: argon2.lanes };
+        if !cost.is_allowed() {
+            bail!("`passwords.argon2` is too weak or too large: the defaults are memory_kib = 19456, passes = 2, lanes = 1; with less memory take more passes (12288 and 3, 9216 and 4, 7168 and 5)");
+        }
+        if !self.database.url.is_empty() && !self.database.url.starts_with("postgres://") && !self.database.url.starts_with("postgresql://") {
+            bail!("`database.url` has to begin with postgres:// (leave it empty for SQLite in `data_dir`)");
+        }
+        self.check_ranges()?;
+        let log_format = match self.log.format.as_str() {
+            "human" => LogFormat::Human,
+            "json" => LogFormat::Json,
+            "auto" if std::io::IsTerminal::is_terminal(&std::io::stdout()) => LogFormat::Human,
+            "auto" => LogFormat::Json,
+            other => bail!("`log.format` is `{other}`: use auto, human or json"),
+        };
+        Ok(Checked { config: self, listen, private_listen, trusted_proxies, log_format, algorithm })
+    }
+
+    fn check_ranges(&self) -> Result<()> {
+        let ranges = [
+            ("tokens.access_seconds", u64::from(self.tokens.access_seconds), 10, 900),
+            ("tokens.refresh_seconds", u64::from(self.tokens.refresh_seconds), 60, 30 * 86_400),
+            ("tokens.rotation_days", u64::from(self.tokens.rotation_days), 1, 365),
+            ("auth.lockout.failures", u64::from(self.auth.lockout.failures), 1, 100),
+            ("auth.lockout.minutes", u64::from(self.auth.lockout.minutes), 1, 60),
+            ("auth.session_days", u64::from(self.auth.session_days), 1, 30),
+            ("auth.sessions_per_user", u64::from(self.auth.sessions_per_user), 1, 10_000),
+            ("passwords.queue", self.passwords.queue as u64, 1, 10_000),
+            ("passwords.threads", self.passwords.threads as u64, 0, 256),
+            ("server.threads", self.server.threads as u64, 0, 256),
+            ("database.max_connections", u64::from(self.database.max_connections), 2, 1_000),
+        ];
+        for (key, value, least, most) in ranges {
+            if value < least || value > most {
+                bail!("`{key}` is {value}: it has to be between {least} and {most}");
+            }
+        }
+        if !matches!(self.auth.assurance.as_str(), "standard" | "nist-800-63b-4") {
+            bail!("`auth.assurance` is `{}`: use standard or nist-800-63b-4", self.auth.assurance);
+        }
+        Ok(())
+    }
+}
+
+fn address(key: &str, text: &str) -> Result<SocketAddr> {
+    let mut found = text.to_socket_addrs().with_context(|| format!("`{key}` is `{text}`: write it like 127.0.0.1:8080"))?;
+    found.next().with_context(|| format!("`{key}` is `{text}`, and there is no such address"))
+}
+
+/// Tokens and cookies are for whoever can read the connection, so only loopback may do without TLS.
+fn check_public_url(url: &str, listen: SocketAddr) -> Result<()> {
+    if url.is_empty() {
+        if listen.ip().is_loopback() {
+            return Ok(());
+        }
+        bail!("`public_url` is missing: `listen` is {listen}, which others can reach. Set it to the https address that they use, and let a TLS proxy listen there");
+    }
+    let (scheme, rest) = url.split_once("://").with_context(|| format!("`public_url` is `{url}`: write it like https://accounts.example.com"))?;
+    let host_port = rest.trim_end_matches('/');
+    if host_port.is_empty() || host_port.contains(['/', '?', '#', '@', ' ']) {
+        bail!("`public_url` is `{url}`: write scheme and host only, like https://accounts.example.com");
+    }
+    let host = match host_port.rsplit_once(':') {
+        Some((host, port)) if port.chars().all(|c| c.is_ascii_digit()) => host,
+        _ => host_port,
+    };
+    let local = matches!(host, "localhost" | "[::1]") || host.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback());
+    match scheme {
+        "https" => Ok(()),
+        "http" if local && listen.ip().is_loopback() => Ok(()),
+        _ => bail!("`public_url` is `{url}`: without https everybody on the way can read passwords. Use https, or http only with a loopback host and a loopback `listen`"),
+    }
+}
+
+impl Checked {
+    /// The public address, given the port that was bound.
+    pub fn public_url(&self, bound: SocketAddr) -> String {
+        match self.config.public_url.trim_end_matches('/') {
+            "" => format!("http://localhost:{}", bound.port()),
+            url => url.to_owned(),
+        }
+    }
+
+    /// Settings of the `auth` crate.
+    pub fn auth_settings(&self, issuer: String) -> Settings {
+        let Config { auth, passwords, tokens, .. } = &self.config;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Settings {
+            issuer,
+            lockout_failures: auth.lockout.failures,
+            lockout_minutes: auth.lockout.minutes,
+            session_days: auth.session_days,
+            sessions_per_user: auth.sessions_per_user,
+            policy: Policy { min_characters: if auth.assurance == "nist-800-63b-4" { 15 } else { 8 } },
+            hashing: HashSettings {
+                cost: Cost {
+                    memory_kib: passwords.argon2.memory_kib,
+                    passes: passwords.argon2.passes,
+                    lanes: passwords.argon2.lanes,
+                },
+                threads: if passwords.threads == 0 { cores } else { passwords.threads },
+                queue: passwords.queue,
+            },
+            tokens: TokenSettings {
+                access_seconds: tokens.access_seconds,
+                refresh_seconds: tokens.refresh_seconds,
+                algorithm: self.algorithm,
+                rotation_days: tokens.rotation_days,
+            },
+        }
+    }
+
+    /// Settings of the database.
+    pub fn database(&self) -> storage::Settings {
+        let Config { database, .. } = &self.config;
+        if database.url.is_empty() {
+            storage::Settings::sqlite(self.database_file(), database.max_connections)
+        } else {
+            storage::Settings::postgres(database.url.clone(), database.max_connections)
+        }
+    }
+
+    fn database_file(&self) -> PathBuf {
+        Path::new(&self.config.data_dir).join("usher.db")
+    }
+
+    /// Makes the data folder, for nobody else to read.
+    pub fn make_data_dir(&self) -> Result<()> {
+        let path = Path::new(&self.config.data_dir);
+        if !path.exists() {
+            fs::create_dir_all(path).with_context(|| format!("making the folder {}", path.display()))?;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+                .with_context(|| format!("closing the folder {} to others", path.display()))?;
+        }
+        Ok(())
+    }
+
+    /// The master keys: from the environment or file of configuration, or from `master.key`, which is
+    /// made when there is neither it nor a database.
+    pub fn master_keys(&self) -> Result<MasterKeys> {
+        if !self.config.secrets.master_key.is_empty() {
+            return MasterKeys::parse(&self.config.secrets.master_key).context("`secrets.master_key`");
+        }
+        let path = Path::new(&self.config.data_dir).join("master.key");
+        if !path.exists() {
+            if self.database_file().exists() {
+                bail!("{} is missing, and {} was made with it: put it back from where you keep it. Without it no password and no key in the database can be used", path.display(), self.database_file().display());
+            }
+            let keys = MasterKeys::generate();
+            write_secret(&path, &keys.to_text()).with_context(|| format!("writing {}", path.display()))?;
+            return Ok(keys);
+        }
+        let mode = fs::metadata(&path).with_context(|| format!("reading {}", path.display()))?.permissions().mode();
+        if mode & 0o077 != 0 {
+            bail!("{path} can be read by others (mode {:o}): run `chmod 600 {path}`", mode & 0o777, path = path.display());
+        }
+        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        MasterKeys::parse(&text).with_context(|| format!("{}", path.display()))
+    }
+}
+
+/// Writes a file that only its owner can read, and makes sure that it is on disk.
+fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    std::io::Write::write_all(&mut file, text.as_bytes())?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(change: impl FnOnce(&mut Config)) -> Result<Checked> {
+        let mut config = Config::default();
+        change(&mut config);
+        config.check()
+    }
+
+    #[test]
+    fn k1_http_is_for_loopback_only() {
+        assert!(with(|_| ()).is_ok());
+        for (url, listen, good) in [
+            ("https://accounts.example.com", "0.0.0.0:8080", true),
+            ("http://localhost:8080", "127.0.0.1:8080", true),
+            ("http://127.0.0.1:8080/", "127.0.0.1:8080", true),
+            ("", "0.0.0.0:8080", false),
+            ("http://accounts.example.com", "127.0.0.1:8080", false),
+            ("http://localhost:8080", "0.0.0.0:8080", false),
+            ("http://localhost.example.com", "127.0.0.1:8080", false),
+            ("https://accounts.example.com/path", "127.0.0.1:8080", false),
+            ("accounts.example.com", "127.0.0.1:8080", false),
+        ] {
+            let checked = with(|config| {
+                config.public_url = url.into();
+                config.listen = listen.into();
+            });
+            assert_eq!(checked.is_ok(), good, "{url} on {listen}");
+        }
+    }
+
+    #[test]
+    fn weak_or_odd_values_are_refused_with_what_to_do() {
+        let error = |change: fn(&mut Config)| with(change).err().unwrap().to_string();
+        assert!(error(|config| config.passwords.argon2.memory_kib = 1024).contains("passwords.argon2"));
+        assert!(error(|config| config.tokens.algorithm = "HS256".into()).contains("EdDSA"));
+        assert!(error(|config| config.tokens.access_seconds = 86_400).contains("between 10 and 900"));
+        assert!(error(|config| config.database.url = "mysql://x".into()).contains("postgres://"));
+        assert!(error(|config| config.auth.assurance = "high".into()).contains("nist-800-63b-4"));
+        assert!(with(|config| config.trusted_proxies = vec!["0.0.0.0/0".into()]).is_err());
+    }
+}

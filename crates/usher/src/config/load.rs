@@ -1,0 +1,236 @@
+//! Reading the configuration, and remembering where each value came from.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use toml::{Table, Value};
+
+use super::Config;
+
+/// What the command line can set.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--data`
+    pub data: Option<PathBuf>,
+    /// `--listen`
+    pub listen: Option<String>,
+    /// `--private-listen`
+    pub private_listen: Option<String>,
+}
+
+/// Where each key that is not at its default came from.
+pub type Sources = BTreeMap<String, String>;
+
+/// Keys whose values are never shown.
+const SECRET: [&str; 2] = ["secrets.master_key", "database.url"];
+/// Environment variables begin with this; `__` stands for a dot.
+const PREFIX: &str = "USHER_";
+/// Variables of the tests, which are no keys.
+const TEST_PREFIX: &str = "USHER_TEST_";
+
+/// Reads file, environment and flags, each over the one before.
+pub fn load(file: Option<&Path>, flags: &Flags) -> Result<(Config, Sources)> {
+    let environment = std::env::vars().filter(|(name, _)| name.starts_with(PREFIX) && !name.starts_with(TEST_PREFIX));
+    load_from(file, environment, flags)
+}
+
+fn load_from(
+    file: Option<&Path>,
+    environment: impl Iterator<Item = (String, String)>,
+    flags: &Flags,
+) -> Result<(Config, Sources)> {
+    let defaults = Table::try_from(Config::default())?;
+    let known = flatten(&defaults);
+    let mut values = known.clone();
+    let mut sources = Sources::new();
+
+    if let Some(file) = file {
+        let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+        let table: Table = toml::from_str(&text).with_context(|| format!("{} is not TOML", file.display()))?;
+        for (key, value) in flatten(&table) {
+            let place = format!("file {}", file.display());
+            set(&known, &mut values, &mut sources, &key, value, place)?;
+        }
+    }
+    for (name, text) in environment {
+        let key = name[PREFIX.len()..].to_lowercase().replace("__", ".");
+        let value = known.get(&key).map_or_else(|| Ok(Value::String(text.clone())), |like| parse(like, &text, &name))?;
+        set(&known, &mut values, &mut sources, &key, value, format!("environment {name}"))?;
+    }
+    let data = flags.data.as_ref().map(|path| path.display().to_string());
+    for (key, flag, value) in [
+        ("data_dir", "--data", data),
+        ("listen", "--listen", flags.listen.clone()),
+        ("private_listen", "--private-listen", flags.private_listen.clone()),
+    ] {
+        if let Some(value) = value {
+            set(&known, &mut values, &mut sources, key, Value::String(value), format!("flag {flag}"))?;
+        }
+    }
+    let config = serde_path_to_error::deserialize(Value::Table(unflatten(values))).map_err(|error| {
+        let key = error.path().to_string();
+        let place = sources.get(&key).cloned().unwrap_or_default();
+        anyhow!("`{key}` ({place}) has the wrong type: {}", error.into_inner().message())
+    })?;
+    Ok((config, sources))
+}
+
+fn set(
+    known: &BTreeMap<String, Value>,
+    values: &mut BTreeMap<String, Value>,
+    sources: &mut Sources,
+    key: &str,
+    value: Value,
+    source: String,
+) -> Result<()> {
+    if !known.contains_key(key) {
+        bail!("there is no key `{key}` ({source}): did you mean `{}`?", nearest(known, key));
+    }
+    values.insert(key.to_owned(), value);
+    sources.insert(key.to_owned(), source);
+    Ok(())
+}
+
+fn nearest<'k>(known: &'k BTreeMap<String, Value>, key: &str) -> &'k str {
+    let score = |candidate: &str| {
+        let last = |key: &str| key.rsplit('.').next().map(str::to_owned).unwrap_or_default();
+        strsim::jaro_winkler(candidate, key).max(strsim::jaro_winkler(&last(candidate), &last(key)))
+    };
+    known.keys().max_by(|a, b| score(a).total_cmp(&score(b))).map_or("", String::as_str)
+}
+
+/// Reads an environment variable as what its key's default is.
+fn parse(like: &Value, text: &str, name: &str) -> Result<Value> {
+    let wrong = |kind: &str| anyhow!("{name} has to be {kind}, and is not");
+    Ok(match like {
+        Value::Integer(_) => Value::Integer(text.trim().parse().map_err(|_| wrong("a whole number"))?),
+        Value::Boolean(_) => Value::Boolean(text.trim().parse().map_err(|_| wrong("`true` or `false`"))?),
+        Value::Array(_) => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
+        }
+        _ => Value::String(text.to_owned()),
+    })
+}
+
+/// `{a: {b: 1}}` as `a.b = 1`.
+fn flatten(table: &Table) -> BTreeMap<String, Value> {
+    let mut flat = BTreeMap::new();
+    for (name, value) in table {
+        match value {
+            Value::Table(inner) => {
+                flat.extend(flatten(inner).into_iter().map(|(key, value)| (format!("{name}.{key}"), value)));
+            }
+            _ => {
+                flat.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    flat
+}
+
+fn unflatten(flat: BTreeMap<String, Value>) -> Table {
+    let mut root = Table::new();
+    for (key, value) in flat {
+        let mut table = &mut root;
+        let mut names = key.split('.').peekable();
+        while let Some(name) = names.next() {
+            if names.peek().is_none() {
+                table.insert(name.to_owned(), value);
+                break;
+            }
+            let inner = table.entry(name).or_insert_with(|| Value::Table(Table::new()));
+            match inner {
+                Value::Table(inner) => table = inner,
+                _ => break,
+            }
+        }
+    }
+    root
+}
+
+/// One key, for showing.
+#[derive(Debug, serde::Serialize)]
+pub struct Shown {
+    key: String,
+    value: String,
+    source: String,
+}
+
+/// Every key with its value, secrets masked, and where it came from.
+pub fn show(config: &Config, sources: &Sources) -> Vec<Shown> {
+    let values = Table::try_from(config.clone()).map(|table| flatten(&table)).unwrap_or_default();
+    values
+        .into_iter()
+        .map(|(key, value)| {
+            let source = sources.get(&key).cloned().unwrap_or_else(|| "default".into());
+            let is_empty = value.as_str().is_some_and(str::is_empty);
+            let masked = SECRET.contains(&key.as_str()) && !is_empty;
+            Shown { value: if masked { "\"…\"".into() } else { value.to_string() }, key, source }
+        })
+        .collect()
+}
+
+/// As a table for people.
+pub fn shown_as_text(shown: &[Shown]) -> String {
+    let width = |of: fn(&Shown) -> &str| shown.iter().map(|row| of(row).chars().count()).max().unwrap_or(0);
+    let (keys, values) = (width(|row| &row.key), width(|row| &row.value));
+    shown.iter().map(|row| format!("{:keys$}  {:values$}  {}\n", row.key, row.value, row.source)).collect()
+}
+
+/// As JSON.
+pub fn shown_as_json(shown: &[Shown]) -> String {
+    serde_json::to_string_pretty(shown).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load_text(text: &str, environment: &[(&str, &str)]) -> Result<(Config, Sources)> {
+        let file = std::env::temp_dir().join(format!("usher-config-{}-{:p}.toml", std::process::id(), &raw const text));
+        std::fs::write(&file, text).unwrap();
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let loaded = load_from(Some(&file), environment, &Flags { listen: Some("127.0.0.1:1".into()), ..Flags::default() });
+        std::fs::remove_file(file).unwrap();
+        loaded
+    }
+
+    #[test]
+    fn flags_go_over_the_environment_over_the_file_over_the_defaults() {
+        let text = "listen = '127.0.0.1:3'\n[tokens]\naccess_seconds = 60\nrefresh_seconds = 70\n";
+        let environment = [("USHER_LISTEN", "127.0.0.1:2"), ("USHER_TOKENS__REFRESH_SECONDS", "80"), ("USHER_TRUSTED_PROXIES", "10.0.0.0/8, ::1")];
+        let (config, sources) = load_text(text, &environment).unwrap();
+        assert_eq!(config.listen, "127.0.0.1:1");
+        assert_eq!((config.tokens.access_seconds, config.tokens.refresh_seconds), (60, 80));
+        assert_eq!(config.trusted_proxies, ["10.0.0.0/8", "::1"]);
+        assert_eq!(config.auth.lockout.failures, 5);
+        assert_eq!(sources["listen"], "flag --listen");
+        assert_eq!(sources["tokens.refresh_seconds"], "environment USHER_TOKENS__REFRESH_SECONDS");
+    }
+
+    #[test]
+    fn unknown_keys_are_errors_that_name_the_nearest() {
+        let error = load_text("[auth.lockout]\nfailure = 3\n", &[]).unwrap_err().to_string();
+        assert!(error.contains("auth.lockout.failure`") && error.contains("did you mean `auth.lockout.failures`"), "{error}");
+        let error = load_text("", &[("USHER_DATABSE__URL", "x")]).unwrap_err().to_string();
+        assert!(error.contains("USHER_DATABSE__URL") && error.contains("did you mean `database.url`"), "{error}");
+    }
+
+    #[test]
+    fn wrong_types_name_the_key() {
+        let error = load_text("[tokens]\naccess_seconds = 'soon'\n", &[]).unwrap_err().to_string();
+        assert!(error.contains("`tokens.access_seconds`"), "{error}");
+        let error = load_text("", &[("USHER_LIMITS__ENABLED", "maybe")]).unwrap_err().to_string();
+        assert!(error.contains("USHER_LIMITS__ENABLED"), "{error}");
+    }
+
+    #[test]
+    fn secrets_are_masked() {
+        let (config, sources) = load_text("[database]\nurl = 'postgres://u:hunter2@h/d'\n", &[]).unwrap();
+        let text = shown_as_text(&show(&config, &sources));
+        assert!(!text.contains("hunter2") && text.contains("database.url"), "{text}");
+        assert!(text.contains("secrets.master_key"));
+    }
+}

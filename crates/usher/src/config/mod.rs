@@ -1,0 +1,225 @@
+//! What can be set: by a file (TOML), the environment and flags, each over the one before.
+//!
+//! The struct with its defaults is the whole list of keys: a key of the file or the environment that
+//! is not in it is an error that names the nearest one. `check` turns it into what the services
+//! take, or says what to do.
+
+mod check;
+mod load;
+
+use serde::{Deserialize, Serialize};
+
+pub use check::Checked;
+pub use load::{Flags, Sources, load, show, shown_as_json, shown_as_text};
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The address that people and services use, without a path. Needed as soon as others can reach
+    /// it; on loopback it is `http://localhost:PORT` unless said.
+    pub public_url: String,
+    /// The address to listen on.
+    pub listen: String,
+    /// The address for metrics and details of health.
+    pub private_listen: String,
+    /// The folder for everything.
+    pub data_dir: String,
+    /// Networks of proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<String>,
+    /// The database.
+    pub database: Database,
+    /// Secrets.
+    pub secrets: Secrets,
+    /// Signing in.
+    pub auth: Auth,
+    /// Passwords.
+    pub passwords: Passwords,
+    /// Tokens and their keys.
+    pub tokens: Tokens,
+    /// Rate limits.
+    pub limits: Limits,
+    /// Logs.
+    pub log: Log,
+    /// The process.
+    pub server: Server,
+}
+
+/// The database.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// `postgres://user:password@host/database`; SQLite in `data_dir` if empty.
+    pub url: String,
+    /// Connections that this process may hold.
+    pub max_connections: u32,
+    /// Whether to migrate at start; if not, `usher migrate` has to be run first.
+    pub migrate: bool,
+}
+
+/// Secrets.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Secrets {
+    /// The master key in base64, then those it replaced, with spaces between. If empty it is in
+    /// `data_dir/master.key`.
+    pub master_key: String,
+}
+
+/// Signing in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    /// `standard`, or `nist-800-63b-4` for passwords of 15 characters or more.
+    pub assurance: String,
+    /// Locking after failures.
+    pub lockout: Lockout,
+    /// How long a session lives, whatever happens, in days.
+    pub session_days: u32,
+    /// How many sessions an account may have.
+    pub sessions_per_user: u32,
+}
+
+/// Locking after failures.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lockout {
+    /// Failures until an account is locked.
+    pub failures: u32,
+    /// For how many minutes.
+    pub minutes: u32,
+}
+
+/// Passwords.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Passwords {
+    /// What a hash costs.
+    pub argon2: Argon2,
+    /// Hashes at once; as many as cores if 0.
+    pub threads: usize,
+    /// How many may wait before the next is answered with 503.
+    pub queue: usize,
+}
+
+/// What a hash costs (RFC 9106).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Argon2 {
+    /// Memory, in KiB.
+    pub memory_kib: u32,
+    /// Passes over it.
+    pub passes: u32,
+    /// Lanes.
+    pub lanes: u32,
+}
+
+/// Tokens and their keys.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tokens {
+    /// How long an access token is good, in seconds.
+    pub access_seconds: u32,
+    /// How long a refresh token is good, in seconds.
+    pub refresh_seconds: u32,
+    /// `EdDSA`, `ES256` or `RS256`.
+    pub algorithm: String,
+    /// After how many days a signing key is replaced.
+    pub rotation_days: u32,
+}
+
+/// Rate limits.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Whether there are any.
+    pub enabled: bool,
+}
+
+/// Logs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `auto` (human on a terminal, else json), `human` or `json`.
+    pub format: String,
+    /// What is logged, as in `info` or `warn,auth=debug`.
+    pub level: String,
+    /// Whether each request is.
+    pub access: bool,
+}
+
+/// The process.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Threads that answer requests; as many as cores if 0.
+    pub threads: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            public_url: String::new(),
+            listen: "127.0.0.1:8080".into(),
+            private_listen: "127.0.0.1:9080".into(),
+            data_dir: "./usher-data".into(),
+            trusted_proxies: Vec::new(),
+            database: Database::default(),
+            secrets: Secrets::default(),
+            auth: Auth::default(),
+            passwords: Passwords::default(),
+            tokens: Tokens::default(),
+            limits: Limits::default(),
+            log: Log::default(),
+            server: Server::default(),
+        }
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: String::new(), max_connections: 16, migrate: true }
+    }
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self { assurance: "standard".into(), lockout: Lockout::default(), session_days: 30, sessions_per_user: 100 }
+    }
+}
+
+impl Default for Lockout {
+    fn default() -> Self {
+        Self { failures: 5, minutes: 15 }
+    }
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        Self { argon2: Argon2::default(), threads: 0, queue: 64 }
+    }
+}
+
+impl Default for Argon2 {
+    fn default() -> Self {
+        Self { memory_kib: 19_456, passes: 2, lanes: 1 }
+    }
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self { access_seconds: 900, refresh_seconds: 604_800, algorithm: "EdDSA".into(), rotation_days: 30 }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: "auto".into(), level: "info".into(), access: true }
+    }
+}

@@ -1,0 +1,42 @@
+//! The OpenAPI 3.1 document, generated from the code.
+
+use std::sync::Arc;
+
+use auth::Auth;
+use axum::Router;
+use serde_json::Value;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Components, Info, License, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+
+/// The JSON calls of all services, and the document that describes them.
+pub fn services(auth: &Auth) -> (Router, Arc<Value>) {
+    let (router, mut document) = OpenApiRouter::new()
+        .merge(users::api::router(auth.users().clone()))
+        .merge(auth::api::router(auth.clone()))
+        .split_for_parts();
+    describe(&mut document);
+    (router, Arc::new(serde_json::to_value(document).unwrap_or_default()))
+}
+
+fn describe(document: &mut OpenApi) {
+    document.info = Info::new("Usher", env!("CARGO_PKG_VERSION"));
+    document.info.description = Some(
+        "Accounts, sessions and tokens. JSON in and out; times are RFC 3339 in UTC, ids UUIDv7. Errors are problem \
+         documents (RFC 9457) with a stable `code`; every answer has `X-Request-Id`."
+            .into(),
+    );
+    let mut license = License::new("MIT OR Apache-2.0");
+    license.identifier = Some("MIT OR Apache-2.0".into());
+    document.info.license = Some(license);
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .description(Some("The `access_token` of a sign-in (RFC 9068)."))
+        .build();
+    document
+        .components
+        .get_or_insert_with(Components::default)
+        .security_schemes
+        .insert("access_token".into(), SecurityScheme::Http(bearer).into());
+}

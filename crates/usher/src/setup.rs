@@ -1,0 +1,41 @@
+//! Opening what every command needs: folder, master key, database, services.
+
+use anyhow::Result;
+use auth::Auth;
+use kernel::Clock;
+use storage::{Db, Migration};
+use users::Users;
+
+use crate::commands::{self, Command, Output};
+use crate::config::Checked;
+
+/// The tables of all crates, in the order in which they refer to each other.
+pub fn migrations() -> Vec<Migration> {
+    [storage::MIGRATIONS, users::MIGRATIONS, auth::MIGRATIONS].concat()
+}
+
+/// Opens the database and what signs in.
+pub async fn open(checked: &Checked, issuer: String) -> Result<Auth> {
+    checked.make_data_dir()?;
+    let master = checked.master_keys()?;
+    let db = Db::open(&checked.database(), &migrations(), checked.config.database.migrate).await?;
+    let users = Users { db, clock: Clock::system() };
+    Ok(Auth::new(users, checked.auth_settings(issuer), &master).await?)
+}
+
+/// Brings the database up to date.
+pub async fn migrate(checked: &Checked) -> Result<()> {
+    checked.make_data_dir()?;
+    // Made together: a database without its key could never be used.
+    checked.master_keys()?;
+    Db::open(&checked.database(), &migrations(), true).await?.close().await;
+    Ok(())
+}
+
+/// Does a command without a server.
+pub async fn execute(checked: &Checked, command: Command) -> Result<Output> {
+    let auth = open(checked, checked.public_url(checked.listen)).await?;
+    let output = commands::execute(&auth, command).await;
+    auth.db().close().await;
+    output
+}

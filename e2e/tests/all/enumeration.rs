@@ -1,0 +1,138 @@
+//! R of assurance.md: who has an account is nobody's business, and an address is one account.
+
+use e2e::{Answer, PASSWORD, Setup, TestApp, on_both};
+
+/// One account in each state, and an address that has none.
+async fn one_of_each(app: &TestApp) {
+    for name in ["known", "locked", "suspended", "deleted"] {
+        app.user(name).await;
+    }
+    for _ in 0..5 {
+        app.login("locked@example.com", "not the password 12").await.is(401);
+    }
+    app.cli_ok(&["users", "ban", "suspended@example.com"]).await;
+    app.cli_ok(&["users", "delete", "deleted@example.com"]).await;
+}
+
+/// The address, and the password that is tried: right wherever there is one, but for `known`.
+const TRIES: [(&str, &str); 6] = [
+    ("unknown@example.com", PASSWORD),
+    ("known@example.com", "not the password 12"),
+    ("locked@example.com", PASSWORD),
+    ("suspended@example.com", PASSWORD),
+    ("deleted@example.com", PASSWORD),
+    ("KNOWN@example.com", "another wrong one 34"),
+];
+
+async fn every_login(app: &TestApp) -> Vec<(&'static str, Answer)> {
+    let mut answers = Vec::new();
+    for (email, password) in TRIES {
+        answers.push((email, app.login(email, password).await));
+    }
+    answers
+}
+
+on_both! {
+    async fn r1_every_refused_sign_in_is_answered_alike(app: TestApp) {
+        one_of_each(&app).await;
+        let answers = every_login(&app).await;
+        let (_, first) = &answers[0];
+        let shape = first.clone().is_problem(401, "invalid_credentials").shape();
+        for (email, answer) in &answers {
+            assert_eq!(answer.shape(), shape, "{email}");
+        }
+    }
+
+    async fn r2_every_refused_sign_in_costs_one_hash(app: TestApp) {
+        one_of_each(&app).await;
+        for (email, password) in TRIES {
+            let before = app.metrics().await.hashes();
+            app.login(email, password).await.is(401);
+            assert_eq!(app.metrics().await.hashes() - before, 1, "{email}");
+        }
+    }
+
+    async fn r1_with_verification_required_register_tells_nothing(setup: Setup) {
+        let app = setup.env("USHER_AUTH__REQUIRE_VERIFIED_EMAIL", "true").start().await;
+        let first = app.register("ann@example.com", PASSWORD).await.is(202);
+        let before = app.metrics().await.hashes();
+        let taken = app.register("ann@example.com", PASSWORD).await.is(202);
+        assert_eq!(app.metrics().await.hashes() - before, 1);
+        assert_eq!(first.shape(), taken.shape());
+        assert!(!first.body.contains("token"));
+        app.login("ann@example.com", PASSWORD).await.is_problem(401, "invalid_credentials");
+    }
+
+    async fn r4_one_mailbox_is_one_account(app: TestApp) {
+        app.user("victim").await;
+        let answer = app.register("J\u{fc}rgen@B\u{fc}cher.example", PASSWORD).await.is(201);
+        assert_eq!(answer.json()["user"]["email"], "J\u{fc}rgen@B\u{fc}cher.example", "kept byte for byte");
+        let taken = [
+            "VICTIM@example.com",
+            "Victim@EXAMPLE.Com",
+            " victim@example.com ",
+            "victim@example.com.",
+            "\u{ff36}\u{ff29}\u{ff23}\u{ff34}\u{ff29}\u{ff2d}@example.com",
+            "victim@\u{ff45}\u{ff58}\u{ff41}\u{ff4d}\u{ff50}\u{ff4c}\u{ff45}.com",
+            "ju\u{308}rgen@bu\u{308}cher.example",
+            "j\u{fc}rgen@xn--bcher-kva.example",
+            "J\u{dc}RGEN@B\u{dc}CHER.EXAMPLE",
+        ];
+        for email in taken {
+            app.register(email, PASSWORD).await.is_problem(409, "email_taken");
+        }
+        let refused = [
+            "victim\u{ff20}example.com",
+            "\"victim\"@example.com",
+            "victim@example.com\u{7f}",
+            "victim@example.com\r\nBcc: eve@example.com",
+            "victim@example.com,eve@example.com",
+            "victim@ex\u{2024}\u{2024}ample.com",
+            "<victim@example.com>",
+        ];
+        for email in refused {
+            let answer = app.register(email, PASSWORD).await;
+            assert!(answer.status == 422 || answer.status == 400, "{email:?}: {} {}", answer.status, answer.body);
+        }
+        for email in ["victim+tag@example.com", "v\u{131}ctim@example.com", "stra\u{df}e@example.com", "strasse@example.com"] {
+            app.register(email, PASSWORD).await.is(201);
+        }
+        let canonical = app.look().await.texts("SELECT email_canonical FROM users").await;
+        let distinct: std::collections::BTreeSet<&String> = canonical.iter().collect();
+        assert_eq!(distinct.len(), canonical.len());
+        app.login("\u{ff56}ictim@EXAMPLE.com", PASSWORD).await.is(200);
+    }
+
+    async fn r5_a_hundred_at_once_make_one_account(app: TestApp) {
+        let tries = (0..100).map(|number| {
+            let request = app.request(reqwest::Method::POST, "/api/v1/auth/register");
+            let email = if number % 2 == 0 { "ann@example.com" } else { "ANN@Example.com" };
+            let body = serde_json::json!({"email": email, "password": PASSWORD});
+            tokio::spawn(async move {
+                // A full queue is answered 503, as api.md says; a client tries again.
+                loop {
+                    let answer = Answer::of(request.try_clone().unwrap().json(&body)).await;
+                    if answer.status != 503 {
+                        return answer;
+                    }
+                    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+                }
+            })
+        });
+        let mut made = 0;
+        let mut refused = Vec::new();
+        for one in tries.collect::<Vec<_>>() {
+            let answer = one.await.unwrap();
+            if answer.status == 201 {
+                made += 1;
+            } else {
+                refused.push(answer.is_problem(409, "email_taken").shape());
+            }
+        }
+        assert_eq!((made, refused.len()), (1, 99));
+        assert!(refused.windows(2).all(|pair| pair[0] == pair[1]));
+        let mut view = app.look().await;
+        assert_eq!(view.texts("SELECT email_canonical FROM users").await, ["ann@example.com"]);
+        assert_eq!(view.texts("SELECT kind FROM ledger WHERE kind = 'account.registered'").await.len(), 1);
+    }
+}

@@ -1,0 +1,160 @@
+//! F1 and F2 of assurance.md: the program is killed at random moments of register, login and
+//! refresh. What was acknowledged is there afterwards; what was not is not half there; no session
+//! has two lineages; and nobody is called a thief for asking again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use e2e::{Answer, PASSWORD, Setup, TestApp, User, on_both};
+use reqwest::Method;
+use serde_json::json;
+
+/// How often the program is killed on each database.
+const KILLS: usize = 60;
+
+/// Numbers that look random and can be had again from the seed that is printed.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, below: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % below
+    }
+}
+
+/// What the clients were told, and so may rely on.
+#[derive(Default)]
+struct Told {
+    /// Accounts whose sign-up was answered 201.
+    registered: Vec<User>,
+    /// Sessions whose sign-in was answered 200.
+    signed_in: Vec<User>,
+    /// Refreshes that were answered.
+    refreshes: usize,
+}
+
+/// Tries a call; nothing when the program died under it or had no room.
+async fn attempt(app: &TestApp, path: &str, body: serde_json::Value) -> Option<Answer> {
+    let answer = Answer::try_of(app.request(Method::POST, path).json(&body)).await.ok()?;
+    (answer.status != 503).then_some(answer)
+}
+
+/// Signs people up until the program dies.
+async fn sign_up(app: Arc<TestApp>, round: usize, who: usize) -> Vec<User> {
+    let mut told = Vec::new();
+    for number in 0.. {
+        let email = format!("user-{round}-{who}-{number}@example.com");
+        let body = json!({"email": email, "password": PASSWORD});
+        let Some(answer) = attempt(&app, "/api/v1/auth/register", body).await else { break };
+        told.push(User::from_answer(&app, &email, PASSWORD, &answer.is(201)));
+    }
+    told
+}
+
+/// Signs somebody in until the program dies.
+async fn sign_in(app: Arc<TestApp>, email: String) -> Vec<User> {
+    let mut told = Vec::new();
+    loop {
+        let body = json!({"email": email, "password": PASSWORD});
+        let Some(answer) = attempt(&app, "/api/v1/auth/login", body).await else { return told };
+        told.push(User::from_answer(&app, &email, PASSWORD, &answer.is(200)));
+    }
+}
+
+/// Refreshes a session until the program dies. The newest pair that was answered is what goes on;
+/// the first refresh after a kill asks again with a token that may have been used already.
+async fn refresh(app: Arc<TestApp>, mut user: User) -> (User, usize) {
+    let mut times = 0;
+    loop {
+        let body = json!({"refresh_token": user.refresh_token});
+        let Some(answer) = attempt(&app, "/api/v1/auth/refresh", body).await else { return (user, times) };
+        user = User::from_answer(&app, &user.email, PASSWORD, &answer.is(200));
+        times += 1;
+    }
+}
+
+async fn check_everything(app: &TestApp, told: &Told, refreshing: &[User]) {
+    let mut view = app.look().await;
+    let emails = view.texts("SELECT email FROM users").await;
+    for user in &told.registered {
+        assert!(emails.contains(&user.email), "{} was told 201 and is gone", user.email);
+    }
+    let accounts = view.texts("SELECT kind FROM ledger WHERE kind = 'account.registered'").await.len();
+    assert_eq!(accounts, emails.len(), "one account, one event");
+    let halves = "SELECT u.email FROM users u LEFT JOIN passwords p ON p.user_id = u.id WHERE p.user_id IS NULL";
+    assert!(view.texts(halves).await.is_empty(), "an account without its password");
+    assert_gap_free(&view.texts("SELECT CAST(idx AS TEXT) FROM ledger ORDER BY idx").await);
+    let alarm = "SELECT kind FROM ledger WHERE kind = 'session.refresh_token_reused'";
+    assert!(view.texts(alarm).await.is_empty(), "somebody who asked again was called a thief");
+
+    for user in told.registered.iter().rev().take(20) {
+        app.login(&user.email, PASSWORD).await.is(200);
+    }
+    for user in told.registered.iter().chain(&told.signed_in).chain(refreshing) {
+        assert!(user.is_signed_in().await, "an acknowledged session is gone");
+    }
+    for user in refreshing {
+        check_one_lineage(app, user).await;
+    }
+}
+
+/// From one token, both the client and somebody who copied it ask: they get the same successor.
+async fn check_one_lineage(app: &TestApp, user: &User) {
+    let (first, second) = (user.refreshed(app).await, user.refreshed(app).await);
+    assert_eq!(first.refresh_token, second.refresh_token, "the lineage forked");
+    let next = first.refreshed(app).await;
+    assert!(next.is_signed_in().await);
+}
+
+fn assert_gap_free(indices: &[String]) {
+    for (expected, found) in indices.iter().enumerate() {
+        assert_eq!(*found, expected.to_string(), "the ledger has a gap");
+    }
+}
+
+on_both! {
+    async fn f1_f2_kill_9_loses_nothing_and_accuses_nobody(setup: Setup) {
+        let app = Arc::new(setup.start().await);
+        let seed = u64::from(std::process::id()) ^ 0x5eed_0f1e_dead_beef;
+        println!("seed {seed}");
+        let mut dice = Dice(seed);
+        let owner = app.user("owner").await;
+        let mut refreshing = vec![app.again(&owner).await, app.again(&owner).await];
+        let mut told = Told::default();
+        for round in 0..KILLS {
+            let up: Vec<_> = (0..2).map(|who| tokio::spawn(sign_up(app.clone(), round, who))).collect();
+            let signing_in = tokio::spawn(sign_in(app.clone(), owner.email.clone()));
+            let turning: Vec<_> = refreshing.drain(..).map(|user| tokio::spawn(refresh(app.clone(), user))).collect();
+            tokio::time::sleep(Duration::from_millis(20 + dice.roll(160))).await;
+            app.kill9();
+            for one in up {
+                told.registered.extend(one.await.unwrap());
+            }
+            told.signed_in.extend(signing_in.await.unwrap());
+            for one in turning {
+                let (user, times) = one.await.unwrap();
+                refreshing.push(user);
+                told.refreshes += times;
+            }
+            app.start().await;
+        }
+        // The account has a most of sessions; the oldest make room.
+        let kept = told.signed_in.len().saturating_sub(20);
+        told.signed_in.drain(..kept);
+        assert!(told.registered.len() > KILLS / 2, "only {} sign-ups were answered", told.registered.len());
+        assert!(told.refreshes > KILLS, "only {} refreshes were answered", told.refreshes);
+        settle(&app).await;
+        check_everything(&app, &told, &refreshing).await;
+    }
+}
+
+/// Waits until every committed event has its number.
+async fn settle(app: &TestApp) {
+    for _ in 0..500 {
+        if app.look().await.texts("SELECT kind FROM outbox").await.is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("events stay in the outbox");
+}

@@ -1,0 +1,121 @@
+//! Every operation of the API is in the unauthorised test and in the event test, or the build fails.
+
+use e2e::{Answer, PASSWORD, TestApp, User, on_both};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// What anybody may call. Everything else answers 401 without a token. This list may only become shorter.
+const PUBLIC: [&str; 3] = ["POST /api/v1/auth/register", "POST /api/v1/auth/login", "POST /api/v1/auth/refresh"];
+
+/// Every operation that the program says it has, as `METHOD /path`.
+async fn operations(app: &TestApp) -> Vec<String> {
+    let document = app.get("/openapi.json").await.is(200).json();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{}", document["openapi"]);
+    let mut operations = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            assert!(operation["responses"].is_object(), "{method} {path} has no answers");
+            assert!(!operation["summary"].as_str().unwrap_or_default().is_empty(), "{method} {path} has no summary");
+            operations.push(format!("{} {path}", method.to_uppercase()));
+        }
+    }
+    assert!(operations.len() >= 12, "{operations:?}");
+    operations
+}
+
+fn split(operation: &str) -> (Method, String) {
+    let (method, path) = operation.split_once(' ').unwrap();
+    (method.parse().unwrap(), path.replace("{id}", "01890000-0000-7000-8000-000000000000"))
+}
+
+fn is_public(operation: &str) -> bool {
+    PUBLIC.contains(&operation) || operation.starts_with("GET /.well-known/") || operation.starts_with("GET /health/")
+}
+
+/// The body that a call needs, from somebody who is signed in.
+fn body_of(operation: &str, user: &User) -> Value {
+    match operation {
+        "POST /api/v1/auth/register" => json!({"email": "new@example.com", "password": PASSWORD}),
+        "POST /api/v1/auth/login" => json!({"email": user.email, "password": PASSWORD}),
+        "POST /api/v1/auth/refresh" => json!({"refresh_token": user.refresh_token}),
+        "POST /api/v1/auth/change-password" => {
+            json!({"current_password": PASSWORD, "new_password": "nine dry herons paint 52 doors"})
+        }
+        "PATCH /api/v1/users/me" | "PUT /api/v1/users/me" => json!({"name": "Somebody else"}),
+        _ => Value::Null,
+    }
+}
+
+/// The one event that a call that changes something appends. A new operation has to be added here.
+fn event_of(operation: &str) -> Option<&'static str> {
+    match operation {
+        "POST /api/v1/auth/register" => Some("account.registered"),
+        "POST /api/v1/auth/login" => Some("session.started"),
+        "POST /api/v1/auth/refresh" => Some("session.refreshed"),
+        "POST /api/v1/auth/logout" | "DELETE /api/v1/auth/sessions/{id}" => Some("session.ended"),
+        "DELETE /api/v1/auth/sessions" => Some("session.others_ended"),
+        "POST /api/v1/auth/change-password" => Some("password.changed"),
+        "PATCH /api/v1/users/me" | "PUT /api/v1/users/me" => Some("profile.updated"),
+        other if other.starts_with("GET ") => None,
+        other => panic!("{other} is in no event test: add it to `event_of`"),
+    }
+}
+
+async fn kinds(app: &TestApp) -> Vec<String> {
+    // PostgreSQL numbers an event a moment after its commit: until then it is in the outbox.
+    let mut view = app.look().await;
+    for _ in 0..200 {
+        if view.texts("SELECT kind FROM outbox").await.is_empty() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    view.texts("SELECT kind FROM ledger ORDER BY idx").await
+}
+
+on_both! {
+    async fn without_a_token_every_operation_but_the_public_ones_is_401(app: TestApp) {
+        let ann = app.user("ann").await;
+        let gone = app.again(&ann).await;
+        gone.logout().await.is(204);
+        for operation in operations(&app).await.iter().filter(|operation| !is_public(operation)) {
+            let (method, path) = split(operation);
+            let request = || app.request(method.clone(), &path).json(&body_of(operation, &ann));
+            Answer::of(request()).await.is_problem(401, "unauthenticated");
+            Answer::of(request().bearer_auth("x")).await.is_problem(401, "unauthenticated");
+            Answer::of(request().bearer_auth(&ann.refresh_token)).await.is_problem(401, "unauthenticated");
+            Answer::of(request().bearer_auth(&gone.access_token)).await.is_problem(401, "unauthenticated");
+            Answer::of(request().basic_auth("ann@example.com", Some(PASSWORD))).await.is_problem(401, "unauthenticated");
+        }
+        assert!(ann.is_signed_in().await);
+    }
+
+    async fn one_write_is_one_event_and_a_read_is_none(app: TestApp) {
+        for (number, operation) in operations(&app).await.iter().enumerate() {
+            let user = app.user(&format!("user{number}")).await;
+            let other = app.again(&user).await;
+            let (method, mut path) = split(operation);
+            if operation.ends_with("/sessions/{id}") {
+                path = format!("/api/v1/auth/sessions/{}", other.session);
+            }
+            let before = kinds(&app).await;
+            let body = body_of(operation, &user);
+            let request = user.request(method, &path);
+            let request = if body.is_null() { request } else { request.json(&body) };
+            let answer = Answer::of(request).await;
+            assert!(answer.status < 300, "{operation}: {} {}", answer.status, answer.body);
+            let after = kinds(&app).await;
+            let expected: Vec<&str> = event_of(operation).into_iter().collect();
+            assert_eq!(after[before.len()..], expected, "{operation}");
+        }
+    }
+
+    async fn the_document_is_readable_from_the_program_itself(app: TestApp) {
+        let page = app.get("/docs").await.is(200);
+        assert!(page.header("content-type").starts_with("text/html"));
+        assert!(page.body.contains("/api/v1/auth/register"), "the documentation names no call");
+        for outside in ["src=\"http", "href=\"http", "cdn."] {
+            assert!(!page.body.contains(outside), "the page loads something from outside");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The pages in a real browser, as somebody without JavaScript uses them.
+
+use e2e::{Browser, Database, Look, PASSWORD, Setup, TestApp, on_both};
+
+async fn sign_up(browser: &Browser, app: &TestApp, name: &str) {
+    browser.open(&format!("{}/sign-up", app.url)).await;
+    browser.fill("#name", &format!("{name} Okafor")).await;
+    browser.fill("#email", &format!("{name}@example.com")).await;
+    browser.fill("#password", PASSWORD).await;
+    browser.click("form[action='/sign-up'] button[type=submit]").await;
+    assert_eq!(browser.address().await, format!("{}/account", app.url));
+}
+
+async fn sign_in(browser: &Browser, app: &TestApp, email: &str, password: &str) {
+    browser.open(&format!("{}/sign-in", app.url)).await;
+    browser.fill("#email", email).await;
+    browser.fill("#password", password).await;
+    browser.click("form[action='/sign-in'] button[type=submit]").await;
+}
+
+async fn assert_content(browser: &Browser) {
+    let complaints = browser.complaints().await;
+    // Chromium notes a refused form as a failed resource; that is the answer, not a fault of the page.
+    let faults: Vec<&String> =
+        complaints.iter().filter(|text| !text.contains("the server responded with a status")).collect();
+    assert!(faults.is_empty(), "{faults:?}");
+}
+
+on_both! {
+    async fn a_person_signs_up_changes_things_and_signs_out(app: TestApp) {
+        let browser = Browser::start(Look::PLAIN).await;
+        browser.open(&app.url).await;
+        assert_eq!(browser.address().await, format!("{}/sign-in", app.url));
+        sign_up(&browser, &app, "amara").await;
+        assert_eq!(browser.text("h1").await, "Account");
+
+        browser.fill("#name", "Amara O.").await;
+        browser.click("form[action='/account/profile'] button[type=submit]").await;
+        assert_eq!(browser.property("#name", "value").await, "Amara O.");
+        let account = app.login("amara@example.com", PASSWORD).await.is(200).json();
+        assert_eq!(account["user"]["name"], "Amara O.");
+
+        let new = "nine dry herons paint 52 doors";
+        app.logs.never(new);
+        browser.fill("#current", PASSWORD).await;
+        browser.fill("#new", new).await;
+        browser.click("form[action='/account/password'] button[type=submit]").await;
+        app.login("amara@example.com", PASSWORD).await.is(401);
+        app.login("amara@example.com", new).await.is(200);
+        assert_content(&browser).await;
+
+        browser.click("button[popovertarget=me]").await;
+        browser.click("form[action='/sign-out'] button").await;
+        assert_eq!(browser.address().await, format!("{}/sign-in", app.url));
+        browser.open(&format!("{}/account", app.url)).await;
+        assert!(browser.address().await.starts_with(&format!("{}/sign-in?next=", app.url)));
+        sign_in(&browser, &app, "amara@example.com", new).await;
+        assert_eq!(browser.address().await, format!("{}/account", app.url));
+        assert_content(&browser).await;
+    }
+
+    async fn signing_out_everywhere_else_ends_the_other_browser(app: TestApp) {
+        let (here, there) = tokio::join!(Browser::start(Look::PLAIN), Browser::start(Look::PHONE));
+        sign_up(&here, &app, "amara").await;
+        sign_in(&there, &app, "amara@example.com", PASSWORD).await;
+        assert_eq!(there.address().await, format!("{}/account", app.url));
+        here.open(&format!("{}/account", app.url)).await;
+        assert_eq!(here.count("form[action$='/end']").await, 1);
+        here.click("form[action='/account/sessions/end-others'] button").await;
+        assert_eq!(here.count("form[action$='/end']").await, 0);
+        there.open(&format!("{}/account", app.url)).await;
+        assert!(there.address().await.starts_with(&format!("{}/sign-in", app.url)));
+        here.open(&format!("{}/account", app.url)).await;
+        assert_eq!(here.text("h1").await, "Account");
+        assert_content(&here).await;
+    }
+
+    async fn refused_forms_say_why_and_keep_what_was_typed(app: TestApp) {
+        app.user("amara").await;
+        let browser = Browser::start(Look::PLAIN).await;
+        sign_in(&browser, &app, "amara@example.com", "not the password 12").await;
+        assert!(browser.title().await.starts_with("Error: "));
+        let wrong = browser.text("[role=alert]").await;
+        assert_eq!(browser.property("#email", "value").await, "amara@example.com");
+        assert_eq!(browser.property("#password", "value").await, "");
+        sign_in(&browser, &app, "nobody@example.com", "not the password 12").await;
+        assert_eq!(browser.text("[role=alert]").await, wrong, "unknown and wrong read the same");
+
+        browser.open(&format!("{}/sign-up", app.url)).await;
+        browser.fill("#name", "Amara").await;
+        browser.fill("#email", "new@example.com").await;
+        browser.fill("#password", "password1").await;
+        browser.click("form[action='/sign-up'] button[type=submit]").await;
+        assert!(browser.title().await.starts_with("Error: "));
+        assert_eq!(browser.property("#email", "value").await, "new@example.com");
+        assert_eq!(browser.property("#password", "ariaInvalid").await, "true");
+    }
+}
+
+/// What has to hold on every page, wherever it is looked at.
+async fn check_page(browser: &Browser, name: &str) {
+    let page = |property: &'static str| browser.property("html", property);
+    let (content, window) = (page("scrollWidth").await, page("clientWidth").await);
+    assert!(content.as_u64() <= window.as_u64(), "{name} scrolls sideways: {content} in {window}");
+    assert_eq!(browser.count("h1").await, 1, "{name} has to have one h1");
+    assert_eq!(browser.property("html", "lang").await, "en");
+    assert_eq!(browser.count("script:not([src]), style, [style]").await, 0, "{name} has something inline");
+    assert_eq!(browser.count("input:not([type=hidden]):not([id])").await, 0, "{name} has a field without a label");
+    assert!(!browser.title().await.is_empty());
+    assert_content(browser).await;
+    browser.screenshot(name).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_hold_in_light_and_dark_on_phones_and_wide_screens() {
+    let app = Setup::new(Database::Sqlite).start().await;
+    let browser = Browser::start(Look::PLAIN).await;
+    for (word, look) in [
+        ("wide-light", Look::PLAIN),
+        ("wide-dark", Look { dark: true, ..Look::PLAIN }),
+        ("phone-dark", Look::PHONE),
+        ("phone-light", Look { dark: false, ..Look::PHONE }),
+        ("narrow", Look { width: 320, ..Look::PHONE }),
+    ] {
+        browser.look(look).await;
+        for path in ["sign-in", "sign-up", "nowhere", "docs"] {
+            browser.open(&format!("{}/{path}", app.url)).await;
+            check_page(&browser, &format!("{path}-{word}")).await;
+        }
+        let name = format!("amara-{word}");
+        sign_up(&browser, &app, &name).await;
+        check_page(&browser, &format!("account-{word}")).await;
+        browser.devtools("Network.clearBrowserCookies", serde_json::json!({})).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_javascript_the_pages_break_no_rule_of_their_own() {
+    let app = Setup::new(Database::Sqlite).start().await;
+    let browser = Browser::start(Look { javascript: true, ..Look::PLAIN }).await;
+    sign_up(&browser, &app, "amara").await;
+    for path in ["account", "docs", "nowhere"] {
+        browser.open(&format!("{}/{path}", app.url)).await;
+        assert_content(&browser).await;
+    }
+    for cookie in browser.cookies().await {
+        assert_eq!(cookie["httpOnly"], true, "{cookie}");
+        assert_ne!(cookie["sameSite"], "None", "{cookie}");
+    }
+}
