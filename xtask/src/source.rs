@@ -215,7 +215,10 @@ mod tests {
             let e = b"bytes"; let number = "x";
             let f = '\''; let g = "last";
         "##;
-        assert_eq!(texts(source), ["plain", "raw \"quoted\" text", "after a quote \" and a lifetime", "bytes", "x", "last"]);
+        assert_eq!(
+            texts(source),
+            ["plain", "raw \"quoted\" text", "after a quote \" and a lifetime", "bytes", "x", "last"]
+        );
     }
 
     #[test]

@@ -27,7 +27,8 @@ pub async fn find(auth: &Auth, cookie: &str) -> storage::Result<Option<(Account,
     let Some(session) = session::find(&mut read, id, SessionKind::Browser, now).await? else { return Ok(None) };
     let account = users::account::find(&mut read, session.user_id).await?;
     drop(read);
-    let Some(account) = account.filter(|account| account.status == Status::Active && session.epoch >= account.sessions_from)
+    let Some(account) =
+        account.filter(|account| account.status == Status::Active && session.epoch >= account.sessions_from)
     else {
         return Ok(None);
     };

@@ -67,8 +67,7 @@ pub async fn change_password(
     let attempt = attempts::count(&mut tx, auth, &counter, auth.clock().now()).await?;
     tx.commit().await?;
     let (pepper, cost, stored) = (auth.pepper().clone(), auth.hasher().cost(), credential.hash.clone());
-    let compared =
-        place.run(move |memory| hashing::compare(memory, &pepper, &current, &stored, cost)).await??;
+    let compared = place.run(move |memory| hashing::compare(memory, &pepper, &current, &stored, cost)).await??;
     if attempt == Attempt::Locked || compared == Comparison::Different {
         let mut tx = auth.db().begin().await?;
         let event = Event::new(Kind::SignInFailed, auth.clock().now()).about(user).in_session(asking);

@@ -28,13 +28,8 @@ pub(crate) async fn insert(tx: &mut Tx, user: UserId, hash: &str, now: Timestamp
 /// Records that the hash of this version was matched, if it is still the one. It locks the row, so
 /// a change of password either comes before and makes this fail, or after and sees the new session.
 pub(crate) async fn confirm(tx: &mut Tx, user: UserId, version: i64, now: Timestamp) -> Result<bool> {
-    let changed = execute!(
-        tx,
-        "UPDATE passwords SET confirmed_at = $1 WHERE user_id = $2 AND version = $3",
-        now,
-        user,
-        version
-    )?;
+    let changed =
+        execute!(tx, "UPDATE passwords SET confirmed_at = $1 WHERE user_id = $2 AND version = $3", now, user, version)?;
     Ok(changed == 1)
 }
 

@@ -21,7 +21,7 @@ pub struct Policy {
     pub min_characters: usize,
 }
 
-/// A password in the form that is hashed: OpaqueString (RFC 8265 §4.2: NFC, other spaces become
+/// A password in the form that is hashed: `OpaqueString` (RFC 8265 §4.2: NFC, other spaces become
 /// U+0020, no control characters). Not checked for strength, so it is also what signs in.
 #[derive(Clone)]
 pub struct Password(Zeroizing<String>);
@@ -111,7 +111,8 @@ fn is_common(lower: &str) -> bool {
     while low < high {
         let middle = usize::midpoint(low, high);
         let start = COMMON.as_bytes()[..middle].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-        let end = COMMON.as_bytes()[middle..].iter().position(|&byte| byte == b'\n').map_or(COMMON.len(), |at| middle + at);
+        let end =
+            COMMON.as_bytes()[middle..].iter().position(|&byte| byte == b'\n').map_or(COMMON.len(), |at| middle + at);
         match COMMON.as_bytes()[start..end].cmp(lower.as_bytes()) {
             std::cmp::Ordering::Equal => return true,
             std::cmp::Ordering::Less => low = end + 1,

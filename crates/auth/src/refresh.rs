@@ -11,10 +11,10 @@
 
 use kernel::{Event, Kind, Timestamp};
 use storage::Tx;
-use users::{Ended, Standing, Status};
+use users::{Account, Ended, Status};
 
 use crate::tokens::{self, RefreshToken, SignedIn, TokenError};
-use crate::{Auth, Session, SessionKind, session};
+use crate::{Auth, Opened, Session, SessionKind, session};
 
 /// No new tokens.
 #[derive(Debug, thiserror::Error)]
@@ -36,23 +36,24 @@ pub async fn refresh(auth: &Auth, presented: &str) -> Result<SignedIn, RefreshEr
     let now = auth.clock().now();
     let expires_at = now.plus_seconds(i64::from(auth.settings().tokens.refresh_seconds));
     let mut tx = auth.db().begin().await?;
-    let Some(session) = session::rotate(&mut tx, presented.session, presented.generation, expires_at, now).await? else {
+    let Some(session) = session::rotate(&mut tx, presented.session, presented.generation, expires_at, now).await?
+    else {
         return replay(auth, tx, &presented, now).await;
     };
-    let standing = standing(&mut tx, &session).await?;
+    let account = account_of(&mut tx, &session).await?;
     tx.append(Event::new(Kind::SessionRefreshed, now).by(session.user_id).in_session(session.id));
     tx.commit().await?;
-    Ok(tokens::sign_in_answer(auth, &session, &standing, now)?)
+    Ok(tokens::issue(auth, Opened { account, session }, now)?)
 }
 
 /// The token is not the newest one.
 async fn replay(auth: &Auth, mut tx: Tx, presented: &RefreshToken, now: Timestamp) -> Result<SignedIn, RefreshError> {
     let session = session::find(&mut tx, presented.session, SessionKind::Api, now).await?;
     let session = session.ok_or(RefreshError::InvalidToken)?;
-    let standing = standing(&mut tx, &session).await?;
+    let account = account_of(&mut tx, &session).await?;
     if presented.generation == session.generation - 1 {
         drop(tx);
-        return Ok(tokens::sign_in_answer(auth, &session, &standing, now)?);
+        return Ok(tokens::issue(auth, Opened { account, session }, now)?);
     }
     if presented.generation < session.generation {
         session::end(&mut tx, session.user_id, session.id, now).await?;
@@ -64,10 +65,10 @@ async fn replay(auth: &Auth, mut tx: Tx, presented: &RefreshToken, now: Timestam
     Err(RefreshError::InvalidToken)
 }
 
-/// The account's standing, if the session may still go on.
-async fn standing(tx: &mut Tx, session: &Session) -> Result<Standing, RefreshError> {
-    let standing = users::account::standing(tx, session.user_id).await?;
-    standing
-        .filter(|standing| standing.status == Status::Active && session.epoch >= standing.sessions_from)
+/// The session's account, if the session may still go on.
+async fn account_of(tx: &mut Tx, session: &Session) -> Result<Account, RefreshError> {
+    let account = users::account::find(tx, session.user_id).await?;
+    account
+        .filter(|account| account.status == Status::Active && session.epoch >= account.sessions_from)
         .ok_or(RefreshError::InvalidToken)
 }

@@ -173,12 +173,7 @@ pub(crate) async fn end_oldest(tx: &mut Tx, user: UserId, kept: u32, now: Timest
 }
 
 /// The sessions of a user that are on, newest first, `limit` of those before `before`.
-pub async fn list(
-    auth: &Auth,
-    user: UserId,
-    before: Option<SessionId>,
-    limit: u32,
-) -> Result<Vec<Session>> {
+pub async fn list(auth: &Auth, user: UserId, before: Option<SessionId>, limit: u32) -> Result<Vec<Session>> {
     let mut read = auth.db().read().await?;
     fetch_all!(
         &mut read,

@@ -52,7 +52,6 @@ pub async fn create_link(auth: &Auth) -> storage::Result<Option<String>> {
     Ok(Some(format!("{}/setup?token={}", auth.settings().issuer, token(auth, id))))
 }
 
-
 fn token(auth: &Auth, id: LinkId) -> String {
     let tag = auth.link_key().sign(&[b"setup", id.as_bytes()]);
     URL_SAFE_NO_PAD.encode([&id.as_bytes()[..], &tag[..]].concat())

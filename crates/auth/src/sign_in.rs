@@ -54,7 +54,8 @@ pub async fn sign_in(
     let place = auth.hasher().enter().await?;
 
     let found = look_up(auth, email.as_ref()).await?;
-    let device = device.and_then(|cookie| browser::known_device(auth, cookie, found.as_ref().map(|(account, _)| account.id)));
+    let device =
+        device.and_then(|cookie| browser::known_device(auth, cookie, found.as_ref().map(|(account, _)| account.id)));
     let canonical = email.as_ref().map_or(credentials.email.as_str(), EmailAddress::canonical);
     let counter = Counter::new(auth, canonical, device);
     let mut tx = auth.db().begin().await?;
@@ -62,7 +63,9 @@ pub async fn sign_in(
     tx.commit().await?;
 
     let comparable = match (attempt, &found) {
-        (Attempt::Allowed(_), Some((account, credential))) if account.status == Status::Active => Some(credential.hash.clone()),
+        (Attempt::Allowed(_), Some((account, credential))) if account.status == Status::Active => {
+            Some(credential.hash.clone())
+        }
         _ => None,
     };
     let outcome = compare(auth, place, password, comparable).await?;
@@ -97,7 +100,9 @@ async fn look_up(auth: &Auth, email: Option<&EmailAddress>) -> storage::Result<O
 
 enum Outcome {
     /// It is the password. If it was hashed another way, here is how it is today.
-    Same { rehashed: Option<String> },
+    Same {
+        rehashed: Option<String>,
+    },
     Different,
 }
 

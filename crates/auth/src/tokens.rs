@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kernel::secret::random_bytes;
 use kernel::{SessionId, Timestamp};
 use serde::Serialize;
-use users::{Account, Standing};
+use users::Account;
 
 use crate::session::Opened;
 use crate::{Auth, Session};
@@ -33,8 +33,8 @@ pub enum TokenError {
 pub struct SignedIn {
     /// The session that they belong to.
     pub session: Session,
-    /// The account, where the use case read it.
-    pub account: Option<Account>,
+    /// The account.
+    pub account: Account,
     /// The JWT.
     pub access_token: String,
     /// For how long, in seconds.
@@ -63,39 +63,23 @@ struct Claims<'a> {
     scope: &'a str,
 }
 
-/// The tokens for a session that was just begun.
-pub fn for_opened(auth: &Auth, opened: &Opened) -> Result<SignedIn, TokenError> {
-    let standing = Standing {
-        status: opened.account.status,
-        epoch: opened.account.epoch,
-        sessions_from: opened.account.sessions_from,
-        roles: opened.account.roles.clone(),
-    };
-    let answer = sign_in_answer(auth, &opened.session, &standing, opened.session.created_at)?;
-    Ok(SignedIn { account: Some(opened.account.clone()), ..answer })
-}
-
-/// The tokens for a session: an access token of now, and the newest refresh token.
-pub(crate) fn sign_in_answer(
-    auth: &Auth,
-    session: &Session,
-    standing: &Standing,
-    now: Timestamp,
-) -> Result<SignedIn, TokenError> {
+/// The tokens for a session that is on: an access token of now, and the newest refresh token.
+pub(crate) fn issue(auth: &Auth, opened: Opened, now: Timestamp) -> Result<SignedIn, TokenError> {
+    let Opened { account, session } = opened;
     let lifetime = auth.settings().tokens.access_seconds;
     let claims = Claims {
         iss: &auth.settings().issuer,
         sub: session.user_id.to_string(),
         aud: &auth.settings().issuer,
         sid: session.id.to_string(),
-        epoch: standing.epoch,
+        epoch: account.epoch,
         client_id: OWN_CLIENT,
         iat: now.unix_seconds(),
         exp: now.unix_seconds() + i64::from(lifetime),
         jti: URL_SAFE_NO_PAD.encode(random_bytes::<16>()),
         auth_time: session.created_at.unix_seconds(),
         amr: &PASSWORD,
-        roles: &standing.roles,
+        roles: &account.roles,
         scope: OWN_SCOPE,
     };
     let claims = serde_json::to_vec(&claims).map_err(|_| TokenError::Unsigned)?;
@@ -105,8 +89,8 @@ pub(crate) fn sign_in_answer(
         expires_in: lifetime,
         refresh_token: refresh.to_text(auth),
         refresh_expires_in: i64::try_from(session.expires_at.since(now).as_secs()).unwrap_or(i64::MAX),
-        session: session.clone(),
-        account: None,
+        session,
+        account,
     })
 }
 

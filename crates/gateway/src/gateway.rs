@@ -151,7 +151,8 @@ where
     B: http_body::Body<Data = axum::body::Bytes, Error: Into<axum::BoxError>> + Send + 'static,
 {
     identity::strip(request.headers_mut());
-    let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let user_agent =
+        request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let context = RequestContext {
         request_id: id.to_owned(),
         client_ip: client,

@@ -88,7 +88,8 @@ impl Route {
 
     /// Whether people look at it in a browser.
     pub(crate) fn is_page(&self) -> bool {
-        self.access == Access::Public && !matches!(self.name, "register" | "login" | "refresh" | "well_known" | "health" | "openapi")
+        self.access == Access::Public
+            && !matches!(self.name, "register" | "login" | "refresh" | "well_known" | "health" | "openapi")
     }
 }
 
@@ -98,7 +99,14 @@ mod tests {
 
     #[test]
     fn what_is_not_listed_under_api_needs_a_token() {
-        for path in ["/api/v1/users/me", "/api/v2/anything", "/api/v1/auth/register/", "/api/v1/auth/loginx", "/api/v1//auth/login", "*"] {
+        for path in [
+            "/api/v1/users/me",
+            "/api/v2/anything",
+            "/api/v1/auth/register/",
+            "/api/v1/auth/loginx",
+            "/api/v1//auth/login",
+            "*",
+        ] {
             assert_eq!(Route::of(path).access, Access::Required, "{path}");
         }
         for path in ["/api/v1/auth/login", "/.well-known/jwks.json", "/sign-in", "/"] {

@@ -83,7 +83,10 @@ fn explain(error: &serde_json::Error) -> Problem {
         Category::Data if text.starts_with("unknown field") => {
             let field = text.split('`').nth(1).unwrap_or_default();
             let field: String = field.chars().filter(|c| !c.is_control()).take(64).collect();
-            Problem::bad_request("unknown_field", format!("Remove the field `{field}` ({at}): this call does not know it."))
+            Problem::bad_request(
+                "unknown_field",
+                format!("Remove the field `{field}` ({at}): this call does not know it."),
+            )
         }
         Category::Data if text.starts_with("missing field") => {
             let field = text.split('`').nth(1).unwrap_or_default();

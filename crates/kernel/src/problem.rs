@@ -72,7 +72,12 @@ pub struct ProblemDocument<'a> {
 
 impl Problem {
     /// A problem of one's own.
-    pub fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(
+        status: StatusCode,
+        code: &'static str,
+        title: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self { status, code, title, detail: detail.into(), errors: Vec::new(), retry_after: None }
     }
 
@@ -83,8 +88,12 @@ impl Problem {
 
     /// 422: well-formed, but some fields cannot be accepted.
     pub fn invalid_input(errors: Vec<FieldError>) -> Self {
-        let detail = errors.first().map_or(Cow::Borrowed("Correct the fields named in `errors`."), |e| e.message.clone());
-        Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_input", "Some fields need another look", detail) }
+        let detail =
+            errors.first().map_or(Cow::Borrowed("Correct the fields named in `errors`."), |e| e.message.clone());
+        Self {
+            errors,
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_input", "Some fields need another look", detail)
+        }
     }
 
     /// 401: no token, or none that is good any more.

@@ -27,7 +27,9 @@ const POSTGRES_TROUBLE: [&str; 5] = ["08", "40", "53", "57", "58"];
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         let passing = match &error {
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+                true
+            }
             sqlx::Error::Database(database) => {
                 let code = database.code().unwrap_or_default();
                 match code.parse::<i32>() {

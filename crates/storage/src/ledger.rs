@@ -109,7 +109,8 @@ impl TryFrom<Row> for Sequenced {
     type Error = Error;
 
     fn try_from(row: Row) -> Result<Self> {
-        let event = serde_json::from_str(&row.body).map_err(|error| Error::Broken(sqlx::Error::Decode(error.into())))?;
+        let event =
+            serde_json::from_str(&row.body).map_err(|error| Error::Broken(sqlx::Error::Decode(error.into())))?;
         Ok(Self { index: row.idx, event, body: row.body })
     }
 }

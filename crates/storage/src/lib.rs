@@ -27,7 +27,7 @@ pub use db::{Db, Listener, Location, OpenError, Read, Settings};
 pub use error::Error;
 pub use ledger::Sequenced;
 pub use migrate::{Migration, Pending};
-pub use statement::{Connection, Conn, Dialect};
+pub use statement::{Conn, Connection, Dialect};
 pub use tx::Tx;
 
 /// The result of anything that touches the database.

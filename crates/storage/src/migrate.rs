@@ -29,22 +29,28 @@ impl Migration {
     /// The SQL as this database is given it.
     pub fn sql(&self, dialect: Dialect) -> String {
         let (own, words): (_, [(&str, &str); 6]) = match dialect {
-            Dialect::Sqlite => (self.sqlite, [
-                ("@uuid", "BLOB"),
-                ("@time", "INTEGER"),
-                ("@bytes", "BLOB"),
-                ("@json", "TEXT"),
-                ("@boolean", "INTEGER"),
-                ("@strict", " STRICT"),
-            ]),
-            Dialect::Postgres => (self.postgres, [
-                ("@uuid", "UUID"),
-                ("@time", "TIMESTAMPTZ"),
-                ("@bytes", "BYTEA"),
-                ("@json", "JSONB"),
-                ("@boolean", "BOOLEAN"),
-                ("@strict", ""),
-            ]),
+            Dialect::Sqlite => (
+                self.sqlite,
+                [
+                    ("@uuid", "BLOB"),
+                    ("@time", "INTEGER"),
+                    ("@bytes", "BLOB"),
+                    ("@json", "TEXT"),
+                    ("@boolean", "INTEGER"),
+                    ("@strict", " STRICT"),
+                ],
+            ),
+            Dialect::Postgres => (
+                self.postgres,
+                [
+                    ("@uuid", "UUID"),
+                    ("@time", "TIMESTAMPTZ"),
+                    ("@bytes", "BYTEA"),
+                    ("@json", "JSONB"),
+                    ("@boolean", "BOOLEAN"),
+                    ("@strict", ""),
+                ],
+            ),
         };
         let mut sql = words.into_iter().fold(self.shared.to_owned(), |sql, (word, meaning)| sql.replace(word, meaning));
         if dialect == Dialect::Sqlite {
@@ -69,7 +75,9 @@ pub struct Pending {
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
     /// The database was written by a newer program.
-    #[error("the database has the migration {owner} {version}, which this program does not know: run the newer program")]
+    #[error(
+        "the database has the migration {owner} {version}, which this program does not know: run the newer program"
+    )]
     Newer {
         /// Whose migration.
         owner: String,
@@ -176,10 +184,7 @@ struct Count {
 }
 
 /// What is not applied yet, or the refusal to work with what a newer program applied.
-pub(crate) async fn pending(
-    on: &mut impl Connection,
-    migrations: &[Migration],
-) -> Result<Vec<Pending>, MigrateError> {
+pub(crate) async fn pending(on: &mut impl Connection, migrations: &[Migration]) -> Result<Vec<Pending>, MigrateError> {
     let count: Count = fetch_one!(on, "SELECT COUNT(*) AS count FROM schema_migrations")?;
     let applied: Vec<Applied> =
         fetch_all!(on, "SELECT owner, version FROM schema_migrations ORDER BY owner, version LIMIT $1", count.count)?;

@@ -184,7 +184,10 @@ impl Savepoint {
     }
 
     pub(crate) fn conn(&mut self) -> Conn<'_> {
-        #[expect(clippy::expect_used, reason = "the guard is taken only by commit and drop, which consume the savepoint")]
+        #[expect(
+            clippy::expect_used,
+            reason = "the guard is taken only by commit and drop, which consume the savepoint"
+        )]
         let group = self.guard.as_deref_mut().expect("the savepoint holds the writer");
         #[expect(clippy::expect_used, reason = "begin gave out the savepoint only with an open connection")]
         Conn::Sqlite(group.connection.as_mut().expect("the writer is open"))

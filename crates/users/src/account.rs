@@ -83,19 +83,6 @@ pub struct NewAccount {
     pub locale: Option<Locale>,
 }
 
-/// What decides whether a session may go on, and what its next token says.
-#[derive(Clone, Debug)]
-pub struct Standing {
-    /// Whether the account may be used.
-    pub status: Status,
-    /// The epoch for new tokens.
-    pub epoch: i64,
-    /// Sessions begun in a lower epoch are over.
-    pub sessions_from: i64,
-    /// The roles for new tokens.
-    pub roles: Vec<String>,
-}
-
 #[derive(sqlx::FromRow)]
 struct Row {
     id: UserId,
@@ -166,31 +153,6 @@ pub async fn find_by_email(on: &mut impl Connection, email: &EmailAddress) -> Re
         email.canonical()
     )?;
     Ok(row.map(Account::from))
-}
-
-#[derive(sqlx::FromRow)]
-struct StandingRow {
-    status: String,
-    epoch: i64,
-    sessions_from: i64,
-    roles: String,
-}
-
-/// What decides whether this account's sessions may go on. Always read from the primary.
-pub async fn standing(on: &mut impl Connection, id: UserId) -> Result<Option<Standing>> {
-    let row: Option<StandingRow> = fetch_optional!(
-        on,
-        "SELECT status, epoch, sessions_from,
-                COALESCE((SELECT string_agg(role, ',') FROM user_roles WHERE user_id = users.id), '') AS roles
-         FROM users WHERE id = $1",
-        id
-    )?;
-    Ok(row.map(|row| Standing {
-        status: Status::from_stored(&row.status),
-        epoch: row.epoch,
-        sessions_from: row.sessions_from,
-        roles: split_roles(&row.roles),
-    }))
 }
 
 /// Makes an account with these roles; nothing if the address is taken, in whatever spelling.
@@ -305,13 +267,7 @@ pub(crate) async fn set_locale(
 }
 
 /// Moves an account from one of the statuses to another. Whether it was in one of them.
-pub(crate) async fn set_status(
-    tx: &mut Tx,
-    id: UserId,
-    from: Status,
-    to: Status,
-    now: Timestamp,
-) -> Result<bool> {
+pub(crate) async fn set_status(tx: &mut Tx, id: UserId, from: Status, to: Status, now: Timestamp) -> Result<bool> {
     let changed = execute!(
         tx,
         "UPDATE users SET status = $1, version = version + 1, updated_at = $2 WHERE id = $3 AND status = $4",
@@ -351,6 +307,7 @@ struct RoleRow {
 
 /// The roles of an account, in alphabetical order. There are few: names are at most 64 long.
 pub async fn roles(on: &mut impl Connection, id: UserId) -> Result<Vec<String>> {
-    let rows: Vec<RoleRow> = fetch_all!(on, "SELECT role FROM user_roles WHERE user_id = $1 ORDER BY role LIMIT 100", id)?;
+    let rows: Vec<RoleRow> =
+        fetch_all!(on, "SELECT role FROM user_roles WHERE user_id = $1 ORDER BY role LIMIT 100", id)?;
     Ok(rows.into_iter().map(|row| row.role).collect())
 }

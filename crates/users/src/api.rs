@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::{Account, DisplayName, Locale, ProfileChange, UpdateProfileError, Users, account, update_profile};
+use crate::{Account, Change, DisplayName, Locale, ProfileChange, UpdateProfileError, Users, account, update_profile};
 
 /// The calls of this crate.
 pub fn router(users: Users) -> OpenApiRouter {
@@ -70,11 +70,11 @@ struct PatchProfile {
     /// The name to show: 1 to 100 characters.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, max_length = 100)]
-    name: Option<Option<String>>,
+    name: Change<String>,
     /// A language tag (BCP 47).
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, max_length = 35)]
-    locale: Option<Option<String>>,
+    locale: Change<String>,
 }
 
 /// The whole profile. A field that is left out is cleared.
@@ -89,16 +89,17 @@ struct PutProfile {
     locale: Option<String>,
 }
 
-/// Tells `null` from absent.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::<String>::deserialize(deserializer).map(Some)
+/// A field that is there: `null` clears it.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Change<String>, D::Error> {
+    Option::<String>::deserialize(deserializer).map(Change::from)
 }
 
 /// My account
 #[utoipa::path(get, path = "/api/v1/users/me", tag = "Users", security(("access_token" = [])),
     responses((status = 200, description = "The account of the caller.", body = UserView)))]
 async fn read_me(State(users): State<Users>, caller: Caller) -> Result<Response, Problem> {
-    let account = account::find(&mut users.db.read().await?, caller.user).await?.ok_or_else(Problem::unauthenticated)?;
+    let account =
+        account::find(&mut users.db.read().await?, caller.user).await?.ok_or_else(Problem::unauthenticated)?;
     Ok(shown(&account))
 }
 
@@ -131,43 +132,32 @@ async fn put_me(
     headers: HeaderMap,
     StrictJson(put): StrictJson<PutProfile>,
 ) -> Result<Response, Problem> {
-    change(&users, &caller, &headers, Some(put.name), Some(put.locale)).await
+    change(&users, &caller, &headers, put.name.into(), put.locale.into()).await
 }
 
 async fn change(
     users: &Users,
     caller: &Caller,
     headers: &HeaderMap,
-    name: Option<Option<String>>,
-    locale: Option<Option<String>>,
+    name: Change<String>,
+    locale: Change<String>,
 ) -> Result<Response, Problem> {
     let expected = if_match(headers)?;
-    let change = ProfileChange { name: parse_name(name)?, locale: parse_locale(locale)? };
+    let name = name.try_map(|typed| {
+        DisplayName::parse(&typed).map_err(|error| FieldError::new("name", "invalid_name", error.to_string()))
+    });
+    let locale = locale.try_map(|tag| {
+        let hint = "Use a language tag like en or pt-BR.";
+        Locale::parse(&tag).ok_or_else(|| FieldError::new("locale", "invalid_locale", hint))
+    });
+    let change = match (name, locale) {
+        (Ok(name), Ok(locale)) => ProfileChange { name, locale },
+        (name, locale) => {
+            return Err(Problem::invalid_input(name.err().into_iter().chain(locale.err()).collect()));
+        }
+    };
     let account = update_profile(users, caller.user, change, expected).await?;
     Ok(shown(&account))
-}
-
-fn parse_name(name: Option<Option<String>>) -> Result<Option<Option<DisplayName>>, Problem> {
-    match name {
-        Some(Some(typed)) => match DisplayName::parse(&typed) {
-            Ok(name) => Ok(Some(Some(name))),
-            Err(error) => {
-                Err(Problem::invalid_input(vec![FieldError::new("name", "invalid_name", error.to_string())]))
-            }
-        },
-        Some(None) => Ok(Some(None)),
-        None => Ok(None),
-    }
-}
-
-fn parse_locale(locale: Option<Option<String>>) -> Result<Option<Option<Locale>>, Problem> {
-    match locale {
-        Some(Some(tag)) => Locale::parse(&tag).map(|locale| Some(Some(locale))).ok_or_else(|| {
-            Problem::invalid_input(vec![FieldError::new("locale", "invalid_locale", "Use a language tag like en or pt-BR.")])
-        }),
-        Some(None) => Ok(Some(None)),
-        None => Ok(None),
-    }
 }
 
 /// The version in `If-Match` (RFC 9110 §13.1.1); `*` means any.

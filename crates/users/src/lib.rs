@@ -17,12 +17,12 @@ mod update_profile;
 use kernel::Clock;
 use storage::{Db, Migration};
 
-pub use account::{Account, NewAccount, Standing, Status};
+pub use account::{Account, NewAccount, Status};
 pub use change_status::{ChangeStatusError, StatusChange, change_status};
 pub use email::{EmailAddress, InvalidEmail};
 pub use name::{DisplayName, InvalidName, Locale};
 pub use revoke::{Ended, revoke};
-pub use update_profile::{ProfileChange, UpdateProfileError, update_profile};
+pub use update_profile::{Change, ProfileChange, UpdateProfileError, update_profile};
 
 /// What the use cases of this crate work with. Cheap to clone.
 #[derive(Clone)]

@@ -4,13 +4,52 @@ use kernel::{Event, Kind, UserId};
 
 use crate::{Account, DisplayName, Locale, Status, Users, account};
 
-/// What to change. `None` leaves a field as it is; `Some(None)` clears it.
+/// What to do with one field.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Change<T> {
+    /// Leave it as it is.
+    #[default]
+    Keep,
+    /// Make it empty.
+    Clear,
+    /// Make it this.
+    Set(T),
+}
+
+impl<T> Change<T> {
+    /// The new value, if the field changes.
+    #[expect(clippy::option_option, reason = "outside: does it change; inside: is it empty then")]
+    fn value(&self) -> Option<Option<&T>> {
+        match self {
+            Self::Keep => None,
+            Self::Clear => Some(None),
+            Self::Set(value) => Some(Some(value)),
+        }
+    }
+
+    /// The same change with the value read as something stricter.
+    pub fn try_map<U, E>(self, read: impl FnOnce(T) -> Result<U, E>) -> Result<Change<U>, E> {
+        Ok(match self {
+            Self::Keep => Change::Keep,
+            Self::Clear => Change::Clear,
+            Self::Set(value) => Change::Set(read(value)?),
+        })
+    }
+}
+
+impl<T> From<Option<T>> for Change<T> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Clear, Self::Set)
+    }
+}
+
+/// What to change.
 #[derive(Clone, Debug, Default)]
 pub struct ProfileChange {
     /// The name to show.
-    pub name: Option<Option<DisplayName>>,
+    pub name: Change<DisplayName>,
     /// The language to read.
-    pub locale: Option<Option<Locale>>,
+    pub locale: Change<Locale>,
 }
 
 /// The profile was not changed.
@@ -45,15 +84,15 @@ pub async fn update_profile(
         return Err(UpdateProfileError::Stale);
     }
     let mut changed = Vec::new();
-    if let Some(name) = &change.name {
-        if !account::set_name(&mut tx, user, name.as_ref(), version, now).await? {
+    if let Some(name) = change.name.value() {
+        if !account::set_name(&mut tx, user, name, version, now).await? {
             return Err(UpdateProfileError::Stale);
         }
         version += 1;
         changed.push("name");
     }
-    if let Some(locale) = &change.locale {
-        if !account::set_locale(&mut tx, user, locale.as_ref(), version, now).await? {
+    if let Some(locale) = change.locale.value() {
+        if !account::set_locale(&mut tx, user, locale, version, now).await? {
             return Err(UpdateProfileError::Stale);
         }
         changed.push("locale");

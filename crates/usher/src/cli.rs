@@ -157,7 +157,11 @@ pub fn run(cli: Cli) -> Result<()> {
         }
         Words::Config(ConfigWords::Show) => {
             let shown = config::show(&config, &sources);
-            if json { println!("{}", config::shown_as_json(&shown)) } else { print!("{}", config::shown_as_text(&shown)) }
+            if json {
+                println!("{}", config::shown_as_json(&shown));
+            } else {
+                print!("{}", config::shown_as_text(&shown));
+            }
             Ok(())
         }
     }
@@ -190,7 +194,11 @@ fn execute(config: Config, command: Command, json: bool) -> Result<()> {
             None => crate::setup::execute(&checked, command).await,
         }
     })?;
-    if json { println!("{}", output.data) } else { println!("{}", output.text) }
+    if json {
+        println!("{}", output.data);
+    } else {
+        println!("{}", output.text);
+    }
     Ok(())
 }
 

@@ -47,9 +47,10 @@ pub async fn ask(data_dir: impl AsRef<Path>, command: &Command) -> Result<Option
 }
 
 /// Listens for commands until the process ends.
-pub async fn listen(data_dir: impl AsRef<Path>, auth: Auth) -> Result<()> {
+pub fn listen(data_dir: impl AsRef<Path>, auth: Auth) -> Result<()> {
     let path = path(data_dir.as_ref());
-    // Whoever holds the database's lock owns the folder: a socket that is there is of a dead process.
+    // A socket that is there is of a dead process, or of one that shares a PostgreSQL database with
+    // this one: then either may answer.
     if path.exists() {
         std::fs::remove_file(&path).with_context(|| format!("removing the old {}", path.display()))?;
     }

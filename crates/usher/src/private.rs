@@ -100,9 +100,8 @@ pub fn router(private: Private) -> Router {
 async fn metrics(State(private): State<Private>) -> Response {
     let mut text = String::new();
     match encode(&mut text, &private.registry) {
-        Ok(()) => {
-            ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
-        }
+        Ok(()) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+            .into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

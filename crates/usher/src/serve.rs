@@ -54,7 +54,7 @@ pub async fn run(checked: Checked) -> Result<()> {
     let at_commit = applier.clone();
     auth.db().on_commit(Box::new(move |events| at_commit.apply(events)));
     let position = applier.catch_up(auth.db()).await?;
-    control::listen(&checked.config.data_dir, auth.clone()).await?;
+    control::listen(&checked.config.data_dir, auth.clone())?;
 
     let readiness = Readiness::new();
     let mut registry = Registry::default();
@@ -213,7 +213,8 @@ async fn wait_for_signal(stop: watch::Sender<bool>, readiness: Readiness) {
 
 async fn signal() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         tracing::error!("signals cannot be listened for: stop the process with SIGKILL");
         return std::future::pending().await;
     };

@@ -1,6 +1,6 @@
 //! R of assurance.md: who has an account is nobody's business, and an address is one account.
 
-use e2e::{Answer, PASSWORD, Setup, TestApp, on_both};
+use e2e::{Answer, PASSWORD, TestApp, on_both};
 
 /// One account in each state, and an address that has none.
 async fn one_of_each(app: &TestApp) {
@@ -50,17 +50,6 @@ on_both! {
             app.login(email, password).await.is(401);
             assert_eq!(app.metrics().await.hashes() - before, 1, "{email}");
         }
-    }
-
-    async fn r1_with_verification_required_register_tells_nothing(setup: Setup) {
-        let app = setup.env("USHER_AUTH__REQUIRE_VERIFIED_EMAIL", "true").start().await;
-        let first = app.register("ann@example.com", PASSWORD).await.is(202);
-        let before = app.metrics().await.hashes();
-        let taken = app.register("ann@example.com", PASSWORD).await.is(202);
-        assert_eq!(app.metrics().await.hashes() - before, 1);
-        assert_eq!(first.shape(), taken.shape());
-        assert!(!first.body.contains("token"));
-        app.login("ann@example.com", PASSWORD).await.is_problem(401, "invalid_credentials");
     }
 
     async fn r4_one_mailbox_is_one_account(app: TestApp) {

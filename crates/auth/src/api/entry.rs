@@ -11,9 +11,7 @@ use users::api::UserView;
 use users::{DisplayName, EmailAddress, Locale};
 
 use crate::tokens::{self, SignedIn, TokenError};
-use crate::{
-    Auth, Client, Credentials, NewAccount, RefreshError, RegisterError, SessionKind, SignInError, Weakness,
-};
+use crate::{Auth, Client, Credentials, NewAccount, RefreshError, RegisterError, SessionKind, SignInError, Weakness};
 
 /// A sign-up.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -112,7 +110,8 @@ pub(super) async fn register(
 ) -> Result<Response, Problem> {
     let new = parse_account(body)?;
     let opened = crate::register(&auth, new, &client(context, None)).await?;
-    Ok(signed_in(&auth, StatusCode::CREATED, tokens::for_opened(&auth, &opened)?).await?)
+    let answer = tokens::issue(&auth, opened, auth.clock().now())?;
+    Ok(signed_in(StatusCode::CREATED, answer))
 }
 
 /// Sign in
@@ -132,7 +131,8 @@ pub(super) async fn login(
     let device_name = parse_device_name(body.device_name)?;
     let credentials = Credentials { email: body.email, password: body.password };
     let opened = crate::sign_in(&auth, &credentials, None, &client(context, device_name)).await?;
-    Ok(signed_in(&auth, StatusCode::OK, tokens::for_opened(&auth, &opened)?).await?)
+    let answer = tokens::issue(&auth, opened, auth.clock().now())?;
+    Ok(signed_in(StatusCode::OK, answer))
 }
 
 /// Exchange a refresh token
@@ -147,8 +147,8 @@ pub(super) async fn refresh(
     State(auth): State<Auth>,
     StrictJson(body): StrictJson<Refresh>,
 ) -> Result<Response, Problem> {
-    let refreshed = crate::refresh(&auth, &body.refresh_token).await?;
-    Ok(signed_in(&auth, StatusCode::OK, refreshed).await?)
+    let answer = crate::refresh(&auth, &body.refresh_token).await?;
+    Ok(signed_in(StatusCode::OK, answer))
 }
 
 /// Sign out
@@ -179,13 +179,7 @@ pub(super) async fn me(caller: Caller) -> Json<Me> {
 }
 
 fn client(context: RequestContext, device_name: Option<String>) -> Client {
-    Client {
-        ip: context.client_ip,
-        user_agent: context.user_agent,
-        device_name,
-        kind: SessionKind::Api,
-        keep: true,
-    }
+    Client { ip: context.client_ip, user_agent: context.user_agent, device_name, kind: SessionKind::Api, keep: true }
 }
 
 fn parse_account(body: Register) -> Result<NewAccount, Problem> {
@@ -214,15 +208,9 @@ fn parse_device_name(typed: Option<String>) -> Result<Option<String>, Problem> {
     }
 }
 
-async fn signed_in(auth: &Auth, status: StatusCode, answer: SignedIn) -> Result<Response, Problem> {
-    let account = match answer.account {
-        Some(account) => account,
-        None => users::account::find(&mut auth.db().read().await?, answer.session.user_id)
-            .await?
-            .ok_or_else(Problem::unauthenticated)?,
-    };
+fn signed_in(status: StatusCode, answer: SignedIn) -> Response {
     let view = SignedInView {
-        user: UserView::from(&account),
+        user: UserView::from(&answer.account),
         session_id: answer.session.id,
         access_token: answer.access_token,
         token_type: "Bearer",
@@ -232,7 +220,7 @@ async fn signed_in(auth: &Auth, status: StatusCode, answer: SignedIn) -> Result<
     };
     let mut headers = HeaderMap::new();
     headers.insert(header::PRAGMA, header::HeaderValue::from_static("no-cache"));
-    Ok((status, headers, Json(view)).into_response())
+    (status, headers, Json(view)).into_response()
 }
 
 /// 503 for a full hashing queue.

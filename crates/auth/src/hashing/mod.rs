@@ -117,7 +117,12 @@ pub fn decoy(memory: &mut Memory, pepper: &MacRing, password: &Password, cost: C
     argon2id(memory, pepper.sign(&[password.as_bytes()]), &[0; 16], cost).map(drop)
 }
 
-fn argon2id(memory: &mut Memory, peppered: [u8; 32], salt: &[u8], cost: Cost) -> Result<Zeroizing<[u8; 32]>, HashError> {
+fn argon2id(
+    memory: &mut Memory,
+    peppered: [u8; 32],
+    salt: &[u8],
+    cost: Cost,
+) -> Result<Zeroizing<[u8; 32]>, HashError> {
     let peppered = Zeroizing::new(peppered);
     let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32)).map_err(|_| HashError)?;
     let mut tag = Zeroizing::new([0; 32]);
@@ -145,9 +150,16 @@ mod tests {
         let password = Password::prepare("correct horse").unwrap();
         let hash = hash(&mut Memory::default(), &pepper, &password, COST).unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=7168,t=5,p=1,keyid="), "{hash}");
-        for (memory_kib, passes, allowed) in
-            [(47_104, 1, true), (19_456, 2, true), (19_455, 2, false), (12_288, 3, true), (9_216, 4, true), (7_168, 5, true), (7_167, 9, false), (4_000_000, 2, false)]
-        {
+        for (memory_kib, passes, allowed) in [
+            (47_104, 1, true),
+            (19_456, 2, true),
+            (19_455, 2, false),
+            (12_288, 3, true),
+            (9_216, 4, true),
+            (7_168, 5, true),
+            (7_167, 9, false),
+            (4_000_000, 2, false),
+        ] {
             assert_eq!(Cost { memory_kib, passes, lanes: 1 }.is_allowed(), allowed, "{memory_kib}/{passes}");
         }
     }

@@ -171,10 +171,8 @@ impl Shared {
     /// The next job; nothing if none came for a while.
     fn next_job(&self) -> Option<Job> {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut jobs, _) = self
-            .arrived
-            .wait_timeout_while(jobs, IDLE, |jobs| jobs.is_empty())
-            .unwrap_or_else(PoisonError::into_inner);
+        let (mut jobs, _) =
+            self.arrived.wait_timeout_while(jobs, IDLE, |jobs| jobs.is_empty()).unwrap_or_else(PoisonError::into_inner);
         jobs.pop_front()
     }
 }
@@ -193,8 +191,12 @@ mod tests {
     #[tokio::test]
     async fn a_full_queue_answers_at_once() {
         let hasher = hasher(1, 1);
-        let held: Vec<Place> = vec![hasher.enter().await.unwrap(), hasher.enter().await.unwrap(), hasher.enter().await.unwrap()];
-        let waiting = tokio::spawn({ let hasher = hasher.clone(); async move { hasher.enter().await.is_ok() } });
+        let held: Vec<Place> =
+            vec![hasher.enter().await.unwrap(), hasher.enter().await.unwrap(), hasher.enter().await.unwrap()];
+        let waiting = tokio::spawn({
+            let hasher = hasher.clone();
+            async move { hasher.enter().await.is_ok() }
+        });
         while hasher.stats().waiting == 0 {
             tokio::task::yield_now().await;
         }

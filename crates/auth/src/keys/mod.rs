@@ -90,7 +90,12 @@ pub struct KeyInfo {
 
 impl Keys {
     /// Loads the keys, and makes the first one if there is none.
-    pub async fn load(db: &Db, clock: &Clock, settings: &TokenSettings, master: &MasterKeys) -> Result<Self, KeysError> {
+    pub async fn load(
+        db: &Db,
+        clock: &Clock,
+        settings: &TokenSettings,
+        master: &MasterKeys,
+    ) -> Result<Self, KeysError> {
         let inner = Inner {
             db: db.clone(),
             clock: clock.clone(),
@@ -108,7 +113,7 @@ impl Keys {
     /// Reads the keys again, because another process may have made one.
     pub async fn reload(&self) -> Result<(), KeysError> {
         let rows = record::list(&mut self.0.db.read().await?).await?;
-        let keys = rows.into_iter().map(|row| self.open(row)).collect::<Result<Vec<Key>, KeysError>>()?;
+        let keys = rows.into_iter().map(|row| self.open(&row)).collect::<Result<Vec<Key>, KeysError>>()?;
         *self.0.loaded.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Loaded { keys });
         self.0.changes.send_modify(|count| *count += 1);
         Ok(())
@@ -119,9 +124,10 @@ impl Keys {
         self.0.changes.subscribe()
     }
 
-    fn open(&self, row: record::Row) -> Result<Key, KeysError> {
+    fn open(&self, row: &record::Row) -> Result<Key, KeysError> {
         let algorithm = Algorithm::from_name(&row.algorithm).ok_or(KeysError::Key)?;
-        let private = self.0.sealing.open(&place(row.id), &row.private_sealed).map_err(|_| KeysError::WrongMasterKey)?;
+        let private =
+            self.0.sealing.open(&place(row.id), &row.private_sealed).map_err(|_| KeysError::WrongMasterKey)?;
         let header = json!({ "typ": "at+jwt", "alg": algorithm.name(), "kid": row.id.to_string() });
         Ok(Key {
             id: row.id,

@@ -32,7 +32,7 @@ pub async fn submit(
                 .await;
         }
     };
-    let change = ProfileChange { name: Some(name), ..ProfileChange::default() };
+    let change = ProfileChange { name: name.into(), ..ProfileChange::default() };
     let expected = form.fields.text("version").parse().ok();
     match users::update_profile(pages.auth.users(), form.visitor.account.id, change, expected).await {
         Ok(_) => Ok(see_other("/account?done=profile")),

@@ -46,17 +46,21 @@ impl Config {
         let argon2 = &self.passwords.argon2;
         let cost = Cost { memory_kib: argon2.memory_kib, passes: argon2.passes, lanes: argon2.lanes };
         if !cost.is_allowed() {
-            bail!("`passwords.argon2` is too weak or too large: the defaults are memory_kib = 19456, passes = 2, lanes = 1; with less memory take more passes (12288 and 3, 9216 and 4, 7168 and 5)");
+            bail!(
+                "`passwords.argon2` is too weak or too large: the defaults are memory_kib = 19456, passes = 2, lanes = 1; with less memory take more passes (12288 and 3, 9216 and 4, 7168 and 5)"
+            );
         }
-        if !self.database.url.is_empty() && !self.database.url.starts_with("postgres://") && !self.database.url.starts_with("postgresql://") {
+        if !self.database.url.is_empty()
+            && !self.database.url.starts_with("postgres://")
+            && !self.database.url.starts_with("postgresql://")
+        {
             bail!("`database.url` has to begin with postgres:// (leave it empty for SQLite in `data_dir`)");
         }
         self.check_ranges()?;
         let log_format = match self.log.format.as_str() {
             "human" => LogFormat::Human,
-            "json" => LogFormat::Json,
             "auto" if std::io::IsTerminal::is_terminal(&std::io::stdout()) => LogFormat::Human,
-            "auto" => LogFormat::Json,
+            "auto" | "json" => LogFormat::Json,
             other => bail!("`log.format` is `{other}`: use auto, human or json"),
         };
         Ok(Checked { config: self, listen, private_listen, trusted_proxies, log_format, algorithm })
@@ -89,7 +93,8 @@ impl Config {
 }
 
 fn address(key: &str, text: &str) -> Result<SocketAddr> {
-    let mut found = text.to_socket_addrs().with_context(|| format!("`{key}` is `{text}`: write it like 127.0.0.1:8080"))?;
+    let mut found =
+        text.to_socket_addrs().with_context(|| format!("`{key}` is `{text}`: write it like 127.0.0.1:8080"))?;
     found.next().with_context(|| format!("`{key}` is `{text}`, and there is no such address"))
 }
 
@@ -99,9 +104,13 @@ fn check_public_url(url: &str, listen: SocketAddr) -> Result<()> {
         if listen.ip().is_loopback() {
             return Ok(());
         }
-        bail!("`public_url` is missing: `listen` is {listen}, which others can reach. Set it to the https address that they use, and let a TLS proxy listen there");
+        bail!(
+            "`public_url` is missing: `listen` is {listen}, which others can reach. Set it to the https address that they use, and let a TLS proxy listen there"
+        );
     }
-    let (scheme, rest) = url.split_once("://").with_context(|| format!("`public_url` is `{url}`: write it like https://accounts.example.com"))?;
+    let (scheme, rest) = url
+        .split_once("://")
+        .with_context(|| format!("`public_url` is `{url}`: write it like https://accounts.example.com"))?;
     let host_port = rest.trim_end_matches('/');
     if host_port.is_empty() || host_port.contains(['/', '?', '#', '@', ' ']) {
         bail!("`public_url` is `{url}`: write scheme and host only, like https://accounts.example.com");
@@ -110,11 +119,14 @@ fn check_public_url(url: &str, listen: SocketAddr) -> Result<()> {
         Some((host, port)) if port.chars().all(|c| c.is_ascii_digit()) => host,
         _ => host_port,
     };
-    let local = matches!(host, "localhost" | "[::1]") || host.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback());
+    let local =
+        matches!(host, "localhost" | "[::1]") || host.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback());
     match scheme {
         "https" => Ok(()),
         "http" if local && listen.ip().is_loopback() => Ok(()),
-        _ => bail!("`public_url` is `{url}`: without https everybody on the way can read passwords. Use https, or http only with a loopback host and a loopback `listen`"),
+        _ => bail!(
+            "`public_url` is `{url}`: without https everybody on the way can read passwords. Use https, or http only with a loopback host and a loopback `listen`"
+        ),
     }
 }
 
@@ -190,7 +202,11 @@ impl Checked {
         let path = Path::new(&self.config.data_dir).join("master.key");
         if !path.exists() {
             if self.database_file().exists() {
-                bail!("{} is missing, and {} was made with it: put it back from where you keep it. Without it no password and no key in the database can be used", path.display(), self.database_file().display());
+                bail!(
+                    "{} is missing, and {} was made with it: put it back from where you keep it. Without it no password and no key in the database can be used",
+                    path.display(),
+                    self.database_file().display()
+                );
             }
             let keys = MasterKeys::generate();
             write_secret(&path, &keys.to_text()).with_context(|| format!("writing {}", path.display()))?;
@@ -198,7 +214,11 @@ impl Checked {
         }
         let mode = fs::metadata(&path).with_context(|| format!("reading {}", path.display()))?.permissions().mode();
         if mode & 0o077 != 0 {
-            bail!("{path} can be read by others (mode {:o}): run `chmod 600 {path}`", mode & 0o777, path = path.display());
+            bail!(
+                "{path} can be read by others (mode {:o}): run `chmod 600 {path}`",
+                mode & 0o777,
+                path = path.display()
+            );
         }
         let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         MasterKeys::parse(&text).with_context(|| format!("{}", path.display()))

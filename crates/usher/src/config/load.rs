@@ -55,7 +55,8 @@ fn load_from(
     }
     for (name, text) in environment {
         let key = name[PREFIX.len()..].to_lowercase().replace("__", ".");
-        let value = known.get(&key).map_or_else(|| Ok(Value::String(text.clone())), |like| parse(like, &text, &name))?;
+        let value =
+            known.get(&key).map_or_else(|| Ok(Value::String(text.clone())), |like| parse(like, &text, &name))?;
         set(&known, &mut values, &mut sources, &key, value, format!("environment {name}"))?;
     }
     let data = flags.data.as_ref().map(|path| path.display().to_string());
@@ -176,7 +177,13 @@ pub fn show(config: &Config, sources: &Sources) -> Vec<Shown> {
 pub fn shown_as_text(shown: &[Shown]) -> String {
     let width = |of: fn(&Shown) -> &str| shown.iter().map(|row| of(row).chars().count()).max().unwrap_or(0);
     let (keys, values) = (width(|row| &row.key), width(|row| &row.value));
-    shown.iter().map(|row| format!("{:keys$}  {:values$}  {}\n", row.key, row.value, row.source)).collect()
+    shown.iter().fold(String::new(), |text, row| {
+        text + &format!(
+            "{:keys$}  {:values$}  {}
+",
+            row.key, row.value, row.source
+        )
+    })
 }
 
 /// As JSON.
@@ -192,7 +199,8 @@ mod tests {
         let file = std::env::temp_dir().join(format!("usher-config-{}-{:p}.toml", std::process::id(), &raw const text));
         std::fs::write(&file, text).unwrap();
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let loaded = load_from(Some(&file), environment, &Flags { listen: Some("127.0.0.1:1".into()), ..Flags::default() });
+        let loaded =
+            load_from(Some(&file), environment, &Flags { listen: Some("127.0.0.1:1".into()), ..Flags::default() });
         std::fs::remove_file(file).unwrap();
         loaded
     }
@@ -200,7 +208,11 @@ mod tests {
     #[test]
     fn flags_go_over_the_environment_over_the_file_over_the_defaults() {
         let text = "listen = '127.0.0.1:3'\n[tokens]\naccess_seconds = 60\nrefresh_seconds = 70\n";
-        let environment = [("USHER_LISTEN", "127.0.0.1:2"), ("USHER_TOKENS__REFRESH_SECONDS", "80"), ("USHER_TRUSTED_PROXIES", "10.0.0.0/8, ::1")];
+        let environment = [
+            ("USHER_LISTEN", "127.0.0.1:2"),
+            ("USHER_TOKENS__REFRESH_SECONDS", "80"),
+            ("USHER_TRUSTED_PROXIES", "10.0.0.0/8, ::1"),
+        ];
         let (config, sources) = load_text(text, &environment).unwrap();
         assert_eq!(config.listen, "127.0.0.1:1");
         assert_eq!((config.tokens.access_seconds, config.tokens.refresh_seconds), (60, 80));
@@ -213,7 +225,10 @@ mod tests {
     #[test]
     fn unknown_keys_are_errors_that_name_the_nearest() {
         let error = load_text("[auth.lockout]\nfailure = 3\n", &[]).unwrap_err().to_string();
-        assert!(error.contains("auth.lockout.failure`") && error.contains("did you mean `auth.lockout.failures`"), "{error}");
+        assert!(
+            error.contains("auth.lockout.failure`") && error.contains("did you mean `auth.lockout.failures`"),
+            "{error}"
+        );
         let error = load_text("", &[("USHER_DATABSE__URL", "x")]).unwrap_err().to_string();
         assert!(error.contains("USHER_DATABSE__URL") && error.contains("did you mean `database.url`"), "{error}");
     }
