@@ -10,16 +10,16 @@ use crate::shell::Shell;
 
 #[derive(Template)]
 #[template(path = "error.html")]
-struct ErrorPage {
+struct ErrorPage<'a> {
     shell: Shell,
-    words: Words,
+    words: Words<'a>,
     retry_after: Option<u32>,
 }
 
-struct Words {
+struct Words<'a> {
     title: &'static str,
     heading: &'static str,
-    advice: &'static str,
+    advice: &'a str,
 }
 
 /// The page for a problem. The gateway asks for it instead of the JSON document when a person is at
@@ -35,9 +35,9 @@ pub fn problem_page(problem: &Problem, request_id: &str) -> Response {
     response
 }
 
-/// The problem's own title and detail are for programs and their makers.
-fn words(problem: &Problem) -> Words {
-    if let Some(words) = words_for_code(problem.code) {
+/// The problem's own title and detail are for programs and their makers, but for what only pages do.
+fn words(problem: &Problem) -> Words<'_> {
+    if let Some(words) = words_for_code(problem) {
         return words;
     }
     match problem.status {
@@ -89,18 +89,16 @@ fn words(problem: &Problem) -> Words {
     }
 }
 
-fn words_for_code(code: &str) -> Option<Words> {
-    match code {
-        "csrf_failed" => Some(Words {
-            title: "Form not accepted",
-            heading: "This form can’t be accepted",
-            advice: "It was open for too long, or it came from another site. Nothing was changed. Open the page again, with cookies allowed, and send it from there.",
-        }),
-        "invalid_setup_link" => Some(Words {
-            title: "Link no longer works",
-            heading: "This link no longer works",
-            advice: "A setup link works once, for 60 minutes, and only while there is no administrator. Starting the program again prints a new one.",
-        }),
+fn words_for_code(problem: &Problem) -> Option<Words<'_>> {
+    match problem.code {
+        "csrf_failed" => {
+            Some(Words {
+                title: "Form not accepted", heading: "This form can’t be accepted", advice: &problem.detail
+            })
+        }
+        "invalid_setup_link" => {
+            Some(Words { title: "Link no longer works", heading: "This link no longer works", advice: &problem.detail })
+        }
         _ => None,
     }
 }
@@ -124,7 +122,8 @@ mod tests {
     #[test]
     fn i1_what_a_client_sent_is_shown_as_text() {
         let shell = Shell::new("<script>alert(1)</script>\"'&");
-        let html = ErrorPage { shell, words: words(&Problem::not_found()), retry_after: None }.render().unwrap();
+        let problem = Problem::not_found();
+        let html = ErrorPage { shell, words: words(&problem), retry_after: None }.render().unwrap();
         assert!(!html.contains("<script>alert") && !html.contains("\"'&"), "{html}");
     }
 }

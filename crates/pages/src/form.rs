@@ -97,7 +97,8 @@ fn forged(pages: &Pages) -> Problem {
         "csrf_failed",
         "The form was not sent by its own page",
         format!(
-            "Nothing was changed. Open the page at {} again, with cookies allowed, and send the form from there.",
+            "It was open for too long, or it came from another address. Nothing was changed. Open the page again at {}, \
+             with cookies allowed, and send the form from there.",
             pages.origin
         ),
     )

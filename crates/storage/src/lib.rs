@@ -21,6 +21,8 @@ mod sequencer;
 mod sqlite;
 #[macro_use]
 mod statement;
+#[cfg(test)]
+mod tests;
 mod tx;
 
 pub use db::{Db, Listener, Location, OpenError, Read, Settings};

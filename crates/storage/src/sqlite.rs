@@ -30,6 +30,7 @@ const MAX_GROUP: usize = 128;
 
 pub(crate) struct Opened {
     connection: SqliteConnection,
+    patience: Duration,
     readers: SqlitePool,
     lock: File,
 }
@@ -58,7 +59,7 @@ pub(crate) async fn open(path: &Path, settings: &Settings) -> std::result::Resul
         .acquire_timeout(settings.acquire_timeout)
         .connect_with(options.pragma("query_only", "ON"))
         .await?;
-    Ok(Opened { connection, readers, lock })
+    Ok(Opened { connection, patience: settings.acquire_timeout, readers, lock })
 }
 
 fn lock(path: &Path) -> std::result::Result<File, OpenError> {
@@ -98,7 +99,11 @@ impl Opened {
             listener,
             _lock: self.lock,
         };
-        let writer = Writer { group: Arc::new(Mutex::new(group)), queue: Arc::new(AtomicUsize::new(0)) };
+        let writer = Writer {
+            group: Arc::new(Mutex::new(group)),
+            patience: self.patience,
+            queue: Arc::new(AtomicUsize::new(0)),
+        };
         Ok(Backend::Sqlite { writer, readers: self.readers })
     }
 }
@@ -107,6 +112,8 @@ impl Opened {
 #[derive(Clone)]
 pub(crate) struct Writer {
     group: Arc<Mutex<Group>>,
+    /// How long to wait for it before answering that the database is unavailable.
+    patience: Duration,
     /// How many wait to begin.
     queue: Arc<AtomicUsize>,
 }
@@ -127,10 +134,12 @@ struct Group {
 }
 
 impl Writer {
-    /// Waits for the writer and begins a savepoint.
+    /// Waits for the writer and begins a part.
     pub(crate) async fn begin(&self) -> Result<Savepoint> {
-        let place = Place::in_queue(&self.queue);
-        let guard = self.group.clone().lock_owned().await;
+        let mut place = Place::in_queue(self);
+        let waited = tokio::time::timeout(self.patience, self.group.clone().lock_owned()).await;
+        let guard = waited.map_err(|_| Error::Unavailable("too many writes are waiting".into()))?;
+        place.left = true;
         drop(place);
         // From here on the guard is inside the savepoint, whose drop puts things right.
         let mut savepoint = Savepoint { guard: Some(guard), queue: self.queue.clone() };
@@ -156,19 +165,32 @@ impl Writer {
     }
 }
 
-/// One waiting use case; it leaves the queue when dropped, whatever the reason.
-struct Place<'q>(&'q AtomicUsize);
+/// One waiting use case.
+struct Place<'w> {
+    writer: &'w Writer,
+    /// It got the writer.
+    left: bool,
+}
 
-impl<'q> Place<'q> {
-    fn in_queue(queue: &'q AtomicUsize) -> Self {
-        queue.fetch_add(1, Ordering::AcqRel);
-        Self(queue)
+impl<'w> Place<'w> {
+    fn in_queue(writer: &'w Writer) -> Self {
+        writer.queue.fetch_add(1, Ordering::AcqRel);
+        Self { writer, left: false }
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.writer.queue.fetch_sub(1, Ordering::AcqRel);
+        if self.left {
+            return;
+        }
+        // It gave up, and those before it may have left the commit to it.
+        let (group, queue) = (self.writer.group.clone(), self.writer.queue.clone());
+        tokio::spawn(async move {
+            let group = group.lock_owned().await;
+            finish(group, queue).await;
+        });
     }
 }
 

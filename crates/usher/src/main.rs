@@ -25,6 +25,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
+    // Whatever is made from here on, database and socket included, is for nobody else to read.
+    rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
     match cli::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -63,7 +63,7 @@ on_both! {
     async fn malformed_json_is_400_and_changes_nothing(app: TestApp) {
         let before = rows(&app).await;
         let deep_array = format!(r#"{{"email":{}"#, "[".repeat(10_000));
-        let deep_object = r#"{"email":"#.repeat(10_000);
+        let deep_object = format!(r#"{{"email":{}"#, r#"{"":"#.repeat(10_000));
         let nul = "\\u0000";
         let cases = [
             (r#"{"email":"#.to_owned(), "invalid_json"),

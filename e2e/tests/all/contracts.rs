@@ -46,12 +46,12 @@ on_both! {
     }
 
     async fn register_refuses_a_weak_password_and_says_why(app: TestApp) {
-        for weak in ["password", "short1", "aaaaaaaaaaaa"] {
+        for weak in ["iloveyou1", "short1", "aaaaaaaaaaaa"] {
             let answer = app.register("ann@example.com", weak).await.is_problem(422, "weak_password");
             let error = &answer.json()["errors"][0];
             assert_eq!(error["field"], "password");
             assert!(!error["message"].as_str().unwrap().is_empty());
-            assert!(!answer.body.contains(&format!("\"{weak}\"")), "the password came back: {}", answer.body);
+            assert!(!answer.body.contains(weak), "the password came back: {}", answer.body);
         }
         app.register("ann@example.com", PASSWORD).await.is(201);
     }
@@ -184,7 +184,7 @@ on_both! {
         let mut seen = std::collections::BTreeSet::new();
         for path in ["/health/live", "/api/v1/auth/me", "/nowhere", "/.well-known/jwks.json", "/sign-in"] {
             let answer = app.get(path).await;
-            assert!(answer.header("x-request-id").len() >= 16, "{path}");
+            assert!(answer.header("x-request-id").len() >= 12, "{path}");
             assert!(seen.insert(answer.header("x-request-id").to_owned()), "{path}");
         }
         app.get("/api/v1/nowhere").await.is_problem(404, "not_found");

@@ -19,8 +19,8 @@ fn long_password(bytes: usize) -> String {
 
 on_both! {
     async fn p1_eight_characters_are_the_least(app: TestApp) {
-        app.register("ann@example.com", "tz4;Qwm").await.is_problem(422, "weak_password");
-        app.register("ann@example.com", "tz4;Qwm~").await.is(201);
+        app.register("ann@example.com", "zQ9!\u{e9}\u{6f22}b").await.is_problem(422, "weak_password");
+        app.register("ann@example.com", "zQ9!\u{e9}\u{6f22}bX").await.is(201);
     }
 
     async fn p1_the_nist_preset_asks_for_fifteen(setup: Setup) {
@@ -193,7 +193,7 @@ fn everything_under(folder: &Path, but: &[&str]) -> Vec<u8> {
         let path = entry.unwrap().path();
         if path.is_dir() {
             bytes.extend(everything_under(&path, but));
-        } else if !but.iter().any(|name| path.ends_with(name)) {
+        } else if path.is_file() && !but.iter().any(|name| path.ends_with(name)) {
             bytes.extend(std::fs::read(path).unwrap());
         }
     }

@@ -1,0 +1,118 @@
+//! Running the program that is measured, on a folder of its own.
+
+use std::net::{Ipv4Addr, TcpStream};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use xtask::postgres::free_port;
+
+use super::client::{Connection, get};
+use super::machine::{CpuMeter, spawn_measured};
+use crate::step::workspace_root;
+
+/// How long it may take to start and to stop.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running program.
+pub struct Program {
+    process: Child,
+    folder: PathBuf,
+    pub port: u16,
+    private_port: u16,
+    pub cpu: CpuMeter,
+    /// From the start of the process to its first answer.
+    pub started_in: Duration,
+}
+
+impl Program {
+    /// Starts it on the measured core, without limits and with its access log going nowhere, and
+    /// waits for its first answer.
+    pub fn start(folder: &Path) -> Result<Self> {
+        let (port, private_port) = (free_port()?, free_port()?);
+        let mut command = Command::new(workspace_root().join("target/release/usher"));
+        command
+            .arg("serve")
+            .arg("--data")
+            .arg(folder)
+            .args(["--listen", &format!("127.0.0.1:{port}"), "--private-listen", &format!("127.0.0.1:{private_port}")])
+            .env("USHER_LIMITS__ENABLED", "false")
+            .env("USHER_LOG__FORMAT", "json")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let begun = Instant::now();
+        let process = spawn_measured(&mut command)?;
+        let cpu = CpuMeter::new(process.id());
+        let mut program =
+            Self { process, folder: folder.to_owned(), port, private_port, cpu, started_in: Duration::ZERO };
+        while !answers(port) {
+            if let Some(status) = program.process.try_wait()? {
+                bail!("the program ended at once with {status}");
+            }
+            if begun.elapsed() > PATIENCE {
+                bail!("the program did not answer within {PATIENCE:?}");
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        program.started_in = begun.elapsed();
+        Ok(program)
+    }
+
+    /// Stops it and starts it again on the same folder.
+    pub fn restart(self) -> Result<Self> {
+        let folder = self.folder.clone();
+        self.stop()?;
+        Self::start(&folder)
+    }
+
+    /// Stops it as an operator would.
+    pub fn stop(mut self) -> Result<()> {
+        self.signal(Signal::TERM)?;
+        let begun = Instant::now();
+        while self.process.try_wait()?.is_none() {
+            if begun.elapsed() > PATIENCE {
+                bail!("the program did not stop within {PATIENCE:?}");
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// One number of its metrics.
+    pub async fn metric(&self, name: &str) -> Result<u64> {
+        let mut connection = Connection::open(self.private_port).await?;
+        let answer = connection.call(&get("/metrics", None)).await?;
+        answer.expect(200)?;
+        let text = std::str::from_utf8(answer.body)?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|value| value.parse().ok()).with_context(|| format!("there is no metric {name}"))
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw).context("no process id")?;
+        kill_process(pid, signal).context("cannot signal the program")
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Whoever did not call `stop` is already failing, and has its own error to show.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// Whether the first request on a new connection gets a 200.
+fn answers(port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return false };
+    let mut answer = [0; 12];
+    let asked = stream.write_all(b"GET /health/ready HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    asked.is_ok() && stream.read_exact(&mut answer).is_ok() && answer.ends_with(b" 200")
+}
