@@ -28,6 +28,8 @@ mod settings;
 pub mod setup;
 mod sign_in;
 mod sign_out;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod upkeep;
 

@@ -187,6 +187,8 @@ on_both! {
             assert!(answer.header("x-request-id").len() >= 12, "{path}");
             assert!(seen.insert(answer.header("x-request-id").to_owned()), "{path}");
         }
-        app.get("/api/v1/nowhere").await.is_problem(404, "not_found");
+        // Without a token nobody learns which calls there are.
+        app.get("/api/v1/nowhere").await.is_problem(401, "unauthenticated");
+        app.user("ann").await.get("/api/v1/nowhere").await.is_problem(404, "not_found");
     }
 }

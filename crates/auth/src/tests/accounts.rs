@@ -1,0 +1,146 @@
+//! Signing up and in, locking, the first administrator.
+
+use std::time::Duration;
+
+use kernel::Kind;
+use storage::ledger;
+use users::{Status, StatusChange};
+
+use super::{PASSWORD, World, client, new_account, on_both};
+use crate::{RegisterError, SignInError, browser, setup};
+
+async fn kinds(world: &World) -> Vec<Kind> {
+    // On PostgreSQL the sequencer numbers the events; it is run for as long as that takes.
+    let db = world.auth.db();
+    let keep = db.keep();
+    tokio::pin!(keep);
+    let mut head = db.head();
+    if db.is_shared() {
+        let _ = tokio::time::timeout(Duration::from_millis(500), async {
+            tokio::select! { () = &mut keep => {}, () = async { while head.changed().await.is_ok() {} } => {} }
+        })
+        .await;
+    }
+    let entries = ledger::after(&mut db.read().await.unwrap(), -1, 1000).await.unwrap();
+    assert!(entries.iter().map(|entry| entry.index).eq(0..i64::try_from(entries.len()).unwrap()), "no gaps");
+    entries.into_iter().map(|entry| entry.event.kind).collect()
+}
+
+on_both! {
+    async fn each_use_case_leaves_one_event(world: World) {
+        let ann = world.register("ann@example.com").await;
+        world.sign_in("ann@example.com", PASSWORD).await.unwrap();
+        world.sign_in("ann@example.com", "wrong").await.unwrap_err();
+        crate::refresh(&world.auth, &ann.refresh_token).await.unwrap();
+        crate::sign_out(&world.auth, ann.account.id, ann.session.id).await.unwrap();
+        assert_eq!(kinds(&world).await, [
+            Kind::SigningKeyCreated, Kind::AccountRegistered, Kind::SessionStarted, Kind::SignInFailed,
+            Kind::SessionRefreshed, Kind::SessionEnded,
+        ]);
+    }
+
+    async fn r5_parallel_registrations_of_one_address_make_one_account(world: World) {
+        let attempts = (0..20).map(|number| {
+            let auth = world.auth.clone();
+            let email = if number % 2 == 0 { "Ann@example.com" } else { "ann@EXAMPLE.com." };
+            tokio::spawn(async move { crate::register(&auth, new_account(email), &client()).await })
+        });
+        let mut made = 0;
+        for attempt in attempts.collect::<Vec<_>>() {
+            match attempt.await.unwrap() {
+                Ok(_) => made += 1,
+                Err(RegisterError::EmailTaken) => {}
+                Err(other) => panic!("{other}"),
+            }
+        }
+        assert_eq!(made, 1);
+    }
+
+    async fn l1_five_failures_lock_for_fifteen_minutes_the_right_password_included(world: World) {
+        world.register("ann@example.com").await;
+        for _ in 0..5 {
+            assert!(matches!(world.sign_in("ann@example.com", "wrong").await, Err(SignInError::InvalidCredentials)));
+        }
+        assert!(matches!(world.sign_in("ANN@example.com", PASSWORD).await, Err(SignInError::InvalidCredentials)));
+        world.clock.advance(Duration::from_secs(15 * 60 - 1));
+        assert!(world.sign_in("ann@example.com", PASSWORD).await.is_err());
+        world.clock.advance(Duration::from_secs(1));
+        assert!(world.sign_in("ann@example.com", PASSWORD).await.is_ok());
+        assert!(kinds(&world).await.contains(&Kind::AccountLocked));
+    }
+
+    async fn l2_parallel_guesses_get_five_comparisons(world: World) {
+        world.register("ann@example.com").await;
+        let guesses = (0..40).map(|_| {
+            let auth = world.auth.clone();
+            let credentials = crate::Credentials { email: "ann@example.com".into(), password: "wrong".into() };
+            tokio::spawn(async move { crate::sign_in(&auth, &credentials, None, &client()).await.is_ok() })
+        });
+        for guess in guesses.collect::<Vec<_>>() {
+            assert!(!guess.await.unwrap());
+        }
+        let locked = kinds(&world).await.into_iter().filter(|kind| *kind == Kind::AccountLocked).count();
+        assert_eq!(locked, 1);
+        assert!(world.sign_in("ann@example.com", PASSWORD).await.is_err());
+    }
+
+    async fn l5_a_known_browser_has_its_own_counter(world: World) {
+        let ann = world.register("ann@example.com").await;
+        let bob = world.register("bob@example.com").await;
+        let device = browser::device_cookie(&world.auth, &ann.account);
+        let foreign = browser::device_cookie(&world.auth, &bob.account);
+        for _ in 0..5 {
+            world.sign_in("ann@example.com", "wrong").await.unwrap_err();
+        }
+        assert!(world.sign_in_from("ann@example.com", PASSWORD, Some(&foreign)).await.is_err());
+        assert!(world.sign_in_from("ann@example.com", PASSWORD, Some(&device)).await.is_ok());
+        for _ in 0..5 {
+            world.sign_in_from("ann@example.com", "wrong", Some(&device)).await.unwrap_err();
+        }
+        assert!(world.sign_in_from("ann@example.com", PASSWORD, Some(&device)).await.is_err());
+    }
+
+    async fn r1_suspended_and_deleted_accounts_cannot_sign_in(world: World) {
+        let ann = world.register("ann@example.com").await;
+        for (off, on) in [(StatusChange::Suspend, StatusChange::Reinstate), (StatusChange::Delete, StatusChange::Restore)] {
+            users::change_status(world.auth.users(), ann.account.id, off, "test").await.unwrap();
+            assert!(matches!(world.sign_in("ann@example.com", PASSWORD).await, Err(SignInError::InvalidCredentials)));
+            users::change_status(world.auth.users(), ann.account.id, on, "test").await.unwrap();
+            assert!(world.sign_in("ann@example.com", PASSWORD).await.is_ok());
+        }
+    }
+
+    async fn r8_the_setup_link_works_once_for_an_hour_and_the_newest_only(world: World) {
+        let token = |link: String| link.split("token=").nth(1).unwrap().to_owned();
+        let old = token(setup::create_link(&world.auth).await.unwrap().unwrap());
+        let link = token(setup::create_link(&world.auth).await.unwrap().unwrap());
+        assert!(!setup::check(&world.auth, &old).await.unwrap());
+        assert!(setup::check(&world.auth, &link).await.unwrap());
+        let mut edited = link.clone().into_bytes();
+        edited[40] = if edited[40] == b'A' { b'B' } else { b'A' };
+        assert!(!setup::check(&world.auth, std::str::from_utf8(&edited).unwrap()).await.unwrap());
+        world.clock.advance(Duration::from_secs(3600));
+        assert!(setup::redeem(&world.auth, &link, new_account("root@example.com"), &client()).await.is_err());
+
+        let link = token(setup::create_link(&world.auth).await.unwrap().unwrap());
+        let both = [1, 2].map(|number| {
+            let (auth, link) = (world.auth.clone(), link.clone());
+            let account = new_account(&format!("root{number}@example.com"));
+            tokio::spawn(async move { setup::redeem(&auth, &link, account, &client()).await.is_ok() })
+        });
+        let [one, other] = both;
+        assert!(one.await.unwrap() ^ other.await.unwrap());
+        assert!(!setup::check(&world.auth, &link).await.unwrap());
+        assert_eq!(setup::create_link(&world.auth).await.unwrap(), None);
+    }
+
+    async fn the_last_administrator_cannot_be_suspended(world: World) {
+        let root = crate::create_administrator(&world.auth, new_account("root@example.com")).await.unwrap();
+        let refused = users::change_status(world.auth.users(), root.id, StatusChange::Suspend, "").await;
+        assert!(matches!(refused, Err(users::ChangeStatusError::LastAdministrator)));
+        crate::create_administrator(&world.auth, new_account("second@example.com")).await.unwrap();
+        users::change_status(world.auth.users(), root.id, StatusChange::Suspend, "").await.unwrap();
+        let mut read = world.auth.db().read().await.unwrap();
+        assert_eq!(users::account::find(&mut read, root.id).await.unwrap().unwrap().status, Status::Suspended);
+    }
+}
