@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to a person")]
 
+mod bench;
 mod step;
 mod test;
 
@@ -9,7 +10,8 @@ use std::process::ExitCode;
 
 const WORDS: &str = "\
 cargo xtask test [FILTER]   install what the tests need, start private servers, run every test
-cargo xtask tidy            check the rules of the architecture that the compiler does not know";
+cargo xtask tidy            check the rules of the architecture that the compiler does not know
+cargo xtask bench [--quick] measure the program beside what it cannot beat, for docs/performance.md";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -17,6 +19,7 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["test", filter @ ..] => test::run(filter),
         ["tidy"] => test::tidy(),
+        ["bench" | "bench-run" | "bench-peer", ..] => bench::run(&words),
         _ => {
             eprintln!("{WORDS}");
             return ExitCode::from(2);

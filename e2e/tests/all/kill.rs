@@ -33,6 +33,20 @@ struct Told {
     refreshes: usize,
 }
 
+impl Told {
+    /// Whether the kills came so fast that they proved little.
+    fn is_too_little(&self) -> bool {
+        self.registered.len() < 30 || self.signed_in.len() < 30 || self.refreshes < KILLS
+    }
+}
+
+impl std::fmt::Debug for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (up, into) = (self.registered.len(), self.signed_in.len());
+        write!(f, "{up} sign-ups, {into} sign-ins and {} refreshes were answered", self.refreshes)
+    }
+}
+
 /// Tries a call; nothing when the program died under it or had no room.
 async fn attempt(app: &TestApp, path: &str, body: serde_json::Value) -> Option<Answer> {
     let answer = Answer::try_of(app.request(Method::POST, path).json(&body)).await.ok()?;
@@ -121,14 +135,17 @@ on_both! {
         let owner = app.user("owner").await;
         let mut refreshing = vec![app.again(&owner).await, app.again(&owner).await];
         let mut told = Told::default();
-        for round in 0..KILLS {
-            let up: Vec<_> = (0..2).map(|who| tokio::spawn(sign_up(app.clone(), round, who))).collect();
+        let mut kills = 0;
+        // On a busy machine little is answered between two kills: then there are more of them.
+        while kills < KILLS || (told.is_too_little() && kills < 4 * KILLS) {
+            let up: Vec<_> = (0..2).map(|who| tokio::spawn(sign_up(app.clone(), kills, who))).collect();
             // An attempt that dies half-way stays counted: nobody may come to five of them.
-            let email = told.registered.get(round).map(|user| user.email.clone());
+            let email = told.registered.get(kills).map(|user| user.email.clone());
             let signing_in = email.map(|email| tokio::spawn(sign_in(app.clone(), email)));
             let turning: Vec<_> = refreshing.drain(..).map(|user| tokio::spawn(refresh(app.clone(), user))).collect();
-            tokio::time::sleep(Duration::from_millis(20 + dice.roll(160))).await;
+            tokio::time::sleep(Duration::from_millis(20 + dice.roll(200))).await;
             app.kill9();
+            kills += 1;
             for one in up {
                 told.registered.extend(one.await.unwrap());
             }
@@ -142,9 +159,8 @@ on_both! {
             }
             app.start().await;
         }
-        assert!(told.registered.len() > KILLS / 2, "only {} sign-ups were answered", told.registered.len());
-        assert!(told.signed_in.len() > KILLS / 2, "only {} sign-ins were answered", told.signed_in.len());
-        assert!(told.refreshes > KILLS, "only {} refreshes were answered", told.refreshes);
+        println!("{kills} kills; {told:?}");
+        assert!(!told.is_too_little());
         settle(&app).await;
         check_everything(&app, &told, &refreshing).await;
     }

@@ -105,7 +105,11 @@ async fn check_page(browser: &Browser, name: &str) {
     assert_eq!(browser.count("h1").await, 1, "{name} has to have one h1");
     assert_eq!(browser.property("html", "lang").await, "en");
     assert_eq!(browser.count("script:not([src]), style, [style]").await, 0, "{name} has something inline");
-    assert_eq!(browser.count("input:not([type=hidden]):not([id]):not(label input)").await, 0, "{name} has a field without a label");
+    assert_eq!(
+        browser.count("input:not([type=hidden]):not([id]):not(label input)").await,
+        0,
+        "{name} has a field without a label"
+    );
     assert!(!browser.title().await.is_empty());
     assert_content(browser).await;
     browser.screenshot(name).await;

@@ -20,13 +20,13 @@ mod seed;
 mod table;
 mod work;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
 use crate::step::workspace_root;
-use machine::{LOAD_CORE, Quiet, pin, require_two_cores};
+use machine::{LOAD_CORE, pin, require_two_cores};
 use table::Table;
 use work::Suite;
 
@@ -52,7 +52,7 @@ const FULL: Plan = Plan {
     sign_in_seconds: 4.0,
     seconds: 2.0,
     overload_seconds: 10.0,
-    rest: Duration::from_secs(60),
+    rest: Duration::from_mins(1),
     many: 100_000,
     patience: Duration::from_secs(100),
 };
@@ -67,6 +67,13 @@ const QUICK: Plan = Plan {
     patience: Duration::from_secs(5),
 };
 
+impl Plan {
+    /// How many accounts the large database has, for people.
+    fn accounts(&self) -> String {
+        format!("{},000", self.many / 1000)
+    }
+}
+
 /// Measures everything and prints the table.
 pub fn run(flags: &[&str]) -> Result<()> {
     let plan = if flags.contains(&"--quick") { QUICK } else { FULL };
@@ -77,8 +84,7 @@ pub fn run(flags: &[&str]) -> Result<()> {
     let begun = Instant::now();
     let mut table = Table::new();
     let disturbed = runtime.block_on(async {
-        let mut suite = Suite::prepare(plan, &folder.0).await?;
-        suite.start_and_rest(&mut table).await?;
+        let mut suite = Suite::prepare(plan, &folder.0).await?.start_and_rest(&mut table).await?;
         suite.sign_in(&mut table).await?;
         suite.who_am_i(&mut table).await?;
         suite.refresh(&mut table).await?;
@@ -116,9 +122,4 @@ impl Drop for Folder {
 /// Says on standard error what is being done.
 fn say(what: &str) {
     eprintln!("bench: {what}");
-}
-
-/// A folder inside of the one for this run.
-fn inside(folder: &Path, name: &str) -> PathBuf {
-    folder.join(name)
 }

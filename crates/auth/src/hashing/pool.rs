@@ -222,6 +222,7 @@ mod tests {
             let gone = tokio::spawn(async move { hasher.enter().await.unwrap().run(|_| ()).await });
             tokio::task::yield_now().await;
             gone.abort();
+            assert!(gone.await.is_err());
         }
         release.send(()).unwrap();
         first.await.unwrap().unwrap().unwrap();

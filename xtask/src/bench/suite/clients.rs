@@ -98,7 +98,7 @@ impl SignIn {
 
     /// As the client that goes on with this session.
     pub fn into_refresh(self) -> Refresh {
-        Refresh { connection: self.connection, refresh_token: self.refresh_token, access_tokens: None }
+        Refresh { connection: self.connection, token: self.refresh_token, collected: None }
     }
 }
 
@@ -136,17 +136,17 @@ impl Client for SignUp {
 /// Exchanges its refresh token for the next, again and again.
 pub struct Refresh {
     connection: Connection,
-    refresh_token: String,
+    token: String,
     /// The access tokens that came with them, if somebody wants them.
-    pub access_tokens: Option<Vec<String>>,
+    pub collected: Option<Vec<String>>,
 }
 
 impl Client for Refresh {
     async fn ask(&mut self) -> Result<bool> {
-        let request = post(REFRESH, &json!({"refresh_token": self.refresh_token}));
+        let request = post(REFRESH, &json!({"refresh_token": self.token}));
         let answer = self.connection.call(&request).await?.json(200)?;
-        self.refresh_token = text(&answer, "refresh_token")?;
-        if let Some(tokens) = &mut self.access_tokens {
+        self.token = text(&answer, "refresh_token")?;
+        if let Some(tokens) = &mut self.collected {
             tokens.push(text(&answer, "access_token")?);
         }
         Ok(true)

@@ -33,7 +33,13 @@ pub struct Overload {
 }
 
 /// Offers `per_second` sign-ins for a while.
-pub async fn run(program: &Program, accounts: &Accounts, token: &str, per_second: f64, time: Duration) -> Result<Overload> {
+pub async fn run(
+    program: &Program,
+    accounts: &Accounts,
+    token: &str,
+    per_second: f64,
+    time: Duration,
+) -> Result<Overload> {
     let start = Instant::now() + Duration::from_millis(50);
     let end = start + SETTLE + time;
     let mut asking = JoinSet::new();

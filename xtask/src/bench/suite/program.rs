@@ -1,7 +1,7 @@
 //! Running the program that is measured, on a folder of its own.
 
-use std::net::{Ipv4Addr, TcpStream};
 use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

@@ -70,7 +70,15 @@ impl Table {
 
     fn row(&mut self, work: &str, cells: &[String; 4], goals: &[Goal]) {
         let join = |cell: fn(&Goal) -> &str| goals.iter().map(cell).collect::<Vec<_>>().join("; ");
-        let met = join(|goal| if goal.wanted.is_empty() { "" } else if goal.met { "yes" } else { "**no**" });
+        let met = join(|goal| {
+            if goal.wanted.is_empty() {
+                ""
+            } else if goal.met {
+                "yes"
+            } else {
+                "**no**"
+            }
+        });
         let (seen, wanted) = (join(|goal| &goal.seen), join(|goal| &goal.wanted));
         // A String takes whatever is written to it.
         let _ = writeln!(self.text, "| {work} | {} | {seen} | {wanted} | {met} |", cells.join(" | "));
