@@ -21,7 +21,7 @@ use crate::answer::{Answerer, ProblemPage};
 use crate::identity::{self, Identity};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::request_id::RequestIds;
+use crate::request_id::{CURRENT, RequestIds};
 use crate::routes::{Access, Route};
 
 /// The largest body of a request, in bytes. Only avatars will need more, on a route of their own.
@@ -82,7 +82,8 @@ impl Gateway {
         let wants_page = route.is_page() && accepts_html(request.headers());
         let mut entry = Entry::begin(&request, &id, client, route.name);
 
-        let outcome = self.pass(request, route, client, &id, &mut entry).await;
+        let passing = self.pass(request, route, client, &id, &mut entry);
+        let outcome = CURRENT.scope(id.clone(), passing).await;
         let response = self.answerer.complete(outcome, route, &id, wants_page);
         let took = started.elapsed();
         self.metrics.count(route.name, response.status(), took);
@@ -134,11 +135,11 @@ impl Gateway {
             Ok(Ok(Err(never))) => match never {},
             Ok(Err(_panic)) => {
                 self.metrics.panicked();
-                tracing::error!(request_id = id, route = route.name, "a request handler panicked");
+                tracing::error!(route = route.name, "a request handler panicked");
                 Err(Problem::internal())
             }
             Err(_elapsed) => {
-                tracing::warn!(request_id = id, route = route.name, "a request took too long and was given up");
+                tracing::warn!(route = route.name, "a request took too long and was given up");
                 Err(Problem::unavailable("timeout", "This took too long. Try again.", 5))
             }
         }

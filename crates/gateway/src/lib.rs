@@ -25,3 +25,4 @@ pub use address::{InvalidNetwork, Network};
 pub use answer::ProblemPage;
 pub use gateway::{Gateway, Settings};
 pub use metrics::Metrics;
+pub use request_id::current_request_id;

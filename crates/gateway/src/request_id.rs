@@ -2,6 +2,16 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+tokio::task_local! {
+    /// The id of the request that this task is answering.
+    pub(crate) static CURRENT: String;
+}
+
+/// The id of the request that is being answered here, for whoever writes a log line about it.
+pub fn current_request_id() -> Option<String> {
+    CURRENT.try_with(Clone::clone).ok()
+}
+
 /// Crockford's base 32: no I, L, O, U.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 

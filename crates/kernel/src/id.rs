@@ -80,7 +80,7 @@ ids! {
 fn uuid_v7(now: Timestamp) -> Uuid {
     static NEWEST: AtomicU64 = AtomicU64::new(0);
     let micros = u64::try_from(now.unix_micros()).unwrap_or(0);
-    let wanted = micros / 1000 << 12 | (micros % 1000) * 4096 / 1000;
+    let wanted = ((micros / 1000) << 12) | ((micros % 1000) * 4096 / 1000);
     let newest = NEWEST.fetch_max(wanted, Ordering::AcqRel);
     let time = if newest < wanted { wanted } else { NEWEST.fetch_add(1, Ordering::AcqRel) + 1 };
     let mut random = [0; 10];

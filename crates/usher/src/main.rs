@@ -8,6 +8,7 @@ mod cli;
 mod commands;
 mod config;
 mod control;
+mod logs;
 mod metrics;
 mod openapi;
 mod private;

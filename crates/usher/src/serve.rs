@@ -12,7 +12,7 @@ use auth::Auth;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
-use gateway::{AccessLog, Gateway, LogFormat, Metrics, server};
+use gateway::{AccessLog, Gateway, Metrics, server};
 use kernel::Clock;
 use pages::Pages;
 use prometheus_client::registry::Registry;
@@ -25,7 +25,7 @@ use verify::Verifier;
 use crate::config::{self, Checked};
 use crate::private::{self, Private, Readiness};
 use crate::revocations::Applier;
-use crate::{control, metrics, openapi, setup};
+use crate::{control, logs, metrics, openapi, setup};
 
 /// How long requests that are under way may take to finish.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -37,7 +37,8 @@ const UPKEEP: Duration = Duration::from_secs(30);
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(checked: Checked) -> Result<()> {
     let started = Instant::now();
-    start_logs(&checked);
+    let filter = EnvFilter::try_new(&checked.config.log.level).context("`log.level`")?;
+    logs::start(checked.log_format, filter);
     let listener = bind("listen", checked.listen).await?;
     let private_listener = bind("private_listen", checked.private_listen).await?;
     let public_url = checked.public_url(listener.local_addr()?);
@@ -238,14 +239,4 @@ async fn greet(auth: &Auth, public_url: &str, checked: &Checked, started: Instan
 fn masked(checked: &Checked) -> Value {
     let shown = config::show(&checked.config, &config::Sources::new());
     serde_json::to_value(shown).unwrap_or_default()
-}
-
-fn start_logs(checked: &Checked) {
-    let filter = EnvFilter::try_new(&checked.config.log.level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = match checked.log_format {
-        LogFormat::Human => logs.with_target(false).try_init(),
-        LogFormat::Json => logs.json().flatten_event(true).try_init(),
-    };
-    drop(started);
 }
