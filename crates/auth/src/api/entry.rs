@@ -110,7 +110,8 @@ pub(super) async fn register(
 ) -> Result<Response, Problem> {
     let new = parse_account(body)?;
     let opened = crate::register(&auth, new, &client(context, None)).await?;
-    let answer = tokens::issue(&auth, opened, auth.clock().now())?;
+    let now = opened.session.created_at;
+    let answer = tokens::issue(&auth, opened, now)?;
     Ok(signed_in(StatusCode::CREATED, answer))
 }
 
@@ -131,7 +132,8 @@ pub(super) async fn login(
     let device_name = parse_device_name(body.device_name)?;
     let credentials = Credentials { email: body.email, password: body.password };
     let opened = crate::sign_in(&auth, &credentials, None, &client(context, device_name)).await?;
-    let answer = tokens::issue(&auth, opened, auth.clock().now())?;
+    let now = opened.session.created_at;
+    let answer = tokens::issue(&auth, opened, now)?;
     Ok(signed_in(StatusCode::OK, answer))
 }
 
