@@ -36,6 +36,15 @@ pub fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// The Rust files under a folder that end up in the program: those that are tests by name are left out.
+pub fn program_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let is_test = |path: &PathBuf| {
+        let inside = path.strip_prefix(folder).unwrap_or(path);
+        inside.components().any(|part| ["tests", "tests.rs", "benches"].iter().any(|name| part.as_os_str() == *name))
+    };
+    Ok(files(folder, "rs")?.into_iter().filter(|path| !is_test(path)).collect())
+}
+
 /// The part of a file that ends up in the program: everything before its module of tests.
 pub fn without_tests(source: &str) -> &str {
     let end = ["\n#[cfg(test)]\nmod ", "\n#[cfg(test)]\nmod\t"].iter().filter_map(|mark| source.find(mark)).min();

@@ -39,7 +39,7 @@ pub fn check(root: &Path, metadata: &Value) -> Result<Vec<String>> {
 
 fn read_sources(root: &Path) -> Result<Vec<SourceFile>> {
     let mut sources = Vec::new();
-    for path in source::files(&root.join("crates"), "rs")? {
+    for path in source::program_files(&root.join("crates"))? {
         let shown = path.strip_prefix(root)?.to_string_lossy().replace('\\', "/");
         let mut folders = shown.split('/').skip(1);
         if let (Some(owner), Some("src")) = (folders.next(), folders.next()) {

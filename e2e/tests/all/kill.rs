@@ -3,6 +3,7 @@
 //! has two lineages; and nobody is called a thief for asking again.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use e2e::{Answer, PASSWORD, Setup, TestApp, User, on_both};
@@ -47,42 +48,61 @@ impl std::fmt::Debug for Told {
     }
 }
 
+/// The program under fire.
+struct Target {
+    app: TestApp,
+    /// How many calls were answered.
+    answered: AtomicU64,
+}
+
 /// Tries a call; nothing when the program died under it or had no room.
-async fn attempt(app: &TestApp, path: &str, body: serde_json::Value) -> Option<Answer> {
-    let answer = Answer::try_of(app.request(Method::POST, path).json(&body)).await.ok()?;
+async fn attempt(target: &Target, path: &str, body: serde_json::Value) -> Option<Answer> {
+    let answer = Answer::try_of(target.app.request(Method::POST, path).json(&body)).await.ok()?;
+    target.answered.fetch_add(1, Ordering::Relaxed);
     (answer.status != 503).then_some(answer)
 }
 
+/// Lets this many calls be answered, however busy the machine is; but no longer than some seconds.
+async fn wait_for_answers(target: &Target, more: u64) {
+    let goal = target.answered.load(Ordering::Relaxed) + more;
+    for _ in 0..2_000 {
+        if target.answered.load(Ordering::Relaxed) >= goal {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 /// Signs people up until the program dies.
-async fn sign_up(app: Arc<TestApp>, round: usize, who: usize) -> Vec<User> {
+async fn sign_up(target: Arc<Target>, round: usize, who: usize) -> Vec<User> {
     let mut told = Vec::new();
     for number in 0.. {
         let email = format!("user-{round}-{who}-{number}@example.com");
         let body = json!({"email": email, "password": PASSWORD});
-        let Some(answer) = attempt(&app, "/api/v1/auth/register", body).await else { break };
-        told.push(User::from_answer(&app, &email, PASSWORD, &answer.is(201)));
+        let Some(answer) = attempt(&target, "/api/v1/auth/register", body).await else { break };
+        told.push(User::from_answer(&target.app, &email, PASSWORD, &answer.is(201)));
     }
     told
 }
 
 /// Signs somebody in until the program dies.
-async fn sign_in(app: Arc<TestApp>, email: String) -> Vec<User> {
+async fn sign_in(target: Arc<Target>, email: String) -> Vec<User> {
     let mut told = Vec::new();
     loop {
         let body = json!({"email": email, "password": PASSWORD});
-        let Some(answer) = attempt(&app, "/api/v1/auth/login", body).await else { return told };
-        told.push(User::from_answer(&app, &email, PASSWORD, &answer.is(200)));
+        let Some(answer) = attempt(&target, "/api/v1/auth/login", body).await else { return told };
+        told.push(User::from_answer(&target.app, &email, PASSWORD, &answer.is(200)));
     }
 }
 
 /// Refreshes a session until the program dies. The newest pair that was answered is what goes on;
 /// the first refresh after a kill asks again with a token that may have been used already.
-async fn refresh(app: Arc<TestApp>, mut user: User) -> (User, usize) {
+async fn refresh(target: Arc<Target>, mut user: User) -> (User, usize) {
     let mut times = 0;
     loop {
         let body = json!({"refresh_token": user.refresh_token});
-        let Some(answer) = attempt(&app, "/api/v1/auth/refresh", body).await else { return (user, times) };
-        user = User::from_answer(&app, &user.email, PASSWORD, &answer.is(200));
+        let Some(answer) = attempt(&target, "/api/v1/auth/refresh", body).await else { return (user, times) };
+        user = User::from_answer(&target.app, &user.email, PASSWORD, &answer.is(200));
         times += 1;
     }
 }
@@ -128,7 +148,8 @@ fn assert_gap_free(indices: &[String]) {
 
 on_both! {
     async fn f1_f2_kill_9_loses_nothing_and_accuses_nobody(setup: Setup) {
-        let app = Arc::new(setup.start().await);
+        let target = Arc::new(Target { app: setup.start().await, answered: AtomicU64::new(0) });
+        let app = &target.app;
         let seed = u64::from(std::process::id()) ^ 0x5eed_0f1e_dead_beef;
         println!("seed {seed}");
         let mut dice = Dice(seed);
@@ -138,12 +159,13 @@ on_both! {
         let mut kills = 0;
         // On a busy machine little is answered between two kills: then there are more of them.
         while kills < KILLS || (told.is_too_little() && kills < 4 * KILLS) {
-            let up: Vec<_> = (0..2).map(|who| tokio::spawn(sign_up(app.clone(), kills, who))).collect();
+            let up: Vec<_> = (0..2).map(|who| tokio::spawn(sign_up(target.clone(), kills, who))).collect();
             // An attempt that dies half-way stays counted: nobody may come to five of them.
             let email = told.registered.get(kills).map(|user| user.email.clone());
-            let signing_in = email.map(|email| tokio::spawn(sign_in(app.clone(), email)));
-            let turning: Vec<_> = refreshing.drain(..).map(|user| tokio::spawn(refresh(app.clone(), user))).collect();
-            tokio::time::sleep(Duration::from_millis(20 + dice.roll(200))).await;
+            let signing_in = email.map(|email| tokio::spawn(sign_in(target.clone(), email)));
+            let turning: Vec<_> = refreshing.drain(..).map(|user| tokio::spawn(refresh(target.clone(), user))).collect();
+            wait_for_answers(&target, 1 + dice.roll(12)).await;
+            tokio::time::sleep(Duration::from_millis(dice.roll(40))).await;
             app.kill9();
             kills += 1;
             for one in up {
@@ -161,8 +183,8 @@ on_both! {
         }
         println!("{kills} kills; {told:?}");
         assert!(!told.is_too_little());
-        settle(&app).await;
-        check_everything(&app, &told, &refreshing).await;
+        settle(app).await;
+        check_everything(app, &told, &refreshing).await;
     }
 }
 

@@ -15,7 +15,7 @@ struct Statement {
 fn statements() -> Vec<Statement> {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
     let mut found = Vec::new();
-    for path in source::files(&crates, "rs").unwrap() {
+    for path in source::program_files(&crates).unwrap() {
         let text = std::fs::read_to_string(&path).unwrap();
         for literal in source::literals(source::without_tests(&text)) {
             if is_statement(&literal.text) {

@@ -41,6 +41,7 @@ impl Program {
             .args(["--listen", &format!("127.0.0.1:{port}"), "--private-listen", &format!("127.0.0.1:{private_port}")])
             .env("USHER_LIMITS__ENABLED", "false")
             .env("USHER_LOG__FORMAT", "json")
+            .env("USHER_LOG__LEVEL", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::null());
         let begun = Instant::now();

@@ -67,7 +67,7 @@ async fn copy_template(db: &Db, accounts: usize) -> Result<()> {
         &mut tx,
         "INSERT INTO sessions (id, user_id, kind, epoch, generation, device_name, ip, user_agent, created_at,
                                last_seen_at, expires_at, ends_at, ended_at)
-         SELECT substr(users.id, 1, 8) || randomblob(8), users.id, kind, sessions.epoch, generation, device_name, ip,
+         SELECT unhex(substr(hex(users.id), 1, 16) || hex(randomblob(8))), users.id, kind, sessions.epoch, generation, device_name, ip,
                 user_agent, sessions.created_at, last_seen_at, expires_at, ends_at, ended_at
          FROM sessions, users WHERE users.email_canonical <> 'template@bench.example'"
     )?;
