@@ -48,15 +48,15 @@ impl Metrics {
             refused: Family::default(),
             panics: Counter::default(),
         };
-        registry.register("http_requests", "Requests answered", metrics.requests.clone());
+        registry.register("usher_http_requests", "Requests answered", metrics.requests.clone());
         registry.register_with_unit(
-            "http_request_duration",
+            "usher_http_request_duration",
             "From the first byte of the head to the answer",
             Unit::Seconds,
             metrics.durations.clone(),
         );
-        registry.register("http_refused", "Requests refused at the door", metrics.refused.clone());
-        registry.register("panics", "Request handlers that panicked", metrics.panics.clone());
+        registry.register("usher_http_refused", "Requests refused at the door", metrics.refused.clone());
+        registry.register("usher_panics", "Request handlers that panicked", metrics.panics.clone());
         metrics
     }
 

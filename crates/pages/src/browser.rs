@@ -28,9 +28,6 @@ pub enum Cookie {
     Form,
 }
 
-/// What `auth` calls thirty days, for a browser that is to keep somebody signed in.
-const KEPT_SECONDS: u32 = 30 * 24 * 60 * 60;
-
 /// The longest that browsers keep a cookie (RFC 6265bis §5.5).
 const DEVICE_SECONDS: u32 = 400 * 24 * 60 * 60;
 
@@ -72,9 +69,9 @@ impl Cookie {
     }
 }
 
-/// The cookie for a session: until the browser closes, or kept.
-pub fn session_cookie(value: &str, keep: bool, secure: bool) -> Result<HeaderValue, Problem> {
-    Cookie::Session.with(value, keep.then_some(KEPT_SECONDS), secure)
+/// The cookie for a session: until the browser closes, or kept for so many days.
+pub fn session_cookie(value: &str, kept_days: Option<u32>, secure: bool) -> Result<HeaderValue, Problem> {
+    Cookie::Session.with(value, kept_days.map(|days| days * 24 * 60 * 60), secure)
 }
 
 /// The cookie that gives this browser its own count of failures.
@@ -211,8 +208,8 @@ mod tests {
 
     #[test]
     fn a_session_lasts_until_the_browser_closes_unless_it_is_kept() {
-        assert!(!session_cookie("v", false, true).unwrap().to_str().unwrap().contains("Max-Age"));
-        assert!(session_cookie("v", true, true).unwrap().to_str().unwrap().contains("; Max-Age=2592000;"));
+        assert!(!session_cookie("v", None, true).unwrap().to_str().unwrap().contains("Max-Age"));
+        assert!(session_cookie("v", Some(30), true).unwrap().to_str().unwrap().contains("; Max-Age=2592000;"));
         assert!(device_cookie("v", true).unwrap().to_str().unwrap().contains("; Max-Age=34560000;"));
         for gone in forget(true).unwrap() {
             assert!(gone.to_str().unwrap().contains("=; ") && gone.to_str().unwrap().contains("; Max-Age=0;"));

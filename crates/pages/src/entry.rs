@@ -61,7 +61,8 @@ pub async fn admit(
     let device = auth::browser::device_cookie(&pages.auth, &opened.account);
     let mut response = see_other(next.map_or("/account", ReturnAddress::as_str));
     let headers = response.headers_mut();
-    headers.append(header::SET_COOKIE, browser::session_cookie(&session, keep, secure)?);
+    let kept_days = keep.then_some(pages.auth.settings().session_days);
+    headers.append(header::SET_COOKIE, browser::session_cookie(&session, kept_days, secure)?);
     headers.append(header::SET_COOKIE, browser::device_cookie(&device, secure)?);
     Ok(response)
 }

@@ -25,6 +25,7 @@ struct SignInPage<'a> {
     onward: String,
     email: &'a str,
     keep: bool,
+    keep_days: u32,
     failure: Option<Notice>,
 }
 
@@ -33,6 +34,7 @@ const REFUSED: Notice = Notice::failed("That email and password don’t match", 
 
 /// `GET /sign-in`
 pub async fn show(
+    State(pages): State<Arc<Pages>>,
     MaybeVisitor(visitor): MaybeVisitor,
     context: RequestContext,
     token: FormToken,
@@ -51,6 +53,7 @@ pub async fn show(
             next: next.as_ref(),
             email: "",
             keep: false,
+            keep_days: pages.auth.settings().session_days,
             failure: None,
         },
     )?;
@@ -85,6 +88,7 @@ pub async fn submit(
             next: next.as_ref(),
             email: fields.text("email"),
             keep,
+            keep_days: pages.auth.settings().session_days,
             failure: Some(failure),
         },
     )?;

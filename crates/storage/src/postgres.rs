@@ -13,6 +13,7 @@ pub(crate) async fn connect(url: &str, settings: &Settings) -> Result<PgPool, Op
         ("statement_timeout", "5000"),
         ("synchronous_commit", "on"),
         ("timezone", "UTC"),
+        ("client_min_messages", "warning"),
     ]);
     let pool = PgPoolOptions::new()
         .max_connections(settings.max_connections)

@@ -226,6 +226,13 @@ pub async fn any_with_role(on: &mut impl Connection, role: &str) -> Result<bool>
     Ok(row.found > 0)
 }
 
+/// Makes every other transaction that locks this role wait: who checks that another account has it
+/// must not be overtaken. (SQLite has one writer anyway; on PostgreSQL it locks the rows.)
+pub(crate) async fn lock_role(tx: &mut Tx, role: &str) -> Result<()> {
+    execute!(tx, "UPDATE user_roles SET granted_at = granted_at WHERE role = $1", role)?;
+    Ok(())
+}
+
 /// Changes the name if the version is still this one. Whether it was.
 pub(crate) async fn set_name(
     tx: &mut Tx,

@@ -47,6 +47,9 @@ pub async fn change_status(
     let now = users.clock.now();
     let mut tx = users.db.begin().await?;
     let was_administrator = account::roles(&mut tx, user).await?.iter().any(|role| role == account::ADMIN);
+    if was_administrator {
+        account::lock_role(&mut tx, account::ADMIN).await?;
+    }
     if !account::set_status(&mut tx, user, from, to, now).await? {
         return Err(ChangeStatusError::NotIn(from));
     }

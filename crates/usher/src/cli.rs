@@ -26,7 +26,7 @@ pub struct Cli {
 
 #[derive(Args, Clone, Default)]
 struct Options {
-    /// The folder for everything: database, master key, blobs [default: ./usher-data]
+    /// The folder for everything: database and master key [default: ./usher-data]
     #[arg(long, value_name = "DIR", global = true)]
     data: Option<PathBuf>,
     /// The address to listen on [default: 127.0.0.1:8080]
@@ -207,8 +207,7 @@ fn read_password(from_stdin: bool) -> Result<String> {
     if from_stdin {
         std::io::stdin().take(4096).read_to_string(&mut password).context("reading the password")?;
     } else {
-        eprint!("Password: ");
-        std::io::stdin().read_line(&mut password).context("reading the password")?;
+        password = rpassword::prompt_password("Password: ").context("reading the password")?;
     }
     let password = password.trim_end_matches(['\r', '\n']).to_owned();
     if password.is_empty() {

@@ -37,7 +37,7 @@ const UPKEEP: Duration = Duration::from_secs(30);
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(checked: Checked) -> Result<()> {
     let started = Instant::now();
-    let filter = EnvFilter::try_new(&checked.config.log.level).context("`log.level`")?;
+    let filter = EnvFilter::try_new(&checked.config.log.level)?;
     logs::start(checked.log_format, filter);
     let listener = bind("listen", checked.listen).await?;
     let private_listener = bind("private_listen", checked.private_listen).await?;

@@ -1,6 +1,6 @@
 //! Opening what every command needs: folder, master key, database, services.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use auth::Auth;
 use kernel::Clock;
 use storage::{Db, Migration};
@@ -17,8 +17,17 @@ pub fn migrations() -> Vec<Migration> {
 /// Opens the database and what signs in.
 pub async fn open(checked: &Checked, issuer: String) -> Result<Auth> {
     checked.make_data_dir()?;
-    let master = checked.master_keys()?;
+    let found = checked.master_keys()?;
     let db = Db::open(&checked.database(), &migrations(), checked.config.database.migrate).await?;
+    let master = match found {
+        Some(master) => master,
+        None if auth::keys::exist(&db).await? => bail!(
+            "{} is missing, and the database was made with it: put it back from where you keep it. Without it no \
+             password and no key in the database can be used",
+            checked.master_key_file().display()
+        ),
+        None => checked.make_master_keys()?,
+    };
     let users = Users { db, clock: Clock::system() };
     Ok(Auth::new(users, checked.auth_settings(issuer), &master).await?)
 }
@@ -26,8 +35,6 @@ pub async fn open(checked: &Checked, issuer: String) -> Result<Auth> {
 /// Brings the database up to date.
 pub async fn migrate(checked: &Checked) -> Result<()> {
     checked.make_data_dir()?;
-    // Made together: a database without its key could never be used.
-    checked.master_keys()?;
     Db::open(&checked.database(), &migrations(), true).await?.close().await;
     Ok(())
 }

@@ -120,7 +120,7 @@ async fn check_everything(app: &TestApp, told: &Told, refreshing: &[User]) {
     assert_eq!(accounts, emails.len(), "one account, one event");
     let halves = "SELECT u.email FROM users u LEFT JOIN passwords p ON p.user_id = u.id WHERE p.user_id IS NULL";
     assert!(view.texts(halves).await.is_empty(), "an account without its password");
-    assert_gap_free(&view.texts("SELECT CAST(idx AS TEXT) FROM ledger ORDER BY idx").await);
+    assert_gap_free(&view.texts("SELECT CAST(l.idx AS TEXT) AS number FROM ledger l ORDER BY l.idx").await);
     let alarm = "SELECT kind FROM ledger WHERE kind = 'session.refresh_token_reused'";
     assert!(view.texts(alarm).await.is_empty(), "somebody who asked again was called a thief");
 

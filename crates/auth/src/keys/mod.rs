@@ -42,6 +42,11 @@ pub enum KeysError {
     Storage(#[from] storage::Error),
 }
 
+/// Whether a database has signing keys, and so belongs to a master key already.
+pub async fn exist(db: &Db) -> storage::Result<bool> {
+    Ok(!record::list(&mut db.read().await?).await?.is_empty())
+}
+
 /// The signing keys as this process knows them. Cheap to clone.
 #[derive(Clone)]
 pub struct Keys(Arc<Inner>);

@@ -12,6 +12,8 @@ use auth::{Policy, Settings, TokenSettings};
 use gateway::{LogFormat, Network};
 use kernel::MasterKeys;
 
+use tracing_subscriber::EnvFilter;
+
 use super::Config;
 
 /// A configuration that can be run.
@@ -57,6 +59,11 @@ impl Config {
             bail!("`database.url` has to begin with postgres:// (leave it empty for SQLite in `data_dir`)");
         }
         self.check_ranges()?;
+        if !self.secrets.master_key.is_empty() {
+            MasterKeys::parse(&self.secrets.master_key).context("`secrets.master_key`")?;
+        }
+        EnvFilter::try_new(&self.log.level)
+            .with_context(|| format!("`log.level` is `{}`: write it like info or warn,auth=debug", self.log.level))?;
         let log_format = match self.log.format.as_str() {
             "human" => LogFormat::Human,
             "auto" if std::io::IsTerminal::is_terminal(&std::io::stdout()) => LogFormat::Human,
@@ -133,10 +140,13 @@ fn check_public_url(url: &str, listen: SocketAddr) -> Result<()> {
 impl Checked {
     /// The public address, given the port that was bound.
     pub fn public_url(&self, bound: SocketAddr) -> String {
-        match self.config.public_url.trim_end_matches('/') {
-            "" => format!("http://localhost:{}", bound.port()),
-            url => url.to_owned(),
+        if self.config.public_url.is_empty() {
+            return format!("http://localhost:{}", bound.port());
         }
+        // As browsers write it in `Origin`: lower case, and without the port that goes without saying.
+        let url = self.config.public_url.trim_end_matches('/').to_lowercase();
+        let default_port = if url.starts_with("https:") { ":443" } else { ":80" };
+        url.strip_suffix(default_port).map_or(url.clone(), str::to_owned)
     }
 
     /// Settings of the `auth` crate.
@@ -193,24 +203,14 @@ impl Checked {
         Ok(())
     }
 
-    /// The master keys: from the environment or file of configuration, or from `master.key`, which is
-    /// made when there is neither it nor a database.
-    pub fn master_keys(&self) -> Result<MasterKeys> {
+    /// The master keys from the configuration or from `master.key`; nothing if there are none yet.
+    pub fn master_keys(&self) -> Result<Option<MasterKeys>> {
         if !self.config.secrets.master_key.is_empty() {
-            return MasterKeys::parse(&self.config.secrets.master_key).context("`secrets.master_key`");
+            return MasterKeys::parse(&self.config.secrets.master_key).context("`secrets.master_key`").map(Some);
         }
-        let path = Path::new(&self.config.data_dir).join("master.key");
+        let path = self.master_key_file();
         if !path.exists() {
-            if self.database_file().exists() {
-                bail!(
-                    "{} is missing, and {} was made with it: put it back from where you keep it. Without it no password and no key in the database can be used",
-                    path.display(),
-                    self.database_file().display()
-                );
-            }
-            let keys = MasterKeys::generate();
-            write_secret(&path, &keys.to_text()).with_context(|| format!("writing {}", path.display()))?;
-            return Ok(keys);
+            return Ok(None);
         }
         let mode = fs::metadata(&path).with_context(|| format!("reading {}", path.display()))?.permissions().mode();
         if mode & 0o077 != 0 {
@@ -221,7 +221,19 @@ impl Checked {
             );
         }
         let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        MasterKeys::parse(&text).with_context(|| format!("{}", path.display()))
+        MasterKeys::parse(&text).with_context(|| format!("{}", path.display())).map(Some)
+    }
+
+    /// Makes the master key, for a database that has nothing in it yet.
+    pub fn make_master_keys(&self) -> Result<MasterKeys> {
+        let (path, keys) = (self.master_key_file(), MasterKeys::generate());
+        write_secret(&path, &keys.to_text()).with_context(|| format!("writing {}", path.display()))?;
+        Ok(keys)
+    }
+
+    /// Where the master key is, if it is in a file.
+    pub fn master_key_file(&self) -> PathBuf {
+        Path::new(&self.config.data_dir).join("master.key")
     }
 }
 
