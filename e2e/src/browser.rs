@@ -142,10 +142,24 @@ impl Browser {
         self.post(&format!("/element/{element}/value"), json!({"text": text})).await;
     }
 
-    /// Clicks what a person would click, and waits for the page that follows.
+    /// Clicks what a person would click.
     pub async fn click(&self, selector: &str) {
         let element = self.find(selector).await;
         self.post(&format!("/element/{element}/click"), json!({})).await;
+    }
+
+    /// Clicks the button that sends a form, and waits until another page has taken the place of this one.
+    pub async fn submit(&self, selector: &str) {
+        let page = self.find("html").await;
+        self.click(selector).await;
+        for _ in 0..1_000 {
+            let asked = self.try_call(Method::GET, &format!("{}/element/{page}/name", self.session), Value::Null).await;
+            if !asked["error"].is_null() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{selector} led nowhere");
     }
 
     /// The cookies that the browser holds for the page.
@@ -153,11 +167,13 @@ impl Browser {
         self.get("/cookie").await.as_array().cloned().unwrap_or_default()
     }
 
-    /// What the browser complained of since the last time it was asked: blocked scripts, missing files.
+    /// What the browser complained of since the last time it was asked: blocked scripts, missing files,
+    /// advice. What it only reports is left out.
     pub async fn complaints(&self) -> Vec<String> {
         let entries = self.post("/se/log", json!({"type": "browser"})).await;
-        let text = |entry: &Value| entry["message"].as_str().unwrap_or_default().to_owned();
-        entries.as_array().map(|entries| entries.iter().map(text).collect()).unwrap_or_default()
+        let entries = entries.as_array().map(Vec::as_slice).unwrap_or_default();
+        let complaints = entries.iter().filter(|entry| entry["level"] != "INFO");
+        complaints.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     /// Keeps a picture of the window as `target/screenshots/<name>.png`.
@@ -189,10 +205,15 @@ impl Browser {
     }
 
     async fn call(&self, method: Method, url: &str, body: Value) -> Value {
+        let answer = self.try_call(method, url, body).await;
+        assert!(answer["error"].is_null(), "{url}: {}", answer["message"]);
+        answer
+    }
+
+    async fn try_call(&self, method: Method, url: &str, body: Value) -> Value {
         let request = self.client.request(method.clone(), url);
         let request = if method == Method::POST { request.json(&body) } else { request };
         let answer: Value = request.send().await.expect("chromedriver answers").json().await.expect("with JSON");
-        assert!(answer["value"]["error"].is_null(), "{url} {body}: {}", answer["value"]["message"]);
         answer["value"].clone()
     }
 }

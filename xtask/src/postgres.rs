@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
-/// How long the server may take to answer or to stop.
+/// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The folder with `initdb` and `postgres` of the newest installed version.
@@ -101,7 +101,7 @@ impl Server {
 
     /// Stops it and removes its folder.
     pub fn stop(mut self) -> Result<()> {
-        self.interrupt()
+        self.quit()
     }
 
     fn wait_until_it_answers(&mut self) -> Result<()> {
@@ -122,12 +122,11 @@ impl Server {
         }
     }
 
-    /// SIGINT is PostgreSQL's fast shutdown: clients are cut off, nothing committed is lost.
-    fn interrupt(&mut self) -> Result<()> {
-        let begun = Instant::now();
+    /// SIGQUIT is PostgreSQL's immediate shutdown: it writes nothing more, for all of it is thrown away.
+    fn quit(&mut self) -> Result<()> {
         while self.process.try_wait()?.is_none() {
             let pid = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw).context("no process id")?;
-            kill_process(pid, if begun.elapsed() < PATIENCE { Signal::INT } else { Signal::QUIT })?;
+            kill_process(pid, Signal::QUIT)?;
             std::thread::sleep(Duration::from_millis(50));
         }
         fs::remove_dir_all(&self.folder).with_context(|| format!("cannot remove {}", self.folder.display()))
@@ -138,7 +137,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         if self.folder.exists() {
             // Whoever did not call `stop` is already failing, and has its own error to show.
-            drop(self.interrupt());
+            drop(self.quit());
         }
     }
 }
@@ -174,6 +173,6 @@ fn command(account: Option<&Account>, program: &Path) -> Command {
     if let Some(account) = account {
         command.arg(format!("--reuid={}", account.name)).arg(format!("--regid={}", account.gid)).arg("--clear-groups");
     }
-    command.args(["--pdeathsig", "INT", "--"]).arg(program);
+    command.args(["--pdeathsig", "QUIT", "--"]).arg(program);
     command
 }

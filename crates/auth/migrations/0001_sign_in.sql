@@ -7,13 +7,14 @@ CREATE TABLE passwords (
     confirmed_at @time
 )@strict;
 
--- Failures since the last success. `account` is a keyed hash of the canonical address, so that an
+-- Failures since the last success, and attempts whose password is being compared. `account` is a keyed hash of the canonical address, so that an
 -- address without an account is counted, and locked, just like one that has it. `device` is all
 -- zero for strangers; a browser that signed in before has a row of its own.
 CREATE TABLE sign_in_attempts (
     account  @bytes NOT NULL,
     device   @bytes NOT NULL,
     failures BIGINT NOT NULL,
+    pending  BIGINT NOT NULL,
     last_at  @time NOT NULL,
     PRIMARY KEY (account, device)
 )@strict;

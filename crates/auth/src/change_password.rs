@@ -4,8 +4,8 @@ use kernel::{Event, Kind, SessionId, UserId};
 use users::{Ended, Status};
 
 use crate::attempts::{Attempt, Counter};
-use crate::hashing::{Busy, Comparison, HashError};
-use crate::register::{RegisterError, hash_checked, known_words};
+use crate::hashing::{Busy, Comparison, HashError, Memory};
+use crate::register::{RegisterError, check_strength, known_words};
 use crate::{Auth, Password, Weakness, attempts, credential, hashing, session};
 
 /// The password was not changed.
@@ -51,33 +51,33 @@ pub async fn change_password(
     current: &str,
     new: &str,
 ) -> Result<(), ChangePasswordError> {
-    let new = Password::prepare(new)?;
     let Ok(current) = Password::prepare(current) else { return Err(ChangePasswordError::WrongPassword) };
-    let place = auth.hasher().enter().await?;
     let mut read = auth.db().read().await?;
     let account = users::account::find(&mut read, user).await?;
     let account = account.filter(|account| account.status == Status::Active).ok_or(ChangePasswordError::Gone)?;
     let credential = credential::find(&mut read, user).await?.ok_or(ChangePasswordError::Gone)?;
     drop(read);
+    let known = known_words(auth, &account.email, account.name.as_ref());
+    let new = check_strength(auth, Password::prepare(new)?, known).await?;
 
+    let place = auth.hasher().enter().await?;
     // The session is the device here: guessing from a stolen session locks that session's counter,
     // and neither the owner's nor a stranger's.
     let counter = Counter::new(auth, account.email.canonical(), Some(*asking.as_bytes()));
-    let mut tx = auth.db().begin().await?;
-    let attempt = attempts::count(&mut tx, auth, &counter, auth.clock().now()).await?;
-    tx.commit().await?;
+    let attempt = attempts::begin(auth, &counter).await?;
     let (pepper, cost, stored) = (auth.pepper().clone(), auth.hasher().cost(), credential.hash.clone());
-    let compared = place.run(move |memory| hashing::compare(memory, &pepper, &current, &stored, cost)).await??;
-    if attempt == Attempt::Locked || compared == Comparison::Different {
-        let mut tx = auth.db().begin().await?;
-        let event = Event::new(Kind::SignInFailed, auth.clock().now()).about(user).in_session(asking);
-        tx.append(event.with("at", "change_password"));
-        tx.commit().await?;
+    let compare_and_hash = move |memory: &mut Memory| -> Result<Option<String>, HashError> {
+        let compared = hashing::compare(memory, &pepper, &current, &stored, cost)?;
+        if attempt == Attempt::Locked || compared == Comparison::Different {
+            return Ok(None);
+        }
+        hashing::hash(memory, &pepper, &new, cost).map(Some)
+    };
+    let Some(hash) = place.run(compare_and_hash).await?? else {
+        refuse(auth, user, asking, attempt, &counter).await?;
         return Err(ChangePasswordError::WrongPassword);
-    }
+    };
 
-    let known = known_words(auth, &account.email, account.name.as_ref());
-    let hash = hash_checked(auth, new, known).await?;
     let now = auth.clock().now();
     let mut tx = auth.db().begin().await?;
     if !credential::change(&mut tx, user, credential.version, &hash, now).await? {
@@ -89,4 +89,22 @@ pub async fn change_password(
     users::revoke(&mut tx, Ended::Sessions(user, ended), event).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Counts the failure and says that it happened.
+async fn refuse(
+    auth: &Auth,
+    user: UserId,
+    asking: SessionId,
+    attempt: Attempt,
+    counter: &Counter,
+) -> storage::Result<()> {
+    let now = auth.clock().now();
+    let mut tx = auth.db().begin().await?;
+    if attempt == Attempt::Allowed {
+        attempts::fail(&mut tx, auth, counter, now).await?;
+    }
+    let event = Event::new(Kind::SignInFailed, now).about(user).in_session(asking);
+    tx.append(event.with("at", "change_password"));
+    tx.commit().await
 }

@@ -68,9 +68,11 @@ pub async fn create_administrator(auth: &Auth, new: NewAccount) -> Result<Accoun
 
 /// Checks the password and hashes it. Both take CPU, so both happen on other threads.
 pub(crate) async fn hash_new_password(auth: &Auth, new: &NewAccount) -> Result<String, RegisterError> {
-    let password = Password::prepare(&new.password)?;
     let known = known_words(auth, &new.email, new.name.as_ref());
-    hash_checked(auth, password, known).await
+    let password = check_strength(auth, Password::prepare(&new.password)?, known).await?;
+    let (pepper, cost) = (auth.pepper().clone(), auth.hasher().cost());
+    let place = auth.hasher().enter().await?;
+    Ok(place.run(move |memory| hashing::hash(memory, &pepper, &password, cost)).await??)
 }
 
 /// What an attacker knows of a person, and so may not be their password.
@@ -87,17 +89,18 @@ pub(crate) fn known_words(auth: &Auth, email: &EmailAddress, name: Option<&Displ
     known
 }
 
-/// Checks that the password may be chosen, then hashes it.
-pub(crate) async fn hash_checked(auth: &Auth, password: Password, known: Vec<String>) -> Result<String, RegisterError> {
+/// Checks that the password may be chosen.
+pub(crate) async fn check_strength(
+    auth: &Auth,
+    password: Password,
+    known: Vec<String>,
+) -> Result<Password, RegisterError> {
     let policy = auth.settings().policy.clone();
     let checked = tokio::task::spawn_blocking(move || {
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         password.check(&policy, &known).map(|()| password)
     });
-    let password = checked.await.map_err(|_| HashError)??;
-    let (pepper, cost) = (auth.pepper().clone(), auth.hasher().cost());
-    let place = auth.hasher().enter().await?;
-    Ok(place.run(move |memory| hashing::hash(memory, &pepper, &password, cost)).await??)
+    Ok(checked.await.map_err(|_| HashError)??)
 }
 
 pub(crate) async fn insert(

@@ -58,12 +58,10 @@ pub async fn sign_in(
         device.and_then(|cookie| browser::known_device(auth, cookie, found.as_ref().map(|(account, _)| account.id)));
     let canonical = email.as_ref().map_or(credentials.email.as_str(), EmailAddress::canonical);
     let counter = Counter::new(auth, canonical, device);
-    let mut tx = auth.db().begin().await?;
-    let attempt = attempts::count(&mut tx, auth, &counter, auth.clock().now()).await?;
-    tx.commit().await?;
+    let attempt = attempts::begin(auth, &counter).await?;
 
     let comparable = match (attempt, &found) {
-        (Attempt::Allowed(_), Some((account, credential))) if account.status == Status::Active => {
+        (Attempt::Allowed, Some((account, credential))) if account.status == Status::Active => {
             Some(credential.hash.clone())
         }
         _ => None,
@@ -76,10 +74,11 @@ pub async fn sign_in(
         }
         (found, _) => {
             let subject = found.map(|(account, _)| account.id);
-            let last = attempt == Attempt::Allowed(auth.settings().lockout_failures);
-            let kind = if last { Kind::AccountLocked } else { Kind::SignInFailed };
+            let now = auth.clock().now();
             let mut tx = auth.db().begin().await?;
-            tx.append(Event { subject, ..Event::new(kind, auth.clock().now()) });
+            let locks = attempt == Attempt::Allowed && attempts::fail(&mut tx, auth, &counter, now).await?;
+            let kind = if locks { Kind::AccountLocked } else { Kind::SignInFailed };
+            tx.append(Event { subject, ..Event::new(kind, now) });
             tx.commit().await?;
             Err(SignInError::InvalidCredentials)
         }

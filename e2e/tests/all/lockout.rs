@@ -83,6 +83,22 @@ on_both! {
         assert_eq!(view.texts("SELECT kind FROM ledger WHERE kind = 'account.locked'").await.len(), 1);
     }
 
+    async fn l2_right_passwords_at_once_lock_nobody_out(setup: Setup) {
+        // As on a machine with many cores, where more than five are compared at the same time.
+        let app = setup.env("USHER_PASSWORDS__THREADS", "12").start().await;
+        app.user("ann").await;
+        let logins: Vec<_> = (0..40)
+            .map(|_| {
+                let body = json!({"email": "ann@example.com", "password": PASSWORD});
+                let request = app.request(Method::POST, "/api/v1/auth/login").json(&body);
+                tokio::spawn(async move { Answer::of(request).await })
+            })
+            .collect();
+        for login in logins {
+            login.await.unwrap().is(200);
+        }
+    }
+
     async fn l3_every_spelling_of_an_address_shares_the_count(app: TestApp) {
         app.user("ann").await;
         for spelling in ["ann@example.com", "ANN@example.com", " ann@example.com", "\u{ff41}nn@example.com", "ann@example.com."] {

@@ -7,7 +7,7 @@ async fn sign_up(browser: &Browser, app: &TestApp, name: &str) {
     browser.fill("#name", &format!("{name} Okafor")).await;
     browser.fill("#email", &format!("{name}@example.com")).await;
     browser.fill("#password", PASSWORD).await;
-    browser.click("form[action='/sign-up'] button[type=submit]").await;
+    browser.submit("form[action='/sign-up'] button[type=submit]").await;
     assert_eq!(browser.address().await, format!("{}/account", app.url));
 }
 
@@ -15,7 +15,7 @@ async fn sign_in(browser: &Browser, app: &TestApp, email: &str, password: &str) 
     browser.open(&format!("{}/sign-in", app.url)).await;
     browser.fill("#email", email).await;
     browser.fill("#password", password).await;
-    browser.click("form[action='/sign-in'] button[type=submit]").await;
+    browser.submit("form[action='/sign-in'] button[type=submit]").await;
 }
 
 async fn assert_content(browser: &Browser) {
@@ -35,7 +35,7 @@ on_both! {
         assert_eq!(browser.text("h1").await, "Account");
 
         browser.fill("#name", "Amara O.").await;
-        browser.click("form[action='/account/profile'] button[type=submit]").await;
+        browser.submit("form[action='/account/profile'] button[type=submit]").await;
         assert_eq!(browser.property("#name", "value").await, "Amara O.");
         let account = app.login("amara@example.com", PASSWORD).await.is(200).json();
         assert_eq!(account["user"]["name"], "Amara O.");
@@ -44,13 +44,13 @@ on_both! {
         app.logs.never(new);
         browser.fill("#current", PASSWORD).await;
         browser.fill("#new", new).await;
-        browser.click("form[action='/account/password'] button[type=submit]").await;
+        browser.submit("form[action='/account/password'] button[type=submit]").await;
         app.login("amara@example.com", PASSWORD).await.is(401);
         app.login("amara@example.com", new).await.is(200);
         assert_content(&browser).await;
 
         browser.click("button[popovertarget=me]").await;
-        browser.click("form[action='/sign-out'] button").await;
+        browser.submit("form[action='/sign-out'] button").await;
         assert_eq!(browser.address().await, format!("{}/sign-in", app.url));
         browser.open(&format!("{}/account", app.url)).await;
         assert!(browser.address().await.starts_with(&format!("{}/sign-in?next=", app.url)));
@@ -66,7 +66,7 @@ on_both! {
         assert_eq!(there.address().await, format!("{}/account", app.url));
         here.open(&format!("{}/account", app.url)).await;
         assert_eq!(here.count("form[action$='/end']").await, 1);
-        here.click("form[action='/account/sessions/end-others'] button").await;
+        here.submit("form[action='/account/sessions/end-others'] button").await;
         assert_eq!(here.count("form[action$='/end']").await, 0);
         there.open(&format!("{}/account", app.url)).await;
         assert!(there.address().await.starts_with(&format!("{}/sign-in", app.url)));
@@ -90,7 +90,7 @@ on_both! {
         browser.fill("#name", "Amara").await;
         browser.fill("#email", "new@example.com").await;
         browser.fill("#password", "password1").await;
-        browser.click("form[action='/sign-up'] button[type=submit]").await;
+        browser.submit("form[action='/sign-up'] button[type=submit]").await;
         assert!(browser.title().await.starts_with("Error: "));
         assert_eq!(browser.property("#email", "value").await, "new@example.com");
         assert_eq!(browser.property("#password", "ariaInvalid").await, "true");
@@ -106,7 +106,7 @@ async fn check_page(browser: &Browser, name: &str) {
     assert_eq!(browser.property("html", "lang").await, "en");
     assert_eq!(browser.count("script:not([src]), style, [style]").await, 0, "{name} has something inline");
     assert_eq!(
-        browser.count("input:not([type=hidden]):not([id]):not(label input)").await,
+        browser.count("input:not([type=hidden]):not([hidden]):not([id]):not(label input)").await,
         0,
         "{name} has a field without a label"
     );

@@ -84,6 +84,18 @@ on_both! {
         assert!(world.sign_in("ann@example.com", PASSWORD).await.is_err());
     }
 
+    async fn l2_right_passwords_at_once_lock_nobody_out(world: World) {
+        world.register("ann@example.com").await;
+        let sign_ins = (0..20).map(|_| {
+            let auth = world.auth.clone();
+            let credentials = crate::Credentials { email: "ann@example.com".into(), password: PASSWORD.into() };
+            tokio::spawn(async move { crate::sign_in(&auth, &credentials, None, &client()).await.is_ok() })
+        });
+        for sign_in in sign_ins.collect::<Vec<_>>() {
+            assert!(sign_in.await.unwrap());
+        }
+    }
+
     async fn l5_a_known_browser_has_its_own_counter(world: World) {
         let ann = world.register("ann@example.com").await;
         let bob = world.register("bob@example.com").await;
