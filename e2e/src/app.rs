@@ -52,15 +52,15 @@ impl Setup {
 
     /// Makes folder, ports and database, and starts nothing yet.
     pub async fn prepare(self) -> TestApp {
+        let database_url = match self.database {
+            Database::Sqlite => None,
+            Database::Postgres => Some(database::create().await),
+        };
         let home = std::env::temp_dir().join(format!("usher-test-{}", Uuid::new_v4().simple()));
         std::fs::create_dir(&home).expect("a temporary folder");
         let data = self.folder.unwrap_or_else(|| home.join("data"));
         let address = || format!("127.0.0.1:{}", xtask::postgres::free_port().expect("a free port"));
         let (listen, private_listen) = (address(), address());
-        let database_url = match self.database {
-            Database::Sqlite => None,
-            Database::Postgres => Some(database::create().await),
-        };
         let url = format!("http://{listen}");
         let mut environment = BTreeMap::from([
             ("USHER_DATA_DIR".to_owned(), data.to_string_lossy().into_owned()),

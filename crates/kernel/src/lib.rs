@@ -19,5 +19,5 @@ pub use id::{EventId, SessionId, UserId};
 pub use json::StrictJson;
 pub use page::{Page, PageQuery};
 pub use problem::{FieldError, Problem};
-pub use secret::{Label, MacRing, MasterKeys, Secret};
+pub use secret::{Label, MacRing, MasterKeys};
 pub use time::{Clock, Timestamp};

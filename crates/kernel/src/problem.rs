@@ -125,7 +125,7 @@ impl Problem {
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal_error",
             "Something failed on our side",
-            "Nothing was changed. Quote the request id when you report this.",
+            "Quote the request id when you report this.",
         )
     }
 

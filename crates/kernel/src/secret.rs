@@ -1,4 +1,4 @@
-//! Secrets: the master key, what is derived from it, and values that must not be printed.
+//! Secrets: the master key and what is derived from it.
 //!
 //! Everything that Usher keeps secret is derived from one master key with HKDF-SHA256 (RFC 5869)
 //! and a label. The master key is never in the database.
@@ -10,28 +10,6 @@ use aws_lc_rs::{constant_time, hkdf, hmac, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
-
-/// A value that `Debug` does not show and that has no `Display`.
-#[derive(Clone, Default)]
-pub struct Secret<T>(T);
-
-impl<T> Secret<T> {
-    /// Hides a value.
-    pub const fn new(value: T) -> Self {
-        Self(value)
-    }
-
-    /// The value, for the one who needs it.
-    pub const fn expose(&self) -> &T {
-        &self.0
-    }
-}
-
-impl<T> fmt::Debug for Secret<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
-    }
-}
 
 /// `N` bytes from the cryptographic generator.
 ///
@@ -303,7 +281,6 @@ mod tests {
 
     #[test]
     fn debug_shows_nothing() {
-        assert_eq!(format!("{:?}", Secret::new("hunter2")), "…");
         assert_eq!(format!("{:?}", MasterKeys::generate()), "MasterKeys(…)");
     }
 }

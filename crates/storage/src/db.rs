@@ -11,10 +11,10 @@ use tokio::sync::watch;
 
 use crate::sqlite::Writer;
 use crate::statement::{Conn, Connection, Dialect};
-use crate::{Error, Migration, Pending, Result, Tx, ledger, migrate, postgres, sequencer, sqlite};
+use crate::{Error, Migration, Result, Tx, ledger, migrate, postgres, sequencer, sqlite};
 
 /// Which database to open, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// Where it is.
     pub location: Location,
@@ -24,8 +24,8 @@ pub struct Settings {
     pub acquire_timeout: Duration,
 }
 
-/// Where a database is.
-#[derive(Clone, Debug)]
+/// Where a database is. It has no `Debug`: the address of a server has its password in it.
+#[derive(Clone)]
 pub enum Location {
     /// A SQLite file, made if it is not there.
     File(PathBuf),
@@ -166,11 +166,6 @@ impl Db {
     /// Whether other processes may be writing to it.
     pub fn is_shared(&self) -> bool {
         self.dialect() == Dialect::Postgres
-    }
-
-    /// The migrations that are not applied yet.
-    pub async fn pending(&self, migrations: &[Migration]) -> std::result::Result<Vec<Pending>, OpenError> {
-        Ok(migrate::pending(&mut self.read().await?, migrations).await?)
     }
 
     /// Waits for what is under way and closes every connection.

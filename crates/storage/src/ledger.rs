@@ -1,21 +1,36 @@
 //! The ledger: every event, numbered without gaps, each with its leaf hash (RFC 9162 §2.1.1).
 
 use aws_lc_rs::digest::{Context, SHA256};
-use kernel::{Event, Timestamp};
+use kernel::{Event, EventId, Revocation, Timestamp, UserId};
 use sqlx::{PgConnection, Postgres, QueryBuilder, Sqlite};
 
 use crate::db::Raw;
 use crate::statement::{Conn, Connection};
 use crate::{Error, Result, fetch_all, fetch_one};
 
-/// An event that has its number.
-#[derive(Clone, Debug)]
-pub struct Sequenced {
-    /// Its place in the ledger, from 0.
-    pub index: i64,
-    /// What happened.
-    pub event: Event,
-    pub(crate) body: String,
+/// What the ledger keeps of an event: columns to find it by, and the text that is hashed.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(crate) struct Entry {
+    event_id: EventId,
+    kind: String,
+    subject: Option<UserId>,
+    revokes: bool,
+    at: Timestamp,
+    body: String,
+}
+
+impl From<&Event> for Entry {
+    fn from(event: &Event) -> Self {
+        Self {
+            event_id: event.id,
+            kind: event.kind.as_str().to_owned(),
+            subject: event.subject,
+            revokes: event.revokes.is_some(),
+            at: event.at,
+            // An event is ids, times and plain JSON: there is nothing in it that cannot be written.
+            body: serde_json::to_string(event).unwrap_or_default(),
+        }
+    }
 }
 
 /// The hash of a ledger entry: SHA-256 over a zero byte and the entry's exact text.
@@ -26,17 +41,6 @@ pub fn leaf_hash(body: &str) -> [u8; 32] {
     let mut leaf = [0; 32];
     leaf.copy_from_slice(context.finish().as_ref());
     leaf
-}
-
-/// The text that is kept and hashed.
-fn body_of(event: &Event) -> String {
-    // An event is ids, times and plain JSON: there is nothing in it that cannot be written.
-    serde_json::to_string(event).unwrap_or_default()
-}
-
-/// Gives consecutive numbers from `first` on.
-pub(crate) fn number(events: Vec<Event>, first: i64) -> Vec<Sequenced> {
-    (first..).zip(events).map(|(index, event)| Sequenced { index, body: body_of(&event), event }).collect()
 }
 
 /// How many rows one INSERT writes: few different statements, so that they stay prepared.
@@ -52,51 +56,67 @@ fn pieces<T>(mut rest: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// Writes numbered events to the ledger.
-pub(crate) async fn insert(on: &mut Raw<'_>, entries: &[Sequenced]) -> Result<()> {
+/// Writes events to the ledger, numbered from `first` on.
+pub(crate) async fn insert(on: &mut Raw<'_>, first: i64, entries: &[Entry]) -> Result<()> {
     macro_rules! insert_into {
-        ($database:ty, $connection:expr, $piece:expr) => {{
+        ($database:ty, $connection:expr, $first:expr, $piece:expr) => {{
             let mut query = QueryBuilder::<$database>::new(
                 "INSERT INTO ledger (idx, event_id, kind, subject, revokes, at, body, leaf) ",
             );
-            query.push_values($piece, |mut row, entry: &Sequenced| {
-                row.push_bind(entry.index)
-                    .push_bind(entry.event.id)
-                    .push_bind(entry.event.kind.as_str())
-                    .push_bind(entry.event.subject)
-                    .push_bind(entry.event.revokes.is_some())
-                    .push_bind(entry.event.at)
+            query.push_values(($first..).zip($piece), |mut row, (index, entry): (i64, &Entry)| {
+                row.push_bind(index)
+                    .push_bind(entry.event_id)
+                    .push_bind(entry.kind.as_str())
+                    .push_bind(entry.subject)
+                    .push_bind(entry.revokes)
+                    .push_bind(entry.at)
                     .push_bind(entry.body.as_str())
                     .push_bind(leaf_hash(&entry.body).to_vec());
             });
             query.build().execute($connection).await.map_err(Error::from)?;
         }};
     }
+    let mut next = first;
     for piece in pieces(entries) {
         match on.conn() {
-            Conn::Sqlite(connection) => insert_into!(Sqlite, &mut *connection, piece),
-            Conn::Postgres(connection) => insert_into!(Postgres, &mut *connection, piece),
+            Conn::Sqlite(connection) => insert_into!(Sqlite, &mut *connection, next, piece),
+            Conn::Postgres(connection) => insert_into!(Postgres, &mut *connection, next, piece),
         }
+        next += i64::try_from(piece.len()).unwrap_or(0);
     }
     Ok(())
 }
 
 /// Writes events that are still to be numbered.
 pub(crate) async fn insert_outbox(connection: &mut PgConnection, events: &[Event]) -> Result<()> {
-    for piece in pieces(events) {
+    let entries: Vec<Entry> = events.iter().map(Entry::from).collect();
+    for piece in pieces(&entries) {
         let mut query =
             QueryBuilder::<Postgres>::new("INSERT INTO outbox (event_id, kind, subject, revokes, at, body) ");
-        query.push_values(piece, |mut row, event: &Event| {
-            row.push_bind(event.id)
-                .push_bind(event.kind.as_str())
-                .push_bind(event.subject)
-                .push_bind(event.revokes.is_some())
-                .push_bind(event.at)
-                .push_bind(body_of(event));
+        query.push_values(piece, |mut row, entry: &Entry| {
+            row.push_bind(entry.event_id)
+                .push_bind(entry.kind.as_str())
+                .push_bind(entry.subject)
+                .push_bind(entry.revokes)
+                .push_bind(entry.at)
+                .push_bind(entry.body.as_str());
         });
         query.build().execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+/// Takes events out of the outbox to number them, oldest first, at most `limit`. Their text is passed
+/// on as it is: a newer program may have written kinds and facts that this one does not know.
+pub(crate) async fn take_from_outbox(on: &mut impl Connection, limit: i64) -> Result<Vec<Entry>> {
+    let mut entries: Vec<Entry> = fetch_all!(
+        on,
+        "DELETE FROM outbox WHERE event_id IN (SELECT event_id FROM outbox ORDER BY event_id LIMIT $1)
+         RETURNING event_id, kind, subject, revokes, at, body",
+        limit
+    )?;
+    entries.sort_by_key(|entry| entry.event_id);
+    Ok(entries)
 }
 
 #[derive(sqlx::FromRow)]
@@ -105,14 +125,10 @@ struct Row {
     body: String,
 }
 
-impl TryFrom<Row> for Sequenced {
-    type Error = Error;
-
-    fn try_from(row: Row) -> Result<Self> {
-        let event =
-            serde_json::from_str(&row.body).map_err(|error| Error::Broken(sqlx::Error::Decode(error.into())))?;
-        Ok(Self { index: row.idx, event, body: row.body })
-    }
+/// The part of an event that says what trust it ends.
+#[derive(serde::Deserialize)]
+struct Ends {
+    revokes: Option<Revocation>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -126,23 +142,50 @@ pub async fn newest(on: &mut impl Connection) -> Result<i64> {
     Ok(row.newest)
 }
 
-/// The entries after number `index`, oldest first, at most `limit`.
-pub async fn after(on: &mut impl Connection, index: i64, limit: i64) -> Result<Vec<Sequenced>> {
+/// The entries after number `index`, oldest first, at most `limit`: each number with its text.
+pub async fn after(on: &mut impl Connection, index: i64, limit: i64) -> Result<Vec<(i64, String)>> {
     let rows: Vec<Row> =
         fetch_all!(on, "SELECT idx, body FROM ledger WHERE idx > $1 ORDER BY idx LIMIT $2", index, limit)?;
-    rows.into_iter().map(Sequenced::try_from).collect()
+    Ok(rows.into_iter().map(|row| (row.idx, row.body)).collect())
 }
 
-/// Every event since `from` that ended trust, numbered or still in the outbox. Their number is
-/// bounded by how long an access token lives, which is how far back it makes sense to ask.
-pub async fn revocations_since(on: &mut impl Connection, from: Timestamp) -> Result<Vec<Event>> {
+/// What the entries after number `index` up to `newest` revoke, at most `limit`, each with its number.
+pub async fn revocations_after(
+    on: &mut impl Connection,
+    index: i64,
+    newest: i64,
+    limit: i64,
+) -> Result<Vec<(i64, Revocation)>> {
+    let rows: Vec<Row> = fetch_all!(
+        on,
+        "SELECT idx, body FROM ledger WHERE revokes AND idx > $1 AND idx <= $2 ORDER BY idx LIMIT $3",
+        index,
+        newest,
+        limit
+    )?;
+    rows.iter().filter_map(Row::revocation).collect()
+}
+
+/// Every revocation since `from`, numbered or still in the outbox. Their number is bounded by how long
+/// an access token lives, which is how far back it makes sense to ask.
+pub async fn revocations_since(on: &mut impl Connection, from: Timestamp) -> Result<Vec<(i64, Revocation)>> {
     let rows: Vec<Row> = fetch_all!(
         on,
         "SELECT idx, body FROM ledger WHERE revokes AND at >= $1
          UNION ALL SELECT -1, body FROM outbox WHERE revokes",
         from
     )?;
-    rows.into_iter().map(|row| Sequenced::try_from(row).map(|entry| entry.event)).collect()
+    rows.iter().filter_map(Row::revocation).collect()
+}
+
+impl Row {
+    /// What it revokes. One that cannot be read is an error: to skip it would be to trust the revoked.
+    fn revocation(&self) -> Option<Result<(i64, Revocation)>> {
+        match serde_json::from_str(&self.body) {
+            Ok(Ends { revokes }) => revokes.map(|revocation| Ok((self.idx, revocation))),
+            Err(error) => Some(Err(Error::Broken(sqlx::Error::Decode(error.into())))),
+        }
+    }
 }
 
 #[cfg(test)]

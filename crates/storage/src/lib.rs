@@ -27,10 +27,9 @@ mod tx;
 
 pub use db::{Db, Listener, Location, OpenError, Read, Settings};
 pub use error::Error;
-pub use ledger::Sequenced;
-pub use migrate::{Migration, Pending};
+pub use migrate::Migration;
 pub use statement::{Conn, Connection, Dialect};
-pub use tx::Tx;
+pub use tx::{Lock, Tx};
 
 /// The result of anything that touches the database.
 pub type Result<T> = std::result::Result<T, Error>;

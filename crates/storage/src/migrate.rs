@@ -58,17 +58,12 @@ impl Migration {
         }
         sql + "\n" + own
     }
-}
 
-/// A migration that is not applied yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pending {
-    /// The crate.
-    pub owner: &'static str,
-    /// Its number there.
-    pub version: i64,
-    /// What it does.
-    pub name: &'static str,
+    /// The SHA-256 of that SQL, in hexadecimal.
+    fn hash(&self, dialect: Dialect) -> String {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, self.sql(dialect).as_bytes());
+        digest.as_ref().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    }
 }
 
 /// The schema is not what this program can work with.
@@ -79,6 +74,14 @@ pub enum MigrateError {
         "the database has the migration {owner} {version}, which this program does not know: run the newer program"
     )]
     Newer {
+        /// Whose migration.
+        owner: String,
+        /// Which.
+        version: i64,
+    },
+    /// A migration was changed after it had been applied.
+    #[error("the migration {owner} {version} was applied in another form than this program has: run the program that made this database")]
+    Changed {
         /// Whose migration.
         owner: String,
         /// Which.
@@ -96,6 +99,7 @@ pub enum MigrateError {
 struct Applied {
     owner: String,
     version: i64,
+    hash: String,
 }
 
 /// Two processes that start together must not both migrate: "usher" in ASCII, then 2.
@@ -111,11 +115,14 @@ pub(crate) async fn bring_up_to_date(
         Conn::Postgres(_) => Dialect::Postgres,
     };
     if dialect == Dialect::Postgres {
+        // A migration may take long, and so may waiting for another process's.
+        execute!(on, "SET statement_timeout = 0")?;
         execute!(on, "SELECT pg_advisory_lock($1)", MIGRATING)?;
     }
     let result = apply_pending(on, migrations, apply, dialect).await;
     if dialect == Dialect::Postgres {
         execute!(on, "SELECT pg_advisory_unlock($1)", MIGRATING)?;
+        execute!(on, "RESET statement_timeout")?;
     }
     result
 }
@@ -129,20 +136,18 @@ async fn apply_pending(
     execute!(
         on,
         "CREATE TABLE IF NOT EXISTS schema_migrations (
-             owner TEXT NOT NULL, version BIGINT NOT NULL, name TEXT NOT NULL, applied_at BIGINT NOT NULL,
+             owner TEXT NOT NULL, version BIGINT NOT NULL, name TEXT NOT NULL, hash TEXT NOT NULL,
+             applied_at BIGINT NOT NULL,
              PRIMARY KEY (owner, version))"
     )?;
-    let pending = pending(on, migrations).await?;
+    let pending = pending(on, migrations, dialect).await?;
     if pending.is_empty() {
         return Ok(());
     }
     if !apply {
         return Err(MigrateError::Pending(pending.len()));
     }
-    for migration in migrations {
-        if !pending.iter().any(|p| p.owner == migration.owner && p.version == migration.version) {
-            continue;
-        }
+    for migration in pending {
         tracing::info!(owner = migration.owner, version = migration.version, name = migration.name, "migrating");
         execute!(on, "BEGIN")?;
         let applied = apply_one(on, migration, dialect).await;
@@ -169,10 +174,11 @@ async fn apply_one(on: &mut impl Connection, migration: &Migration, dialect: Dia
     let now: Timestamp = kernel::Clock::system().now();
     execute!(
         on,
-        "INSERT INTO schema_migrations (owner, version, name, applied_at) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO schema_migrations (owner, version, name, hash, applied_at) VALUES ($1, $2, $3, $4, $5)",
         migration.owner,
         migration.version,
         migration.name,
+        migration.hash(dialect),
         now.unix_micros()
     )?;
     Ok(())
@@ -184,18 +190,22 @@ struct Count {
 }
 
 /// What is not applied yet, or the refusal to work with what a newer program applied.
-pub(crate) async fn pending(on: &mut impl Connection, migrations: &[Migration]) -> Result<Vec<Pending>, MigrateError> {
+async fn pending<'m>(
+    on: &mut impl Connection,
+    migrations: &'m [Migration],
+    dialect: Dialect,
+) -> Result<Vec<&'m Migration>, MigrateError> {
     let count: Count = fetch_one!(on, "SELECT COUNT(*) AS count FROM schema_migrations")?;
     let applied: Vec<Applied> =
-        fetch_all!(on, "SELECT owner, version FROM schema_migrations ORDER BY owner, version LIMIT $1", count.count)?;
+        fetch_all!(on, "SELECT owner, version, hash FROM schema_migrations ORDER BY owner, version LIMIT $1", count.count)?;
     for done in &applied {
-        if !migrations.iter().any(|m| m.owner == done.owner && m.version == done.version) {
-            return Err(MigrateError::Newer { owner: done.owner.clone(), version: done.version });
+        let (owner, version) = (done.owner.clone(), done.version);
+        match migrations.iter().find(|m| m.owner == done.owner && m.version == done.version) {
+            None => return Err(MigrateError::Newer { owner, version }),
+            Some(known) if known.hash(dialect) != done.hash => return Err(MigrateError::Changed { owner, version }),
+            Some(_) => {}
         }
     }
-    Ok(migrations
-        .iter()
-        .filter(|m| !applied.iter().any(|done| done.owner == m.owner && done.version == m.version))
-        .map(|m| Pending { owner: m.owner, version: m.version, name: m.name })
-        .collect())
+    let is_applied = |m: &Migration| applied.iter().any(|done| done.owner == m.owner && done.version == m.version);
+    Ok(migrations.iter().filter(|m| !is_applied(m)).collect())
 }

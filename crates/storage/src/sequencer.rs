@@ -10,9 +10,9 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::sync::{Notify, watch};
 
 use crate::db::Raw;
-use crate::ledger::{self, Sequenced};
+use crate::ledger;
 use crate::statement::Conn;
-use crate::{Error, Result, fetch_all};
+use crate::Result;
 
 /// The advisory lock of the leader: "usher" in ASCII, then 1.
 const LEADER: i64 = 0x75_73_68_65_72_01;
@@ -49,11 +49,12 @@ async fn lead_or_follow(pool: &PgPool, nudge: &Nudge, head: &watch::Sender<i64>)
     loop {
         let leads: bool =
             sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LEADER).fetch_one(&mut own).await?;
+        // Also when it begins to lead: what the leader before it numbered was not announced here.
+        let newest = ledger::newest(&mut Raw(Conn::Postgres(&mut own))).await?;
+        head.send_if_modified(|known| std::mem::replace(known, newest) != newest);
         if leads {
             return lead(&mut own, &mut listener, nudge, head).await;
         }
-        let newest = ledger::newest(&mut Raw(Conn::Postgres(&mut own))).await?;
-        head.send_if_modified(|known| std::mem::replace(known, newest) != newest);
         let mut ours_to_tell = false;
         tokio::select! {
             () = nudge.0.notified() => ours_to_tell = true,
@@ -85,35 +86,18 @@ async fn lead(
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct Waiting {
-    body: String,
-}
-
 /// Moves one batch from the outbox to the ledger. Whether there may be more.
 async fn number_batch(own: &mut PgConnection, head: &watch::Sender<i64>) -> Result<bool> {
     let mut tx = own.begin().await?;
     let mut raw = Raw(Conn::Postgres(&mut tx));
-    let waiting: Vec<Waiting> = fetch_all!(
-        &mut raw,
-        "DELETE FROM outbox WHERE event_id IN (SELECT event_id FROM outbox ORDER BY event_id LIMIT $1) RETURNING body",
-        BATCH
-    )?;
-    if waiting.is_empty() {
+    let entries = ledger::take_from_outbox(&mut raw, BATCH).await?;
+    if entries.is_empty() {
         return Ok(false);
     }
-    let mut events = waiting
-        .iter()
-        .map(|row| serde_json::from_str(&row.body))
-        .collect::<serde_json::Result<Vec<kernel::Event>>>()
-        .map_err(|error| Error::Broken(sqlx::Error::Decode(error.into())))?;
-    events.sort_by_key(|event| event.id);
     let first = ledger::newest(&mut raw).await? + 1;
-    let entries: Vec<Sequenced> = ledger::number(events, first);
-    ledger::insert(&mut raw, &entries).await?;
+    ledger::insert(&mut raw, first, &entries).await?;
     sqlx::query("SELECT pg_notify('usher_ledger', '')").execute(&mut *tx).await?;
     tx.commit().await?;
-    let newest = first + i64::try_from(entries.len()).unwrap_or(0) - 1;
-    head.send_replace(newest);
+    head.send_replace(first + i64::try_from(entries.len()).unwrap_or(0) - 1);
     Ok(true)
 }

@@ -68,7 +68,7 @@ async fn a_thousand_writers_share_commits_and_the_ledger_has_no_gap() {
     assert_eq!(*heard.lock().unwrap(), 1000);
     let mut read = db.read().await.unwrap();
     let entries = ledger::after(&mut read, -1, 2000).await.unwrap();
-    assert!(entries.iter().map(|entry| entry.index).eq(0..1000));
+    assert!(entries.iter().map(|(index, _)| *index).eq(0..1000));
     assert_eq!(*db.head().borrow(), 999);
 }
 

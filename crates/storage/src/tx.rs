@@ -6,7 +6,33 @@ use sqlx::Postgres;
 use crate::db::Backend;
 use crate::sqlite::Savepoint;
 use crate::statement::{Conn, Connection};
-use crate::{Db, Result, ledger};
+use crate::{Db, Error, Result, ledger};
+
+/// What at most one transaction does at a time, on all nodes together.
+#[derive(Clone, Copy, Debug)]
+pub enum Lock {
+    /// Making a signing key.
+    SigningKeys = 0x75_73_68_65_72_03,
+    /// Making the first administrator, or the link for that.
+    Administrators = 0x75_73_68_65_72_04,
+}
+
+async fn commit_to_postgres(db: Db, mut tx: sqlx::Transaction<'static, Postgres>, events: Vec<Event>) -> Result<()> {
+    if !events.is_empty() {
+        ledger::insert_outbox(&mut tx, &events).await?;
+    }
+    tx.commit().await?;
+    if events.is_empty() {
+        return Ok(());
+    }
+    if let Some(listener) = db.inner.listener.get() {
+        listener(&events);
+    }
+    if let Backend::Postgres { nudge, .. } = &db.inner.backend {
+        nudge.wake();
+    }
+    Ok(())
+}
 
 /// A transaction under way. Dropped without [`Tx::commit`], it leaves nothing behind.
 pub struct Tx {
@@ -41,19 +67,21 @@ impl Tx {
         let Self { db, inner, events } = self;
         match inner {
             Inner::Sqlite(savepoint) => savepoint.commit(events).await,
-            Inner::Postgres(mut tx) => {
-                if !events.is_empty() {
-                    ledger::insert_outbox(&mut tx, &events).await?;
-                }
-                tx.commit().await?;
-                if !events.is_empty() {
-                    if let Some(listener) = db.inner.listener.get() {
-                        listener(&events);
-                    }
-                    if let Backend::Postgres { nudge, .. } = &db.inner.backend {
-                        nudge.wake();
-                    }
-                }
+            Inner::Postgres(tx) => {
+                // A client that hangs up must not come between the commit and what follows from it.
+                let committed = tokio::spawn(commit_to_postgres(db, tx, events)).await;
+                committed.unwrap_or_else(|_| Err(Error::Commit("the commit was interrupted".into())))
+            }
+        }
+    }
+
+    /// Waits until no other transaction holds `lock`, and holds it until this one ends. For what has
+    /// to be checked and then done in two statements. (SQLite has one writer anyway.)
+    pub async fn hold(&mut self, lock: Lock) -> Result<()> {
+        match &mut self.inner {
+            Inner::Sqlite(_) => Ok(()),
+            Inner::Postgres(_) => {
+                crate::execute!(self, "SELECT pg_advisory_xact_lock($1)", lock as i64)?;
                 Ok(())
             }
         }
