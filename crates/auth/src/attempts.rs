@@ -7,10 +7,11 @@
 
 use std::time::Duration;
 
-use kernel::Timestamp;
+use kernel::{Event, Kind, Timestamp};
 use storage::{Result, Tx, execute, fetch_one, fetch_optional};
 
 use crate::Auth;
+use crate::hashing::{Busy, Place};
 
 /// The account and the browser that a failure counts against.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,39 +31,130 @@ impl Counter {
     }
 }
 
-/// Whether a password may be compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Attempt {
-    /// It may. [`fail`] or [`forget`] has to follow; if neither does, it stays a failure.
-    Allowed,
-    /// The account is locked for this browser: the password does not matter now.
-    Locked,
+/// An attempt whose password may be compared, or may not because the account is locked for this
+/// browser. One that may has to end in [`Attempt::failed`], [`Attempt::forget`] or
+/// [`Attempt::was_right`]; if it is dropped before, because its client hung up, it is a failure.
+pub(crate) struct Attempt {
+    auth: Auth,
+    counter: Counter,
+    state: State,
 }
 
-/// How long an attempt that is being compared may take, in seconds. One that takes longer was given
-/// up by its client, and is a failure.
-const COMPARING: i64 = 5;
-/// How long to wait before looking again whether those have ended.
-const PAUSE: Duration = Duration::from_millis(40);
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It holds one of the allowed failures.
+    Open,
+    Locked,
+    Ended,
+}
 
-/// Takes one of the allowed failures, unless the account is locked.
-pub(crate) async fn begin(auth: &Auth, counter: &Counter) -> Result<Attempt> {
-    let waits = COMPARING * 1000 / i64::try_from(PAUSE.as_millis()).unwrap_or(1);
-    for _ in 0..waits {
-        let now = auth.clock().now();
-        let mut tx = auth.db().begin().await?;
-        let taken = take(&mut tx, auth, counter, now).await?;
-        let being_compared = !taken && are_being_compared(&mut tx, counter, now).await?;
-        tx.commit().await?;
-        if taken {
-            return Ok(Attempt::Allowed);
-        }
-        if !being_compared {
-            break;
+/// How long an attempt that is being compared may take, in seconds. One that takes longer died with
+/// its process, and is a failure.
+const COMPARING: i64 = 5;
+/// How long to wait before looking again whether others have ended.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How often to look.
+const LOOKS: u32 = 20;
+
+/// Waits for a place to hash and takes one of the allowed failures, unless the account is locked.
+///
+/// While others of the same account hold them all, the place is given back: whoever waits for them
+/// keeps nobody else from signing in.
+pub(crate) async fn begin(auth: &Auth, counter: Counter) -> std::result::Result<(Place, Attempt), BeginError> {
+    for _ in 0..LOOKS {
+        let place = auth.hasher().enter().await?;
+        match look(auth, &counter).await? {
+            Look::Taken => return Ok((place, Attempt::new(auth, counter, State::Open))),
+            Look::Locked => return Ok((place, Attempt::new(auth, counter, State::Locked))),
+            Look::BeingCompared => drop(place),
         }
         tokio::time::sleep(PAUSE).await;
     }
-    Ok(Attempt::Locked)
+    Ok((auth.hasher().enter().await?, Attempt::new(auth, counter, State::Locked)))
+}
+
+/// Why no attempt could be begun.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BeginError {
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+}
+
+enum Look {
+    Taken,
+    Locked,
+    BeingCompared,
+}
+
+async fn look(auth: &Auth, counter: &Counter) -> Result<Look> {
+    let now = auth.clock().now();
+    let mut tx = auth.db().begin().await?;
+    let look = if take(&mut tx, auth, counter, now).await? {
+        Look::Taken
+    } else if are_being_compared(&mut tx, counter, now).await? {
+        Look::BeingCompared
+    } else {
+        Look::Locked
+    };
+    tx.commit().await?;
+    Ok(look)
+}
+
+impl Attempt {
+    fn new(auth: &Auth, counter: Counter, state: State) -> Self {
+        Self { auth: auth.clone(), counter, state }
+    }
+
+    /// Whether the password does not matter now.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.state == State::Locked
+    }
+
+    /// Counts the failure and appends what happened; `AccountLocked` if it was the last one allowed.
+    pub(crate) async fn failed(mut self, event: Event) -> Result<()> {
+        let counts = self.state == State::Open;
+        self.state = State::Ended;
+        record_failure(&self.auth, &self.counter, event, counts).await
+    }
+
+    /// Forgets the failures with the rest of a transaction: somebody signed in, with everything that
+    /// was asked of them. If it does not commit, the attempt stays a failure.
+    pub(crate) async fn forget(mut self, tx: &mut Tx) -> Result<()> {
+        self.state = State::Ended;
+        forget(tx, &self.counter).await
+    }
+
+    /// The password was right, and something else was not.
+    pub(crate) async fn was_right(mut self) -> Result<()> {
+        self.state = State::Ended;
+        let mut tx = self.auth.db().begin().await?;
+        forget(&mut tx, &self.counter).await?;
+        tx.commit().await
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if self.state != State::Open {
+            return;
+        }
+        let (auth, counter) = (self.auth.clone(), self.counter.clone());
+        tokio::spawn(async move {
+            let event = Event::new(Kind::SignInFailed, auth.clock().now()).with("given_up", true);
+            if let Err(error) = record_failure(&auth, &counter, event, true).await {
+                tracing::warn!(%error, "an attempt that was given up stays counted until it lapses");
+            }
+        });
+    }
+}
+
+async fn record_failure(auth: &Auth, counter: &Counter, event: Event, counts: bool) -> Result<()> {
+    let mut tx = auth.db().begin().await?;
+    let locks = fail(&mut tx, auth, counter, counts, event.at).await?;
+    tx.append(Event { kind: if locks { Kind::AccountLocked } else { event.kind }, ..event });
+    tx.commit().await
 }
 
 #[derive(sqlx::FromRow)]
@@ -103,22 +195,27 @@ async fn are_being_compared(tx: &mut Tx, counter: &Counter, now: Timestamp) -> R
     Ok(row.failures > 0)
 }
 
-/// The password was wrong, or there was nothing to compare it with. Whether that locked the account.
-pub(crate) async fn fail(tx: &mut Tx, auth: &Auth, counter: &Counter, now: Timestamp) -> Result<bool> {
+/// Turns a held failure into a counted one. Whether that locked the account.
+///
+/// An attempt at a locked account does the same writing and changes nothing.
+async fn fail(tx: &mut Tx, auth: &Auth, counter: &Counter, counts: bool, now: Timestamp) -> Result<bool> {
+    let lapses_from = if counts { now } else { Timestamp::from_unix_micros(0) };
     let row: Row = fetch_one!(
         tx,
-        "INSERT INTO sign_in_attempts (account, device, failures, pending, last_at) VALUES ($1, $2, 1, 0, $3)
-         ON CONFLICT (account, device) DO UPDATE SET failures = sign_in_attempts.failures + 1, last_at = $3,
-             pending = CASE WHEN sign_in_attempts.pending > 0 THEN sign_in_attempts.pending - 1 ELSE 0 END
+        "INSERT INTO sign_in_attempts (account, device, failures, pending, last_at) VALUES ($1, $2, $3, 0, $4)
+         ON CONFLICT (account, device) DO UPDATE SET failures = sign_in_attempts.failures + $3,
+             last_at = CASE WHEN $4 > sign_in_attempts.last_at THEN $4 ELSE sign_in_attempts.last_at END,
+             pending = CASE WHEN sign_in_attempts.pending >= $3 THEN sign_in_attempts.pending - $3 ELSE 0 END
          RETURNING failures",
         counter.account.as_slice(),
         counter.device.as_slice(),
-        now
+        i64::from(counts),
+        lapses_from
     )?;
-    Ok(row.failures >= i64::from(auth.settings().lockout_failures))
+    Ok(counts && row.failures == i64::from(auth.settings().lockout_failures))
 }
 
-/// Forgets the failures: somebody signed in, with everything that was asked of them.
+/// Forgets the failures of an account.
 pub(crate) async fn forget(tx: &mut Tx, counter: &Counter) -> Result<()> {
     execute!(
         tx,
@@ -129,7 +226,13 @@ pub(crate) async fn forget(tx: &mut Tx, counter: &Counter) -> Result<()> {
     Ok(())
 }
 
-/// Removes what has lapsed.
-pub(crate) async fn sweep(tx: &mut Tx, before: Timestamp) -> Result<u64> {
-    execute!(tx, "DELETE FROM sign_in_attempts WHERE last_at < $1", before)
+/// Removes what has lapsed, at most `limit`. How much it was.
+pub(crate) async fn sweep(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
+    execute!(
+        tx,
+        "DELETE FROM sign_in_attempts WHERE (account, device) IN (
+             SELECT account, device FROM sign_in_attempts WHERE last_at < $1 ORDER BY last_at LIMIT $2)",
+        before,
+        limit
+    )
 }

@@ -6,10 +6,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kernel::secret::random_bytes;
-use kernel::{SessionId, UserId};
+use kernel::{SessionId, Timestamp, UserId};
 use users::{Account, Status};
 
-use crate::{Auth, Session, SessionKind, session};
+use crate::{Auth, Opened, Session, SessionKind, session};
 
 /// A session's last use is written down at most this often, in seconds.
 const TOUCH: i64 = 300;
@@ -33,28 +33,42 @@ pub async fn find(auth: &Auth, cookie: &str) -> storage::Result<Option<(Account,
         return Ok(None);
     };
     let stale = now.plus_seconds(-TOUCH);
-    if session.last_seen_at < stale {
-        let mut tx = auth.db().begin().await?;
-        session::touch(&mut tx, id, stale, now).await?;
-        tx.commit().await?;
+    if session.last_seen_at < stale
+        && let Err(error) = touch(auth, id, stale, now).await
+    {
+        // To look at a page is possible when nothing can be written.
+        tracing::warn!(%error, "the last use of a session could not be written down");
     }
     Ok(Some((account, session)))
 }
 
+async fn touch(auth: &Auth, id: SessionId, stale: Timestamp, now: Timestamp) -> storage::Result<()> {
+    let mut tx = auth.db().begin().await?;
+    session::touch(&mut tx, id, stale, now).await?;
+    tx.commit().await
+}
+
 /// The value of the device cookie for a browser that signed in to this account. It gives the browser
-/// a failure counter of its own, so that a stranger who guesses cannot lock its owner out.
-pub fn device_cookie(auth: &Auth, account: &Account) -> String {
-    let mut device = [0; 32];
-    device[..16].copy_from_slice(account.id.as_bytes());
-    device[16..].copy_from_slice(&random_bytes::<16>());
+/// a failure counter of its own, so that a stranger who guesses cannot lock its owner out. It is good
+/// for as long as the password is: who learnt an old one has no counters left after it was changed.
+pub fn device_cookie(auth: &Auth, opened: &Opened) -> String {
+    let mut device = [0; DEVICE];
+    device[..16].copy_from_slice(opened.account.id.as_bytes());
+    device[16..24].copy_from_slice(&opened.password_version.to_be_bytes());
+    device[24..].copy_from_slice(&random_bytes::<16>());
     encode(&device, &auth.cookie_key().sign(&[b"device", &device]))
 }
 
-/// The browser's id, if the cookie was made for this account.
-pub(crate) fn known_device(auth: &Auth, cookie: &str, account: Option<UserId>) -> Option<[u8; 16]> {
-    let device: [u8; 32] = decode(auth, b"device", cookie)?;
-    let (user, id) = device.split_first_chunk::<16>()?;
-    (account? == UserId::from_bytes(*user)).then(|| id.try_into().ok()).flatten()
+/// Of an account and the version of its password, then a random id.
+const DEVICE: usize = 16 + 8 + 16;
+
+/// The browser's id, if the cookie was made for this account and this version of its password.
+pub(crate) fn known_device(auth: &Auth, cookie: &str, account: UserId, version: i64) -> Option<[u8; 16]> {
+    let device: [u8; DEVICE] = decode(auth, b"device", cookie)?;
+    let (user, rest) = device.split_first_chunk::<16>()?;
+    let (of_version, id) = rest.split_first_chunk::<8>()?;
+    let is_for = account == UserId::from_bytes(*user) && version == i64::from_be_bytes(*of_version);
+    is_for.then(|| id.try_into().ok()).flatten()
 }
 
 fn encode(value: &[u8], tag: &[u8; 32]) -> String {

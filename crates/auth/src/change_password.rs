@@ -3,9 +3,9 @@
 use kernel::{Event, Kind, SessionId, UserId};
 use users::{Ended, Status};
 
-use crate::attempts::{Attempt, Counter};
+use crate::attempts::{BeginError, Counter};
 use crate::hashing::{Busy, Comparison, HashError, Memory};
-use crate::register::{RegisterError, check_strength, known_words};
+use crate::register::known_words;
 use crate::{Auth, Password, Weakness, attempts, credential, hashing, session};
 
 /// The password was not changed.
@@ -31,14 +31,11 @@ pub enum ChangePasswordError {
     Storage(#[from] storage::Error),
 }
 
-impl From<RegisterError> for ChangePasswordError {
-    fn from(error: RegisterError) -> Self {
+impl From<BeginError> for ChangePasswordError {
+    fn from(error: BeginError) -> Self {
         match error {
-            RegisterError::EmailTaken => Self::Gone,
-            RegisterError::WeakPassword(weakness) => Self::WeakPassword(weakness),
-            RegisterError::Busy(busy) => Self::Busy(busy),
-            RegisterError::Hash(error) => Self::Hash(error),
-            RegisterError::Storage(error) => Self::Storage(error),
+            BeginError::Busy(busy) => Self::Busy(busy),
+            BeginError::Storage(error) => Self::Storage(error),
         }
     }
 }
@@ -57,25 +54,35 @@ pub async fn change_password(
     let account = account.filter(|account| account.status == Status::Active).ok_or(ChangePasswordError::Gone)?;
     let credential = credential::find(&mut read, user).await?.ok_or(ChangePasswordError::Gone)?;
     drop(read);
+    let new = Password::prepare(new)?;
     let known = known_words(auth, &account.email, account.name.as_ref());
-    let new = check_strength(auth, Password::prepare(new)?, known).await?;
 
-    let place = auth.hasher().enter().await?;
     // The session is the device here: guessing from a stolen session locks that session's counter,
     // and neither the owner's nor a stranger's.
     let counter = Counter::new(auth, account.email.canonical(), Some(*asking.as_bytes()));
-    let attempt = attempts::begin(auth, &counter).await?;
-    let (pepper, cost, stored) = (auth.pepper().clone(), auth.hasher().cost(), credential.hash.clone());
-    let compare_and_hash = move |memory: &mut Memory| -> Result<Option<String>, HashError> {
+    let (place, attempt) = attempts::begin(auth, counter).await?;
+    let is_locked = attempt.is_locked();
+    let (policy, pepper) = (auth.settings().policy.clone(), auth.pepper().clone());
+    let (cost, stored) = (auth.hasher().cost(), credential.hash.clone());
+    let compare_and_hash = move |memory: &mut Memory| -> Result<Option<String>, ChangePasswordError> {
         let compared = hashing::compare(memory, &pepper, &current, &stored, cost)?;
-        if attempt == Attempt::Locked || compared == Comparison::Different {
+        if is_locked || compared == Comparison::Different {
             return Ok(None);
         }
-        hashing::hash(memory, &pepper, &new, cost).map(Some)
+        new.check(&policy, &known)?;
+        Ok(Some(hashing::hash(memory, &pepper, &new, cost)?))
     };
-    let Some(hash) = place.run(compare_and_hash).await?? else {
-        refuse(auth, user, asking, attempt, &counter).await?;
-        return Err(ChangePasswordError::WrongPassword);
+    let hash = match place.run(compare_and_hash).await? {
+        Ok(Some(hash)) => hash,
+        Ok(None) => {
+            let event = Event::new(Kind::SignInFailed, auth.clock().now()).about(user).in_session(asking);
+            attempt.failed(event.with("at", "change_password")).await?;
+            return Err(ChangePasswordError::WrongPassword);
+        }
+        Err(other) => {
+            attempt.was_right().await?;
+            return Err(other);
+        }
     };
 
     let now = auth.clock().now();
@@ -83,28 +90,10 @@ pub async fn change_password(
     if !credential::change(&mut tx, user, credential.version, &hash, now).await? {
         return Err(ChangePasswordError::Gone);
     }
-    attempts::forget(&mut tx, &counter).await?;
+    attempt.forget(&mut tx).await?;
     let ended = session::end_others(&mut tx, user, asking, now).await?;
     let event = Event::new(Kind::PasswordChanged, now).by(user).in_session(asking);
     users::revoke(&mut tx, Ended::Sessions(user, ended), event).await?;
     tx.commit().await?;
     Ok(())
-}
-
-/// Counts the failure and says that it happened.
-async fn refuse(
-    auth: &Auth,
-    user: UserId,
-    asking: SessionId,
-    attempt: Attempt,
-    counter: &Counter,
-) -> storage::Result<()> {
-    let now = auth.clock().now();
-    let mut tx = auth.db().begin().await?;
-    if attempt == Attempt::Allowed {
-        attempts::fail(&mut tx, auth, counter, now).await?;
-    }
-    let event = Event::new(Kind::SignInFailed, now).about(user).in_session(asking);
-    tx.append(event.with("at", "change_password"));
-    tx.commit().await
 }

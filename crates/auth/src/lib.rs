@@ -47,7 +47,7 @@ pub use password::{Password, Policy, Weakness};
 pub use refresh::{RefreshError, refresh};
 pub use register::{NewAccount, RegisterError, create_administrator, register};
 pub use session::{Opened, Session};
-pub use settings::{Settings, TokenSettings};
+pub use settings::{MAX_ACCESS_SECONDS, Settings, TokenSettings};
 pub use sign_in::{Credentials, SignInError, sign_in};
 pub use sign_out::sign_out;
 pub use tokens::{SignedIn, TokenError};
@@ -70,11 +70,12 @@ struct Parts {
 }
 
 impl Auth {
-    /// Puts the parts together and loads the signing keys, making the first one if there is none.
+    /// Puts the parts together and loads the signing keys. A server has to call
+    /// [`keys::Keys::keep_fresh`] before it signs anybody in.
     pub async fn new(users: Users, settings: Settings, master: &MasterKeys) -> Result<Self, keys::KeysError> {
         let keys = keys::Keys::load(&users.db, &users.clock, &settings.tokens, master).await?;
         Ok(Self(Arc::new(Parts {
-            hasher: Hasher::start(settings.hashing.clone()),
+            hasher: Hasher::start(settings.hashing.clone()).map_err(keys::KeysError::Threads)?,
             keys,
             pepper: master.mac_ring(Label::PasswordPepper),
             cookie: master.mac_ring(Label::Cookie),

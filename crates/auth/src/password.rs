@@ -85,7 +85,7 @@ impl Password {
     /// Whether somebody may choose it. `known` is what an attacker knows: name, address, product.
     ///
     /// It takes up to some milliseconds of CPU for a long password: not for a request thread.
-    pub fn check(&self, policy: &Policy, known: &[&str]) -> Result<(), Weakness> {
+    pub fn check(&self, policy: &Policy, known: &[String]) -> Result<(), Weakness> {
         let has = self.0.chars().count();
         if has < policy.min_characters {
             return Err(Weakness::TooShort { has, missing: policy.min_characters - has });
@@ -97,7 +97,8 @@ impl Password {
         if repeats(&lower, known) {
             return Err(Weakness::Personal);
         }
-        let guesses = zxcvbn::zxcvbn(&self.0, known).guesses();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let guesses = zxcvbn::zxcvbn(&self.0, &known).guesses();
         if guesses < MIN_GUESSES { Err(Weakness::Guessable) } else { Ok(()) }
     }
 
@@ -129,7 +130,7 @@ fn is_common(lower: &str) -> bool {
 }
 
 /// Whether what is left without the known words is too little to be a password by itself.
-fn repeats(lower: &str, known: &[&str]) -> bool {
+fn repeats(lower: &str, known: &[String]) -> bool {
     let mut rest = lower.to_owned();
     let mut found = false;
     for word in known.iter().map(|word| word.to_lowercase()).filter(|word| word.chars().count() >= 4) {
@@ -148,7 +149,8 @@ mod tests {
     const POLICY: Policy = Policy { min_characters: 8 };
 
     fn check(typed: &str) -> Result<(), Weakness> {
-        Password::prepare(typed)?.check(&POLICY, &["ann.lee@example.com", "ann.lee", "Ann Lee", "Usher"])
+        let known = ["ann.lee@example.com", "ann.lee", "Ann Lee", "Usher"].map(str::to_owned);
+        Password::prepare(typed)?.check(&POLICY, &known)
     }
 
     #[test]

@@ -14,7 +14,7 @@ use storage::Tx;
 use users::{Account, Ended, Status};
 
 use crate::tokens::{self, RefreshToken, SignedIn, TokenError};
-use crate::{Auth, Opened, Session, SessionKind, session};
+use crate::{Auth, Session, SessionKind, session};
 
 /// No new tokens.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +43,7 @@ pub async fn refresh(auth: &Auth, presented: &str) -> Result<SignedIn, RefreshEr
     let account = account_of(&mut tx, &session).await?;
     tx.append(Event::new(Kind::SessionRefreshed, now).by(session.user_id).in_session(session.id));
     tx.commit().await?;
-    Ok(tokens::issue(auth, Opened { account, session }, now)?)
+    Ok(tokens::issue(auth, account, session, now)?)
 }
 
 /// The token is not the newest one.
@@ -52,13 +52,15 @@ async fn replay(auth: &Auth, mut tx: Tx, presented: &RefreshToken, now: Timestam
     let session = session.ok_or(RefreshError::InvalidToken)?;
     let account = account_of(&mut tx, &session).await?;
     if presented.generation == session.generation - 1 {
-        drop(tx);
-        return Ok(tokens::issue(auth, Opened { account, session }, now)?);
+        // Whoever moved the session on may be in the same group: its commit is awaited too.
+        tx.commit().await?;
+        return Ok(tokens::issue(auth, account, session, now)?);
     }
     if presented.generation < session.generation {
-        session::end(&mut tx, session.user_id, session.id, now).await?;
-        let event = Event::new(Kind::RefreshTokenReused, now).about(session.user_id).in_session(session.id);
-        users::revoke(&mut tx, Ended::Sessions(session.user_id, vec![session.id]), event).await?;
+        if session::end(&mut tx, session.user_id, session.id, now).await? {
+            let event = Event::new(Kind::RefreshTokenReused, now).about(session.user_id).in_session(session.id);
+            users::revoke(&mut tx, Ended::Sessions(session.user_id, vec![session.id]), event).await?;
+        }
         tx.commit().await?;
     }
     // A number that was never given out can only come from before an old backup was restored.

@@ -5,7 +5,7 @@ use storage::Tx;
 use users::account::{ADMIN, USER};
 use users::{Account, DisplayName, EmailAddress, Locale};
 
-use crate::hashing::{Busy, HashError};
+use crate::hashing::{Busy, HashError, Memory};
 use crate::{Auth, Client, Opened, Password, Weakness, attempts, credential, hashing, session};
 
 /// What somebody signs up with.
@@ -66,13 +66,16 @@ pub async fn create_administrator(auth: &Auth, new: NewAccount) -> Result<Accoun
     Ok(account)
 }
 
-/// Checks the password and hashes it. Both take CPU, so both happen on other threads.
+/// Checks the password and hashes it. Both take CPU, so both happen on a hashing thread.
 pub(crate) async fn hash_new_password(auth: &Auth, new: &NewAccount) -> Result<String, RegisterError> {
+    let password = Password::prepare(&new.password)?;
     let known = known_words(auth, &new.email, new.name.as_ref());
-    let password = check_strength(auth, Password::prepare(&new.password)?, known).await?;
-    let (pepper, cost) = (auth.pepper().clone(), auth.hasher().cost());
-    let place = auth.hasher().enter().await?;
-    Ok(place.run(move |memory| hashing::hash(memory, &pepper, &password, cost)).await??)
+    let (policy, pepper, cost) = (auth.settings().policy.clone(), auth.pepper().clone(), auth.hasher().cost());
+    let check_and_hash = move |memory: &mut Memory| -> Result<String, RegisterError> {
+        password.check(&policy, &known)?;
+        Ok(hashing::hash(memory, &pepper, &password, cost)?)
+    };
+    auth.hasher().enter().await?.run(check_and_hash).await?
 }
 
 /// What an attacker knows of a person, and so may not be their password.
@@ -87,20 +90,6 @@ pub(crate) fn known_words(auth: &Auth, email: &EmailAddress, name: Option<&Displ
         known.extend(name.as_str().split_whitespace().map(str::to_owned));
     }
     known
-}
-
-/// Checks that the password may be chosen.
-pub(crate) async fn check_strength(
-    auth: &Auth,
-    password: Password,
-    known: Vec<String>,
-) -> Result<Password, RegisterError> {
-    let policy = auth.settings().policy.clone();
-    let checked = tokio::task::spawn_blocking(move || {
-        let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        password.check(&policy, &known).map(|()| password)
-    });
-    Ok(checked.await.map_err(|_| HashError)??)
 }
 
 pub(crate) async fn insert(
@@ -124,5 +113,5 @@ pub(crate) async fn open(auth: &Auth, tx: &mut Tx, account: Account, client: &Cl
     let now = account.created_at;
     users::account::record_sign_in(tx, account.id, account.epoch, now).await?;
     let session = session::insert(tx, auth, &account, client, now).await?;
-    Ok(Opened { account: Account { last_login_at: Some(now), ..account }, session })
+    Ok(Opened { account: Account { last_login_at: Some(now), ..account }, session, password_version: 1 })
 }

@@ -40,6 +40,8 @@ pub struct Opened {
     pub account: Account,
     /// In which session.
     pub session: Session,
+    /// Which of the account's passwords it was begun with.
+    pub password_version: i64,
 }
 
 /// Begins a session.
@@ -158,16 +160,25 @@ pub(crate) async fn end_others(tx: &mut Tx, user: UserId, kept: SessionId, now: 
     Ok(ended.into_iter().map(|row| row.id).collect())
 }
 
-/// Ends the oldest sessions of a user so that `kept` are left. Which they were.
-pub(crate) async fn end_oldest(tx: &mut Tx, user: UserId, kept: u32, now: Timestamp) -> Result<Vec<SessionId>> {
+/// Ends the oldest sessions of a user so that `kept` are left, `newest` among them whatever another
+/// node's clock says. Which they were.
+pub(crate) async fn end_oldest(
+    tx: &mut Tx,
+    user: UserId,
+    newest: SessionId,
+    kept: u32,
+    now: Timestamp,
+) -> Result<Vec<SessionId>> {
     let ended: Vec<Id> = fetch_all!(
         tx,
         "UPDATE sessions SET ended_at = $1 WHERE id IN (
-             SELECT id FROM sessions WHERE user_id = $2 AND ended_at IS NULL ORDER BY id DESC LIMIT 1000 OFFSET $3)
+             SELECT id FROM sessions WHERE user_id = $2 AND id <> $3 AND ended_at IS NULL
+             ORDER BY id DESC LIMIT 1000 OFFSET $4)
          RETURNING id",
         now,
         user,
-        i64::from(kept)
+        newest,
+        i64::from(kept) - 1
     )?;
     Ok(ended.into_iter().map(|row| row.id).collect())
 }
@@ -175,16 +186,17 @@ pub(crate) async fn end_oldest(tx: &mut Tx, user: UserId, kept: u32, now: Timest
 /// The sessions of a user that are on, newest first, `limit` of those before `before`.
 pub async fn list(auth: &Auth, user: UserId, before: Option<SessionId>, limit: u32) -> Result<Vec<Session>> {
     let mut read = auth.db().read().await?;
+    let Some(account) = users::account::find(&mut read, user).await? else { return Ok(Vec::new()) };
     fetch_all!(
         &mut read,
         "SELECT id, user_id, epoch, generation, device_name, ip, user_agent, created_at, last_seen_at, expires_at, ends_at
          FROM sessions
-         WHERE user_id = $1 AND id < $2 AND ended_at IS NULL AND expires_at > $3
-             AND epoch >= (SELECT sessions_from FROM users WHERE users.id = $1)
-         ORDER BY id DESC LIMIT $4",
+         WHERE user_id = $1 AND id < $2 AND ended_at IS NULL AND expires_at > $3 AND epoch >= $4
+         ORDER BY id DESC LIMIT $5",
         user,
         before.unwrap_or(SessionId::from_bytes([0xff; 16])),
         auth.clock().now(),
+        account.sessions_from,
         i64::from(limit)
     )
 }

@@ -38,6 +38,9 @@ pub struct TokenSettings {
     pub rotation_days: u32,
 }
 
+/// The longest that an access token may be good, in seconds. What has to outlive every access token
+/// goes by this and not by the setting, which may have been longer before a restart.
+pub const MAX_ACCESS_SECONDS: u32 = 900;
 /// How long verifiers may keep a copy of the JWKS, in seconds: its `Cache-Control: max-age`.
 pub const JWKS_MAX_AGE: u32 = 300;
 /// How far clocks may be apart, in seconds.

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kernel::id::LinkId;
 use kernel::{Event, Kind, Timestamp};
-use storage::{Tx, execute, fetch_one};
+use storage::{Lock, Tx, execute, fetch_one};
 use users::account::{ADMIN, USER};
 
 use crate::register::{RegisterError, hash_new_password, insert, open};
@@ -35,6 +35,7 @@ impl From<storage::Error> for SetupError {
 pub async fn create_link(auth: &Auth) -> storage::Result<Option<String>> {
     let now = auth.clock().now();
     let mut tx = auth.db().begin().await?;
+    tx.hold(Lock::Administrators).await?;
     if users::account::any_with_role(&mut tx, ADMIN).await? {
         return Ok(None);
     }
@@ -92,6 +93,7 @@ pub async fn redeem(auth: &Auth, token: &str, new: NewAccount, client: &Client) 
     }
     let hash = hash_new_password(auth, &new).await?;
     let mut tx = auth.db().begin().await?;
+    tx.hold(Lock::Administrators).await?;
     if !consume(&mut tx, id, auth.clock().now()).await? {
         return Err(SetupError::InvalidLink);
     }

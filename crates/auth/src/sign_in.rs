@@ -1,14 +1,14 @@
 //! Signing in with a password.
 //!
 //! Unknown, wrong, locked, suspended and deleted are one answer, and one amount of work: every
-//! attempt waits for a place, is counted by the same statement, runs the same two reads, computes
+//! attempt runs the same two reads, waits for a place, is counted by the same statement, computes
 //! one hash and commits one event.
 
 use kernel::{Event, Kind, Timestamp};
 use storage::Tx;
 use users::{Account, EmailAddress, Ended, Status};
 
-use crate::attempts::{Attempt, Counter};
+use crate::attempts::{Attempt, BeginError, Counter};
 use crate::credential::Credential;
 use crate::hashing::{Busy, Comparison, HashError};
 use crate::{Auth, Client, Opened, Password, attempts, browser, credential, hashing, session};
@@ -20,6 +20,15 @@ pub struct Credentials {
     pub email: String,
     /// Their password.
     pub password: String,
+}
+
+impl From<BeginError> for SignInError {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Busy(busy) => Self::Busy(busy),
+            BeginError::Storage(error) => Self::Storage(error),
+        }
+    }
 }
 
 /// Nobody was signed in.
@@ -51,35 +60,24 @@ pub async fn sign_in(
         return Err(SignInError::InvalidCredentials);
     };
     let email = EmailAddress::parse(&credentials.email).ok();
-    let place = auth.hasher().enter().await?;
-
     let found = look_up(auth, email.as_ref()).await?;
-    let device =
-        device.and_then(|cookie| browser::known_device(auth, cookie, found.as_ref().map(|(account, _)| account.id)));
+    let device = device.zip(found.as_ref()).and_then(|(cookie, (account, credential))| {
+        browser::known_device(auth, cookie, account.id, credential.version)
+    });
     let canonical = email.as_ref().map_or(credentials.email.as_str(), EmailAddress::canonical);
-    let counter = Counter::new(auth, canonical, device);
-    let attempt = attempts::begin(auth, &counter).await?;
+    let (place, attempt) = attempts::begin(auth, Counter::new(auth, canonical, device)).await?;
 
-    let comparable = match (attempt, &found) {
-        (Attempt::Allowed, Some((account, credential))) if account.status == Status::Active => {
-            Some(credential.hash.clone())
-        }
-        _ => None,
-    };
-    let outcome = compare(auth, place, password, comparable).await?;
+    let may_come_in = |account: &Account| account.status == Status::Active && !attempt.is_locked();
+    let comparable = found.as_ref().filter(|(account, _)| may_come_in(account));
+    let stored = comparable.map(|(_, credential)| credential.hash.clone());
+    let outcome = compare(auth, place, password, stored).await?;
     match (found, outcome) {
         (Some((account, credential)), Outcome::Same { rehashed }) => {
-            let checked = Checked { account, credential, rehashed };
-            begin_session(auth, checked, &counter, client).await
+            begin_session(auth, Checked { account, credential, rehashed }, attempt, client).await
         }
         (found, _) => {
             let subject = found.map(|(account, _)| account.id);
-            let now = auth.clock().now();
-            let mut tx = auth.db().begin().await?;
-            let locks = attempt == Attempt::Allowed && attempts::fail(&mut tx, auth, &counter, now).await?;
-            let kind = if locks { Kind::AccountLocked } else { Kind::SignInFailed };
-            tx.append(Event { subject, ..Event::new(kind, now) });
-            tx.commit().await?;
+            attempt.failed(Event { subject, ..Event::new(Kind::SignInFailed, auth.clock().now()) }).await?;
             Err(SignInError::InvalidCredentials)
         }
     }
@@ -141,22 +139,24 @@ struct Checked {
 async fn begin_session(
     auth: &Auth,
     checked: Checked,
-    counter: &Counter,
+    attempt: Attempt,
     client: &Client,
 ) -> Result<Opened, SignInError> {
     let now = auth.clock().now();
     let mut tx = auth.db().begin().await?;
     if !still_good(&mut tx, &checked, now).await? {
+        drop(tx);
+        attempt.was_right().await?;
         return Err(SignInError::InvalidCredentials);
     }
-    attempts::forget(&mut tx, counter).await?;
+    attempt.forget(&mut tx).await?;
     let account = Account { last_login_at: Some(now), ..checked.account };
     let session = session::insert(&mut tx, auth, &account, client, now).await?;
-    let too_many = session::end_oldest(&mut tx, account.id, auth.settings().sessions_per_user, now).await?;
+    let too_many = session::end_oldest(&mut tx, account.id, session.id, auth.settings().sessions_per_user, now).await?;
     let event = Event::new(Kind::SessionStarted, now).by(account.id).in_session(session.id);
     users::revoke(&mut tx, Ended::Sessions(account.id, too_many), event).await?;
     tx.commit().await?;
-    Ok(Opened { account, session })
+    Ok(Opened { account, session, password_version: checked.credential.version })
 }
 
 async fn still_good(tx: &mut Tx, checked: &Checked, now: Timestamp) -> storage::Result<bool> {

@@ -5,14 +5,14 @@ use users::Ended;
 
 use crate::{Auth, session};
 
-/// Ends a session. To end one that is over already is no error: that is what was wanted.
+/// Ends a session. To end one that is over already is no error: that is what was wanted. Then too the
+/// answer waits for the commit, for whoever ended it may be in the same group and not be on disk yet.
 pub async fn sign_out(auth: &Auth, user: UserId, id: SessionId) -> storage::Result<()> {
     let now = auth.clock().now();
     let mut tx = auth.db().begin().await?;
-    if !session::end(&mut tx, user, id, now).await? {
-        return Ok(());
+    if session::end(&mut tx, user, id, now).await? {
+        let event = Event::new(Kind::SessionEnded, now).by(user).in_session(id);
+        users::revoke(&mut tx, Ended::Sessions(user, vec![id]), event).await?;
     }
-    let event = Event::new(Kind::SessionEnded, now).by(user).in_session(id);
-    users::revoke(&mut tx, Ended::Sessions(user, vec![id]), event).await?;
     tx.commit().await
 }

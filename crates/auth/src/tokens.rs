@@ -7,7 +7,6 @@ use kernel::{SessionId, Timestamp};
 use serde::Serialize;
 use users::Account;
 
-use crate::session::Opened;
 use crate::{Auth, Session};
 
 /// The `client_id` of tokens that Usher's own sign-in gives out.
@@ -28,8 +27,8 @@ pub enum TokenError {
     Unsigned,
 }
 
-/// A pair of tokens, and what a client needs to know of them.
-#[derive(Clone, Debug)]
+/// A pair of tokens, and what a client needs to know of them. It has no `Debug`: they are secrets.
+#[derive(Clone)]
 pub struct SignedIn {
     /// The session that they belong to.
     pub session: Session,
@@ -64,9 +63,11 @@ struct Claims<'a> {
 }
 
 /// The tokens for a session that is on: an access token of now, and the newest refresh token.
-pub(crate) fn issue(auth: &Auth, opened: Opened, now: Timestamp) -> Result<SignedIn, TokenError> {
-    let Opened { account, session } = opened;
-    let lifetime = auth.settings().tokens.access_seconds;
+pub(crate) fn issue(auth: &Auth, account: Account, session: Session, now: Timestamp) -> Result<SignedIn, TokenError> {
+    // No token outlives its session.
+    let left = session.ends_at.since(now).as_secs();
+    let lifetime = u64::from(auth.settings().tokens.access_seconds).min(left);
+    let lifetime = u32::try_from(lifetime).unwrap_or(u32::MAX);
     let claims = Claims {
         iss: &auth.settings().issuer,
         sub: session.user_id.to_string(),

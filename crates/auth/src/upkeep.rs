@@ -2,9 +2,9 @@
 
 use crate::{Auth, attempts, session};
 
-/// Sessions are kept this long after they expire, so that a late refresh is still understood.
+/// Sessions are kept this long after they expire, for whoever asks what happened.
 const SESSION_GRACE: i64 = 7 * 86_400;
-/// How many sessions one transaction removes.
+/// How many rows of a table one transaction removes.
 const BATCH: i64 = 500;
 
 /// One round. Whether there may be more to do at once.
@@ -12,8 +12,8 @@ pub async fn sweep(auth: &Auth) -> storage::Result<bool> {
     let now = auth.clock().now();
     let mut tx = auth.db().begin().await?;
     let lapsed = now.plus_seconds(-60 * i64::from(auth.settings().lockout_minutes));
-    attempts::sweep(&mut tx, lapsed).await?;
-    let removed = session::sweep(&mut tx, now.plus_seconds(-SESSION_GRACE), BATCH).await?;
+    let attempts = attempts::sweep(&mut tx, lapsed, BATCH).await?;
+    let sessions = session::sweep(&mut tx, now.plus_seconds(-SESSION_GRACE), BATCH).await?;
     tx.commit().await?;
-    Ok(removed == u64::try_from(BATCH).unwrap_or(u64::MAX))
+    Ok(attempts.max(sessions) == u64::try_from(BATCH).unwrap_or(u64::MAX))
 }

@@ -58,7 +58,7 @@ pub async fn admit(
     }
     let secure = pages.is_secure();
     let session = auth::browser::session_cookie(&pages.auth, &opened.session);
-    let device = auth::browser::device_cookie(&pages.auth, &opened.account);
+    let device = auth::browser::device_cookie(&pages.auth, opened);
     let mut response = see_other(next.map_or("/account", ReturnAddress::as_str));
     let headers = response.headers_mut();
     let kept_days = keep.then_some(pages.auth.settings().session_days);

@@ -49,7 +49,11 @@ impl From<Error> for Problem {
         match error {
             Error::Unavailable(cause) | Error::Commit(cause) => {
                 tracing::error!(%cause, "storage unavailable");
-                Self::unavailable("storage_unavailable", "The database cannot take this now. Try again; look first whether it was done.", 5)
+                Self::unavailable(
+                    "storage_unavailable",
+                    "The database cannot take this now. Try again; look first whether it was done.",
+                    5,
+                )
             }
             Error::Broken(cause) => {
                 tracing::error!(%cause, "storage failed");

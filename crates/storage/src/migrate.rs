@@ -80,7 +80,9 @@ pub enum MigrateError {
         version: i64,
     },
     /// A migration was changed after it had been applied.
-    #[error("the migration {owner} {version} was applied in another form than this program has: run the program that made this database")]
+    #[error(
+        "the migration {owner} {version} was applied in another form than this program has: run the program that made this database"
+    )]
     Changed {
         /// Whose migration.
         owner: String,
@@ -196,8 +198,11 @@ async fn pending<'m>(
     dialect: Dialect,
 ) -> Result<Vec<&'m Migration>, MigrateError> {
     let count: Count = fetch_one!(on, "SELECT COUNT(*) AS count FROM schema_migrations")?;
-    let applied: Vec<Applied> =
-        fetch_all!(on, "SELECT owner, version, hash FROM schema_migrations ORDER BY owner, version LIMIT $1", count.count)?;
+    let applied: Vec<Applied> = fetch_all!(
+        on,
+        "SELECT owner, version, hash FROM schema_migrations ORDER BY owner, version LIMIT $1",
+        count.count
+    )?;
     for done in &applied {
         let (owner, version) = (done.owner.clone(), done.version);
         match migrations.iter().find(|m| m.owner == done.owner && m.version == done.version) {

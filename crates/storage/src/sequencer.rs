@@ -9,10 +9,10 @@ use sqlx::postgres::PgListener;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::sync::{Notify, watch};
 
+use crate::Result;
 use crate::db::Raw;
 use crate::ledger;
 use crate::statement::Conn;
-use crate::Result;
 
 /// The advisory lock of the leader: "usher" in ASCII, then 1.
 const LEADER: i64 = 0x75_73_68_65_72_01;

@@ -10,6 +10,7 @@ use crate::{Db, Error, Result, ledger};
 
 /// What at most one transaction does at a time, on all nodes together.
 #[derive(Clone, Copy, Debug)]
+#[repr(i64)]
 pub enum Lock {
     /// Making a signing key.
     SigningKeys = 0x75_73_68_65_72_03,

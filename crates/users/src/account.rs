@@ -3,7 +3,7 @@
 use kernel::{Timestamp, UserId};
 use storage::{Connection, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
-use crate::{DisplayName, EmailAddress, Locale};
+use crate::{Change, DisplayName, EmailAddress, Locale};
 
 /// The role that everybody has.
 pub const USER: &str = "user";
@@ -233,42 +233,29 @@ pub(crate) async fn lock_role(tx: &mut Tx, role: &str) -> Result<()> {
     Ok(())
 }
 
-/// Changes the name if the version is still this one. Whether it was.
-pub(crate) async fn set_name(
+/// Writes name and language, if the account is active and, where a version is expected, still of it.
+/// Whether it was.
+pub(crate) async fn set_profile(
     tx: &mut Tx,
     id: UserId,
-    name: Option<&DisplayName>,
-    version: i64,
+    name: &Change<DisplayName>,
+    locale: &Change<Locale>,
+    expected: Option<i64>,
     now: Timestamp,
 ) -> Result<bool> {
     let changed = execute!(
         tx,
-        "UPDATE users SET name = $1, version = version + 1, updated_at = $2
-         WHERE id = $3 AND version = $4 AND status = 'active'",
-        name.map(DisplayName::as_str),
+        "UPDATE users SET name = CASE WHEN $1 THEN name ELSE $2 END, locale = CASE WHEN $3 THEN locale ELSE $4 END,
+             version = version + 1, updated_at = $5
+         WHERE id = $6 AND status = 'active' AND ($7 OR version = $8)",
+        *name == Change::Keep,
+        name.value().map(DisplayName::as_str),
+        *locale == Change::Keep,
+        locale.value().map(Locale::as_str),
         now,
         id,
-        version
-    )?;
-    Ok(changed == 1)
-}
-
-/// Changes the language if the version is still this one. Whether it was.
-pub(crate) async fn set_locale(
-    tx: &mut Tx,
-    id: UserId,
-    locale: Option<&Locale>,
-    version: i64,
-    now: Timestamp,
-) -> Result<bool> {
-    let changed = execute!(
-        tx,
-        "UPDATE users SET locale = $1, version = version + 1, updated_at = $2
-         WHERE id = $3 AND version = $4 AND status = 'active'",
-        locale.map(Locale::as_str),
-        now,
-        id,
-        version
+        expected.is_none(),
+        expected.unwrap_or(0)
     )?;
     Ok(changed == 1)
 }

@@ -1,8 +1,9 @@
 //! E-mail addresses: kept as typed, compared in a canonical form.
 //!
 //! The order matters (GHSA-7rqj-j65f-68wh): Unicode first (NFKC), then the rules, then folding. An
-//! address that only looks different from another (full-width letters, case, a trailing dot, an
-//! internationalised domain spelt in `xn--`) has the same canonical form and so is the same account.
+//! address that differs from another by case, a trailing dot or the spelling of its domain (`xn--`)
+//! has the same canonical form and so is the same account. A local part that only looks like another
+//! is refused, for mail to it would go elsewhere.
 
 use std::fmt;
 
@@ -42,6 +43,12 @@ impl EmailAddress {
         // An original that only becomes an address by normalising (`victim＠example.com`) would be
         // read differently by a mailer: nobody gets to send there.
         if !original.contains('@') {
+            return Err(InvalidEmail);
+        }
+        // A mailer takes the local part as it is: one that another spelling normalises to (full-width
+        // letters, ligatures) would be somebody else's mailbox.
+        let typed_local: String = original.split('@').next().unwrap_or_default().nfc().collect();
+        if typed_local != local {
             return Err(InvalidEmail);
         }
         let domain = canonical_domain(domain)?;
@@ -110,8 +117,7 @@ mod tests {
     #[test]
     fn r4_unicode_first_then_rules_then_compare() {
         let ann = canonical("ann@example.com");
-        for same in ["Ann@Example.COM", " ann@example.com\t", "ann@example.com.", "ａｎｎ@ｅｘａｍｐｌｅ.com"]
-        {
+        for same in ["Ann@Example.COM", " ann@example.com\t", "ann@example.com.", "ann@ｅｘａｍｐｌｅ.com"] {
             assert_eq!(canonical(same), ann, "{same}");
         }
         assert_eq!(canonical("ann@BÜCHER.example"), canonical("ann@xn--bcher-kva.example"));
@@ -119,6 +125,8 @@ mod tests {
         assert_ne!(canonical("user+tag@example.com"), canonical("user@example.com"));
         for wrong in [
             "victim\u{ff20}evil.com",
+            "ａｎｎ@example.com",
+            "\u{fb01}sh@example.com",
             "a@b.com\0",
             "a@b@c.com",
             "",

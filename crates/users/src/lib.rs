@@ -1,7 +1,7 @@
 //! Who exists: accounts, what people call themselves, whether they may come in, and their roles.
 //!
-//! `account` has the SQL of the `users` and `user_roles` tables. Each use case is a file: `me`
-//! reads, `update_profile` changes, `change_status` suspends, deletes and brings back. `revoke` is
+//! `account` has the SQL of the `users` and `user_roles` tables. Each use case is a file:
+//! `update_profile` changes what people say of themselves, `change_status` suspends, deletes and brings back. `revoke` is
 //! the one function through which all trust ends, here and in `auth`.
 //!
 //! A request comes in through `api`. This crate does not know how somebody proves who they are.

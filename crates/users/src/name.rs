@@ -51,10 +51,12 @@ impl DisplayName {
     }
 }
 
-/// Control characters, line and paragraph separators, and the bidirectional overrides of UAX #9.
+/// Control characters, line and paragraph separators, the bidirectional controls of UAX #9, and
+/// characters that nobody sees. (The joiners U+200C and U+200D stay: scripts and emoji need them.)
 fn turns_or_breaks(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 impl fmt::Debug for DisplayName {
@@ -95,7 +97,7 @@ mod tests {
         assert_eq!(DisplayName::parse("<b>Bob</b> {{7*7}}").unwrap().as_str(), "<b>Bob</b> {{7*7}}");
         assert_eq!(DisplayName::parse("  "), Err(InvalidName::Empty));
         assert_eq!(DisplayName::parse(&"é".repeat(101)), Err(InvalidName::TooLong));
-        for wrong in ["Bob\r\nBcc: x@y", "a\u{202e}b", "a\u{2028}b", "a\0b"] {
+        for wrong in ["Bob\r\nBcc: x@y", "a\u{202e}b", "a\u{2028}b", "a\0b", "\u{200b}"] {
             assert_eq!(DisplayName::parse(wrong), Err(InvalidName::Control));
         }
     }

@@ -17,14 +17,20 @@ pub enum Change<T> {
 }
 
 impl<T> Change<T> {
-    /// The new value, if the field changes.
-    #[expect(clippy::option_option, reason = "outside: does it change; inside: is it empty then")]
-    fn value(&self) -> Option<Option<&T>> {
+    /// The value to be, if there is one.
+    pub(crate) const fn value(&self) -> Option<&T> {
         match self {
-            Self::Keep => None,
-            Self::Clear => Some(None),
-            Self::Set(value) => Some(Some(value)),
+            Self::Keep | Self::Clear => None,
+            Self::Set(value) => Some(value),
         }
+    }
+
+    /// Whether it leaves a field that holds `current` as it is.
+    fn keeps(&self, current: Option<&T>) -> bool
+    where
+        T: PartialEq,
+    {
+        *self == Self::Keep || self.value() == current
     }
 
     /// The same change with the value read as something stricter.
@@ -79,26 +85,18 @@ pub async fn update_profile(
     if current.status != Status::Active {
         return Err(UpdateProfileError::NotFound);
     }
-    let mut version = current.version;
-    if expected.is_some_and(|expected| expected != version) {
+    if expected.is_some_and(|expected| expected != current.version) {
         return Err(UpdateProfileError::Stale);
     }
-    let mut changed = Vec::new();
-    if let Some(name) = change.name.value() {
-        if !account::set_name(&mut tx, user, name, version, now).await? {
-            return Err(UpdateProfileError::Stale);
-        }
-        version += 1;
-        changed.push("name");
-    }
-    if let Some(locale) = change.locale.value() {
-        if !account::set_locale(&mut tx, user, locale, version, now).await? {
-            return Err(UpdateProfileError::Stale);
-        }
-        changed.push("locale");
-    }
+    let fields =
+        [("name", change.name.keeps(current.name.as_ref())), ("locale", change.locale.keeps(current.locale.as_ref()))];
+    let changed: Vec<&str> = fields.into_iter().filter(|(_, kept)| !kept).map(|(field, _)| field).collect();
     if changed.is_empty() {
+        tx.commit().await?;
         return Ok(current);
+    }
+    if !account::set_profile(&mut tx, user, &change.name, &change.locale, expected, now).await? {
+        return Err(UpdateProfileError::Stale);
     }
     let updated = account::find(&mut tx, user).await?.ok_or(UpdateProfileError::NotFound)?;
     // The event names the fields, not what was written there: that is personal.

@@ -111,7 +111,7 @@ pub(super) async fn register(
     let new = parse_account(body)?;
     let opened = crate::register(&auth, new, &client(context, None)).await?;
     let now = opened.session.created_at;
-    let answer = tokens::issue(&auth, opened, now)?;
+    let answer = tokens::issue(&auth, opened.account, opened.session, now)?;
     Ok(signed_in(StatusCode::CREATED, answer))
 }
 
@@ -133,7 +133,7 @@ pub(super) async fn login(
     let credentials = Credentials { email: body.email, password: body.password };
     let opened = crate::sign_in(&auth, &credentials, None, &client(context, device_name)).await?;
     let now = opened.session.created_at;
-    let answer = tokens::issue(&auth, opened, now)?;
+    let answer = tokens::issue(&auth, opened.account, opened.session, now)?;
     Ok(signed_in(StatusCode::OK, answer))
 }
 

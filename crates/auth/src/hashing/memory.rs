@@ -14,15 +14,23 @@ pub struct Memory {
     pages: Option<MmapMut>,
     /// Where the system maps no memory: an ordinary allocation.
     fallback: Vec<Block>,
+    /// Hashes computed in it and not asked for yet.
+    hashes: u64,
 }
 
 /// The size of a huge page on `x86_64` and on most of `aarch64`.
 const HUGE_PAGE: usize = 2 << 20;
 
 impl Memory {
+    /// How many hashes were computed in it since this was last asked.
+    pub(super) fn take_count(&mut self) -> u64 {
+        std::mem::take(&mut self.hashes)
+    }
+
     /// At least `count` blocks, with whatever the last hash left in them: Argon2 writes each block
     /// before it reads it.
     pub(super) fn blocks(&mut self, count: usize) -> &mut [Block] {
+        self.hashes += 1;
         let needed = count * Block::SIZE;
         if self.pages.as_ref().is_none_or(|pages| pages.len() < needed + HUGE_PAGE) {
             self.pages = map(needed + HUGE_PAGE);

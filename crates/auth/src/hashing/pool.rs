@@ -3,6 +3,7 @@
 //! costs nothing.
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -57,7 +58,7 @@ pub struct Stats {
 
 impl Hasher {
     /// Starts the threads.
-    pub fn start(settings: HashSettings) -> Self {
+    pub fn start(settings: HashSettings) -> std::io::Result<Self> {
         // Two more than threads: the next ones do their database work while others hash.
         let admission = Arc::new(Semaphore::new(settings.threads + 2));
         let threads = settings.threads;
@@ -71,12 +72,9 @@ impl Hasher {
         });
         for number in 0..threads {
             let shared = Arc::downgrade(&shared);
-            let spawned = std::thread::Builder::new().name(format!("hash-{number}")).spawn(move || work(&shared));
-            if let Err(error) = spawned {
-                tracing::error!(%error, "a hashing thread could not be started");
-            }
+            std::thread::Builder::new().name(format!("hash-{number}")).spawn(move || work(&shared))?;
         }
-        Self { admission, shared }
+        Ok(Self { admission, shared })
     }
 
     /// Waits for a place. Nothing is counted against anybody before there is one.
@@ -142,8 +140,9 @@ impl Place {
         let shared = self.hasher.shared.clone();
         let boxed: Job = Box::new(move |memory| {
             if !done.is_closed() {
-                shared.computed.fetch_add(1, Ordering::Relaxed);
-                let _ = done.send(job(memory));
+                let result = job(memory);
+                shared.computed.fetch_add(memory.take_count(), Ordering::Relaxed);
+                let _ = done.send(result);
             }
         });
         self.hasher.shared.jobs.lock().unwrap_or_else(PoisonError::into_inner).push_back(boxed);
@@ -161,7 +160,12 @@ fn work(shared: &Weak<Shared>) {
     let mut memory = Memory::default();
     while let Some(shared) = shared.upgrade() {
         match shared.next_job() {
-            Some(job) => job(&mut memory),
+            Some(job) => {
+                // A panic answers its own caller, who sees the channel close, and nobody else.
+                if std::panic::catch_unwind(AssertUnwindSafe(|| job(&mut memory))).is_err() {
+                    memory = Memory::default();
+                }
+            }
             None => memory = Memory::default(),
         }
     }
@@ -185,7 +189,7 @@ mod tests {
     use crate::hashing::Cost;
 
     fn hasher(threads: usize, queue: usize) -> Hasher {
-        Hasher::start(HashSettings { cost: Cost { memory_kib: 7168, passes: 5, lanes: 1 }, threads, queue })
+        Hasher::start(HashSettings { cost: Cost { memory_kib: 7168, passes: 5, lanes: 1 }, threads, queue }).unwrap()
     }
 
     #[tokio::test]
@@ -210,23 +214,27 @@ mod tests {
     async fn whoever_hangs_up_costs_no_hash() {
         let hasher = hasher(1, 64);
         let (release, blocked) = mpsc::channel::<()>();
+        let (begin, begun) = oneshot::channel::<()>();
         let first = tokio::spawn({
             let place = hasher.enter().await.unwrap();
-            place.run(move |_| blocked.recv())
+            place.run(move |memory| {
+                memory.blocks(8);
+                begin.send(()).unwrap();
+                blocked.recv()
+            })
         });
-        while hasher.stats().computed == 0 {
-            tokio::task::yield_now().await;
-        }
+        begun.await.unwrap();
         for _ in 0..64 {
             let hasher = hasher.clone();
-            let gone = tokio::spawn(async move { hasher.enter().await.unwrap().run(|_| ()).await });
+            let gone =
+                tokio::spawn(async move { hasher.enter().await.unwrap().run(|memory| memory.blocks(8).len()).await });
             tokio::task::yield_now().await;
             gone.abort();
             assert!(gone.await.is_err());
         }
         release.send(()).unwrap();
         first.await.unwrap().unwrap().unwrap();
-        assert_eq!(hasher.enter().await.unwrap().run(|_| 7).await.unwrap(), 7);
+        assert_eq!(hasher.enter().await.unwrap().run(|memory| memory.blocks(8).len()).await.unwrap(), 8);
         assert_eq!(hasher.stats().computed, 2);
         assert_eq!(hasher.stats().waiting, 0);
     }

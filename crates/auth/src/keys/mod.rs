@@ -15,10 +15,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kernel::id::KeyId;
 use kernel::{Clock, Event, Kind, Label, MasterKeys, Timestamp};
 use serde_json::{Value, json};
-use storage::Db;
+use storage::{Db, Lock};
 use tokio::sync::watch;
 
-use crate::settings::{JWKS_MAX_AGE, LEEWAY, TokenSettings};
+use crate::settings::{JWKS_MAX_AGE, LEEWAY, MAX_ACCESS_SECONDS, TokenSettings};
 use crate::tokens::TokenError;
 
 pub use signer::Algorithm;
@@ -37,6 +37,9 @@ pub enum KeysError {
     /// The cryptographic library refused.
     #[error("a signing key could not be made or read")]
     Key,
+    /// The system gives no threads to hash passwords on.
+    #[error("the hashing threads cannot be started: {0}")]
+    Threads(std::io::Error),
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] storage::Error),
@@ -94,7 +97,7 @@ pub struct KeyInfo {
 }
 
 impl Keys {
-    /// Loads the keys, and makes the first one if there is none.
+    /// Loads the keys. [`Keys::keep_fresh`] makes the first one: only a server should.
     pub async fn load(
         db: &Db,
         clock: &Clock,
@@ -111,7 +114,6 @@ impl Keys {
         };
         let keys = Self(Arc::new(inner));
         keys.reload().await?;
-        keys.keep_fresh().await?;
         Ok(keys)
     }
 
@@ -158,8 +160,11 @@ impl Keys {
             None => self.create(now, now).await?,
             Some(newest) => {
                 let age = 86_400 * i64::from(self.0.settings.rotation_days);
-                let due = newest.signs_from.plus_seconds(age) <= now || newest.algorithm != self.0.settings.algorithm;
-                if due {
+                let wanted = self.0.settings.algorithm;
+                // At most one a day: two processes that are configured differently must not take turns.
+                let has_one = |key: &Key| key.algorithm == wanted && key.created_at.plus_seconds(86_400) > now;
+                let changed = newest.algorithm != wanted && !loaded.keys.iter().any(has_one);
+                if changed || newest.signs_from.plus_seconds(age) <= now {
                     self.create(now, now.plus_seconds(OVERLAP)).await?;
                 }
             }
@@ -193,6 +198,7 @@ impl Keys {
         };
         let newest = self.loaded().keys.last().map(|key| key.id);
         let mut tx = self.0.db.begin().await?;
+        tx.hold(Lock::SigningKeys).await?;
         if !record::insert_after(&mut tx, &row, newest).await? {
             return Ok(()); // another process made one in between
         }
@@ -204,7 +210,7 @@ impl Keys {
     /// Removes keys whose last token is dead: replaced for as long as an access token lives, and two
     /// minutes of leeway.
     async fn remove_expired(&self, now: Timestamp) -> Result<(), KeysError> {
-        let lifetime = i64::from(self.0.settings.access_seconds) + 2 * i64::from(LEEWAY);
+        let lifetime = i64::from(MAX_ACCESS_SECONDS + 2 * LEEWAY);
         let loaded = self.loaded();
         for pair in loaded.keys.windows(2) {
             if let [old, successor] = pair

@@ -16,14 +16,16 @@ pub(super) struct Row {
 
 /// All keys, in the order in which they sign. There are few: old ones are removed.
 pub(super) async fn list(on: &mut impl Connection) -> Result<Vec<Row>> {
-    fetch_all!(
+    let mut newest: Vec<Row> = fetch_all!(
         on,
         "SELECT id, algorithm, public_jwk, private_sealed, created_at, signs_from
-         FROM signing_keys ORDER BY signs_from, id LIMIT 100"
-    )
+         FROM signing_keys ORDER BY signs_from DESC, id DESC LIMIT 100"
+    )?;
+    newest.reverse();
+    Ok(newest)
 }
 
-/// Adds a key, if the newest one is still the one that the caller knows.
+/// Adds a key, if the newest one is still the one that the caller knows. The caller holds the lock.
 pub(super) async fn insert_after(tx: &mut Tx, row: &Row, newest: Option<KeyId>) -> Result<bool> {
     let inserted = execute!(
         tx,

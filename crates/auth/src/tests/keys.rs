@@ -58,8 +58,30 @@ on_both! {
     async fn a_changed_algorithm_makes_a_new_key(world: World) {
         let tokens = settings(Algorithm::Es256).tokens;
         let changed = Keys::load(world.auth.db(), &world.clock, &tokens, &world.master).await.unwrap();
+        changed.keep_fresh().await.unwrap();
         assert_eq!(changed.algorithms(), ["ES256", "EdDSA"]);
         assert_eq!(changed.list().iter().map(|key| key.state).collect::<Vec<_>>(), ["signing", "next"]);
+        // Another process that is still configured the old way does not take turns with this one.
+        for _ in 0..3 {
+            world.auth.keys().keep_fresh().await.unwrap();
+            changed.keep_fresh().await.unwrap();
+        }
+        assert_eq!(changed.list().len(), 2);
+    }
+
+    async fn processes_that_start_together_make_one_key(world: World) {
+        let tokens = settings(Algorithm::EdDsa).tokens;
+        world.clock.advance(Duration::from_secs(31 * 86_400));
+        let mut starts = Vec::new();
+        for _ in 0..6 {
+            let keys = Keys::load(world.auth.db(), &world.clock, &tokens, &world.master).await.unwrap();
+            starts.push(tokio::spawn(async move { keys.keep_fresh().await.unwrap() }));
+        }
+        for start in starts {
+            start.await.unwrap();
+        }
+        world.auth.keys().reload().await.unwrap();
+        assert_eq!(world.auth.keys().list().len(), 2);
     }
 
     async fn p11_another_master_key_is_refused_at_start_and_a_ring_is_not(world: World) {
@@ -84,6 +106,7 @@ async fn tokens_of_every_algorithm_verify() {
     for algorithm in [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256] {
         let world = World::sqlite().await;
         let keys = Keys::load(world.auth.db(), &world.clock, &settings(algorithm).tokens, &world.master).await.unwrap();
+        keys.keep_fresh().await.unwrap();
         world.clock.advance(Duration::from_secs(u64::try_from(OVERLAP).unwrap()));
         let claims = serde_json::json!({
             "iss": super::ISSUER, "sub": "s", "aud": super::ISSUER, "sid": "i", "epoch": 1, "client_id": "c", "jti": "j",

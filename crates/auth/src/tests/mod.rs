@@ -71,6 +71,7 @@ impl World {
         let master = MasterKeys::generate();
         let users = Users { db, clock: clock.clone() };
         let auth = Auth::new(users, settings(Algorithm::EdDsa), &master).await.unwrap();
+        auth.keys().keep_fresh().await.unwrap();
         let verifier = Arc::new(verify::Verifier::new(verify::Settings {
             issuer: ISSUER.into(),
             audience: ISSUER.into(),
@@ -118,7 +119,7 @@ impl World {
     }
 
     fn tokens(&self, opened: Opened) -> SignedIn {
-        tokens::issue(&self.auth, opened, self.clock.now()).unwrap()
+        tokens::issue(&self.auth, opened.account, opened.session, self.clock.now()).unwrap()
     }
 
     /// Whether a service would accept this access token now.

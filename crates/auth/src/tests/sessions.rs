@@ -64,8 +64,11 @@ on_both! {
         }
         let last = crate::refresh(&world.auth, &newest).await.unwrap();
         assert!(last.refresh_expires_in < 3 * 86_400, "30 days in all, whatever happens");
-        world.clock.advance(Duration::from_secs(3 * 86_400));
-        assert!(refused(&world, &last.refresh_token).await);
+        world.clock.advance(Duration::from_secs(u64::try_from(last.refresh_expires_in).unwrap() - 60));
+        let short = crate::refresh(&world.auth, &last.refresh_token).await.unwrap();
+        assert!(short.expires_in <= 60, "no access token outlives its session: {}", short.expires_in);
+        world.clock.advance(Duration::from_secs(61));
+        assert!(refused(&world, &short.refresh_token).await);
     }
 
     async fn s3_after_signing_out_nothing_of_the_session_works(world: World) {
@@ -77,6 +80,22 @@ on_both! {
         assert!(!world.accepts(&ann));
         assert!(refused(&world, &ann.refresh_token).await);
         assert!(world.accepts(&other));
+    }
+
+    async fn s3_a_sign_out_that_was_answered_is_in_force_whoever_asked_for_it(world: World) {
+        for round in 0..20 {
+            let ann = world.register(&format!("ann{round}@example.com")).await;
+            let outs = (0..8).map(|_| {
+                let (auth, verifier, clock, ann) = (world.auth.clone(), world.verifier.clone(), world.clock.clone(), ann.clone());
+                tokio::spawn(async move {
+                    crate::sign_out(&auth, ann.account.id, ann.session.id).await.unwrap();
+                    verifier.check(&ann.access_token, clock.now().unix_seconds()).is_err()
+                })
+            });
+            for out in outs.collect::<Vec<_>>() {
+                assert!(out.await.unwrap());
+            }
+        }
     }
 
     async fn s4_suspending_and_deleting_end_everything_at_once(world: World) {
@@ -192,6 +211,6 @@ async fn s1_cookies_cannot_be_made_up_or_used_for_something_else() {
     let api = world.sign_in("ann@example.com", PASSWORD).await.unwrap();
     let of_api = browser::session_cookie(&world.auth, &api.session);
     assert!(browser::find(&world.auth, &of_api).await.unwrap().is_none(), "an API session has no cookie");
-    let device = browser::device_cookie(&world.auth, &opened.account);
+    let device = browser::device_cookie(&world.auth, &opened);
     assert!(browser::find(&world.auth, &device).await.unwrap().is_none());
 }

@@ -49,7 +49,7 @@ impl Table {
     /// A row of load.
     pub fn load(&mut self, work: &str, measured: &Measured, goals: &[Goal]) {
         let Measured { per_second, p50, p99, cpu_micros } = measured;
-        let cells = [format!("{per_second:.0}"), millis(*p50), millis(*p99), short(*cpu_micros)];
+        let cells = [short(*per_second), millis(*p50), millis(*p99), short(*cpu_micros)];
         self.row(work, &cells, goals);
     }
 
@@ -65,21 +65,18 @@ impl Table {
 
     /// A row that was measured once, elsewhere.
     pub fn elsewhere(&mut self, work: &str, cpu_micros: u32) {
-        self.row(work, &[String::new(), String::new(), String::new(), format!("*{cpu_micros}*")], &[]);
+        self.row(
+            work,
+            &[String::new(), String::new(), String::new(), format!("*{}*", short(f64::from(cpu_micros)))],
+            &[],
+        );
     }
 
     fn row(&mut self, work: &str, cells: &[String; 4], goals: &[Goal]) {
-        let join = |cell: fn(&Goal) -> &str| goals.iter().map(cell).collect::<Vec<_>>().join("; ");
-        let met = join(|goal| {
-            if goal.wanted.is_empty() {
-                ""
-            } else if goal.met {
-                "yes"
-            } else {
-                "**no**"
-            }
-        });
-        let (seen, wanted) = (join(|goal| &goal.seen), join(|goal| &goal.wanted));
+        let with_goal = || goals.iter().filter(|goal| !goal.wanted.is_empty());
+        let seen = goals.iter().map(|goal| goal.seen.as_str()).collect::<Vec<_>>().join("; ");
+        let wanted = with_goal().map(|goal| goal.wanted.as_str()).collect::<Vec<_>>().join("; ");
+        let met = with_goal().map(|goal| if goal.met { "yes" } else { "**no**" }).collect::<Vec<_>>().join("; ");
         // A String takes whatever is written to it.
         let _ = writeln!(self.text, "| {work} | {} | {seen} | {wanted} | {met} |", cells.join(" | "));
         for goal in goals.iter().filter(|goal| !goal.met) {

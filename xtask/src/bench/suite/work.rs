@@ -109,7 +109,7 @@ impl Suite {
         table.load("sign-in, 16 clients, 100 accounts", &small, &[beside(&small, 1.05), rate]);
         let apart = apart(&large, &small);
         table.load(&format!("sign-in, {} accounts", self.plan.accounts()), &large, &[beside(&large, 1.05), apart]);
-        table.load("sign-up, 16 clients", &sign_up, &[beside(&sign_up, 1.05)]);
+        table.load(&format!("sign-up, {} accounts", self.plan.accounts()), &sign_up, &[beside(&sign_up, 1.05)]);
         table.plain("resident, while they sign in", &[noted(self.most_megabytes, "MB")]);
         Ok(())
     }
