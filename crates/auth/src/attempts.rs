@@ -63,11 +63,10 @@ const LOOKS: u32 = 20;
 pub(crate) async fn begin(auth: &Auth, counter: Counter) -> std::result::Result<(Place, Attempt), BeginError> {
     for _ in 0..LOOKS {
         let place = auth.hasher().enter().await?;
-        match look(auth, &counter).await? {
-            Look::Taken => return Ok((place, Attempt::new(auth, counter, State::Open))),
-            Look::Locked => return Ok((place, Attempt::new(auth, counter, State::Locked))),
-            Look::BeingCompared => drop(place),
+        if let Some(attempt) = look(auth, &counter).await? {
+            return Ok((place, attempt));
         }
+        drop(place);
         tokio::time::sleep(PAUSE).await;
     }
     Ok((auth.hasher().enter().await?, Attempt::new(auth, counter, State::Locked)))
@@ -82,24 +81,16 @@ pub(crate) enum BeginError {
     Storage(#[from] storage::Error),
 }
 
-enum Look {
-    Taken,
-    Locked,
-    BeingCompared,
-}
-
-async fn look(auth: &Auth, counter: &Counter) -> Result<Look> {
+/// The attempt; nothing while all allowed failures are held by attempts that are being compared.
+async fn look(auth: &Auth, counter: &Counter) -> Result<Option<Attempt>> {
     let now = auth.clock().now();
     let mut tx = auth.db().begin().await?;
-    let look = if take(&mut tx, auth, counter, now).await? {
-        Look::Taken
-    } else if are_being_compared(&mut tx, counter, now).await? {
-        Look::BeingCompared
-    } else {
-        Look::Locked
-    };
+    let taken = take(&mut tx, auth, counter, now).await?;
+    let being_compared = !taken && are_being_compared(&mut tx, counter, now).await?;
+    // It exists before the commit, so that a client that hangs up during that leaves nothing held.
+    let attempt = Attempt::new(auth, counter.clone(), if taken { State::Open } else { State::Locked });
     tx.commit().await?;
-    Ok(look)
+    Ok((!being_compared).then_some(attempt))
 }
 
 impl Attempt {

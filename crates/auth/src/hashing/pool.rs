@@ -214,16 +214,16 @@ mod tests {
     async fn whoever_hangs_up_costs_no_hash() {
         let hasher = hasher(1, 64);
         let (release, blocked) = mpsc::channel::<()>();
-        let (begin, begun) = oneshot::channel::<()>();
+        let (started, start) = oneshot::channel::<()>();
         let first = tokio::spawn({
             let place = hasher.enter().await.unwrap();
             place.run(move |memory| {
                 memory.blocks(8);
-                begin.send(()).unwrap();
+                started.send(()).unwrap();
                 blocked.recv()
             })
         });
-        begun.await.unwrap();
+        start.await.unwrap();
         for _ in 0..64 {
             let hasher = hasher.clone();
             let gone =
