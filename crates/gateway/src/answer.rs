@@ -2,8 +2,8 @@
 
 use axum::body::Body;
 use axum::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, RETRY_AFTER,
-    STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
+    RETRY_AFTER, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, Response, StatusCode};
 use kernel::Problem;
@@ -70,6 +70,10 @@ impl Answerer {
         if problem.status == StatusCode::UNAUTHORIZED && problem.code == "unauthenticated" {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        if matches!(problem.status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT) {
+            // The rest of the body may still be coming: this connection is of no more use.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         if let Some(allow) = allow {
             headers.insert(ALLOW, allow);
         }
@@ -95,17 +99,30 @@ fn problem_in(response: &mut Response<Body>) -> Option<Problem> {
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         return Some(problem);
     }
-    let is_bare = !response.headers().contains_key(CONTENT_TYPE);
-    match response.status() {
-        StatusCode::NOT_FOUND if is_bare => Some(Problem::not_found()),
-        StatusCode::METHOD_NOT_ALLOWED if is_bare => Some(Problem::new(
-            StatusCode::METHOD_NOT_ALLOWED,
+    let status = response.status();
+    if !(status.is_client_error() || status.is_server_error()) || speaks_for_itself(response) {
+        return None;
+    }
+    Some(match status {
+        StatusCode::NOT_FOUND => Problem::not_found(),
+        StatusCode::METHOD_NOT_ALLOWED => Problem::new(
+            status,
             "method_not_allowed",
             "This address does not take that method",
             "Use one of the methods in the `Allow` header.",
-        )),
-        _ => None,
-    }
+        ),
+        _ if status.is_client_error() => Problem {
+            status,
+            ..Problem::bad_request("bad_request", "Look at the address and the form of the request.")
+        },
+        _ => Problem { status, ..Problem::internal() },
+    })
+}
+
+/// Whether a failure is already in a form that a person or a program can read.
+fn speaks_for_itself(response: &Response<Body>) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    kind.starts_with("text/html") || kind.starts_with("application/json")
 }
 
 fn document(problem: &Problem, id: &str) -> Response<Body> {

@@ -10,7 +10,6 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, Response, header};
 use futures_util::FutureExt as _;
-use http_body_util::Limited;
 use kernel::{Caller, Clock, Problem, RequestContext};
 use tower::ServiceExt as _;
 use verify::Verifier;
@@ -18,14 +17,13 @@ use verify::Verifier;
 use crate::access_log::{AccessLog, Entry};
 use crate::address::{Network, client_address};
 use crate::answer::{Answerer, ProblemPage};
+use crate::body;
 use crate::identity::{self, Identity};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::request_id::{CURRENT, RequestIds};
 use crate::routes::{Access, Route};
 
-/// The largest body of a request, in bytes. Only avatars will need more, on a route of their own.
-const BODY_LIMIT: usize = 64 * 1024;
 /// A request that takes longer than this is answered with 503: its client is stuck, or we are.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -106,29 +104,24 @@ impl Gateway {
         B: http_body::Body<Data = axum::body::Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
         if let (true, Some(limit)) = (self.settings.limits, route.limit_for(request.method())) {
-            self.limits.take(limit, client, self.clock.now()).map_err(|wait| {
+            self.limits.take(limit, client).map_err(|wait| {
                 entry.refused = Some("rate_limit");
                 self.metrics.refused("rate_limit");
                 too_many(wait)
             })?;
         }
-        if declared_length(request.headers()).is_some_and(|length| length > BODY_LIMIT as u64) {
-            return Err(kernel::json::too_large());
-        }
-        let caller = match identity::of(request.headers(), &self.verifier, self.clock.now()) {
-            Identity::Known(caller) => Some(caller),
-            Identity::Unknown => None,
-            Identity::Refused(reason) => {
-                entry.refused = Some(reason.as_str());
-                None
-            }
+        let (parts, body) = request.into_parts();
+        let body = body::read(&parts.headers, body).await?;
+        let caller = match route.access {
+            Access::Public => None,
+            Access::Required => match identity::of(&parts.headers, &self.verifier, self.clock.now()) {
+                Identity::Known(caller) => Some(caller),
+                Identity::Unknown => return Err(self.refuse("no_token", entry)),
+                Identity::Refused(reason) => return Err(self.refuse(reason.as_str(), entry)),
+            },
         };
-        if route.access == Access::Required && caller.is_none() {
-            self.metrics.refused(entry.refused.unwrap_or("no_token"));
-            return Err(Problem::unauthenticated());
-        }
         entry.user = caller.as_ref().map(|caller| caller.user);
-        let request = prepare(request, caller, client, id);
+        let request = prepare(Request::from_parts(parts, Body::from(body)), caller, client, id);
         let work = AssertUnwindSafe(self.services.clone().oneshot(request)).catch_unwind();
         match tokio::time::timeout(REQUEST_TIMEOUT, work).await {
             Ok(Ok(Ok(response))) => Ok(response),
@@ -140,17 +133,20 @@ impl Gateway {
             }
             Err(_elapsed) => {
                 tracing::warn!(route = route.name, "a request took too long and was given up");
-                Err(Problem::unavailable("timeout", "This took too long. Try again.", 5))
+                Err(Problem::unavailable("timeout", "This took too long. Look whether it was done, then try again.", 5))
             }
         }
+    }
+
+    fn refuse(&self, reason: &'static str, entry: &mut Entry) -> Problem {
+        entry.refused = Some(reason);
+        self.metrics.refused(reason);
+        Problem::unauthenticated()
     }
 }
 
 /// The request as services get it: without what only the door may say, with what it found out.
-fn prepare<B>(mut request: Request<B>, caller: Option<Caller>, client: IpAddr, id: &str) -> Request<Body>
-where
-    B: http_body::Body<Data = axum::body::Bytes, Error: Into<axum::BoxError>> + Send + 'static,
-{
+fn prepare(mut request: Request<Body>, caller: Option<Caller>, client: IpAddr, id: &str) -> Request<Body> {
     identity::strip(request.headers_mut());
     let user_agent =
         request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -163,11 +159,7 @@ where
     if let Some(caller) = caller {
         request.extensions_mut().insert(caller);
     }
-    request.map(|body| Body::new(Limited::new(body, BODY_LIMIT)))
-}
-
-fn declared_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    request
 }
 
 fn accepts_html(headers: &HeaderMap) -> bool {

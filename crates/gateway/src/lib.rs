@@ -2,8 +2,8 @@
 //! out here.
 //!
 //! [`Gateway::handle`] tells a request's whole story in order: give it an id, find the client's
-//! address, find its route, apply the limits, check the token, hand it on, and make the answer
-//! complete. `server` accepts connections, `routes` says which path needs what, `limits` are token
+//! address, find its route, apply the limits, read the body, check the token, hand it on, and make the
+//! answer complete. `server` accepts connections, `routes` says which path needs what, `limits` are token
 //! buckets, `identity` is who-is-this, `answer` writes problem documents and security headers,
 //! `access_log` and `metrics` say what happened.
 //!
@@ -12,10 +12,12 @@
 mod access_log;
 mod address;
 mod answer;
+mod body;
 mod gateway;
 mod identity;
 mod limits;
 mod metrics;
+mod patient;
 mod request_id;
 mod routes;
 pub mod server;

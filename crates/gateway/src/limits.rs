@@ -4,9 +4,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use kernel::Timestamp;
 use quick_cache::sync::Cache;
 
 use crate::routes::Limit;
@@ -16,6 +15,8 @@ const CAPACITY: usize = 100_000;
 
 /// The buckets of all clients.
 pub(crate) struct Limits {
+    /// Buckets fill by the monotonic clock: setting the system's back must lock nobody out.
+    started: Instant,
     buckets: Cache<Key, Arc<AtomicI64>>,
 }
 
@@ -27,11 +28,15 @@ struct Key {
 
 impl Limits {
     pub(crate) fn new() -> Self {
-        Self { buckets: Cache::new(CAPACITY) }
+        Self { started: Instant::now(), buckets: Cache::new(CAPACITY) }
     }
 
     /// Takes one token from the client's bucket, or says how long until there is one.
-    pub(crate) fn take(&self, limit: &Limit, client: IpAddr, now: Timestamp) -> Result<(), Duration> {
+    pub(crate) fn take(&self, limit: &Limit, client: IpAddr) -> Result<(), Duration> {
+        self.take_at(limit, client, self.started.elapsed())
+    }
+
+    fn take_at(&self, limit: &Limit, client: IpAddr, now: Duration) -> Result<(), Duration> {
         let key = Key { bucket: limit.bucket, network: network_of(client) };
         let full_at = match self.buckets.get(&key) {
             Some(bucket) => bucket,
@@ -40,7 +45,7 @@ impl Limits {
                 Err(()) => return Ok(()),
             },
         };
-        let now = now.unix_micros();
+        let now = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
         let step = i64::try_from(limit.every_ms * 1000).unwrap_or(i64::MAX);
         let depth = step * i64::try_from(limit.burst).unwrap_or(1);
         let mut wait = 0;
@@ -70,8 +75,8 @@ mod tests {
 
     const LIMIT: Limit = Limit { bucket: 1, every_ms: 1_000, burst: 3 };
 
-    fn at(millis: i64) -> Timestamp {
-        Timestamp::from_unix_micros(1_700_000_000_000_000 + millis * 1000)
+    fn at(millis: u64) -> Duration {
+        Duration::from_millis(millis)
     }
 
     fn address(text: &str) -> IpAddr {
@@ -83,26 +88,26 @@ mod tests {
         let limits = Limits::new();
         let client = address("192.0.2.1");
         for _ in 0..3 {
-            assert!(limits.take(&LIMIT, client, at(0)).is_ok());
+            assert!(limits.take_at(&LIMIT, client, at(0)).is_ok());
         }
-        assert_eq!(limits.take(&LIMIT, client, at(0)), Err(Duration::from_secs(1)));
-        assert!(limits.take(&LIMIT, client, at(999)).is_err());
-        assert!(limits.take(&LIMIT, client, at(1_000)).is_ok());
-        assert!(limits.take(&LIMIT, client, at(1_001)).is_err());
+        assert_eq!(limits.take_at(&LIMIT, client, at(0)), Err(Duration::from_secs(1)));
+        assert!(limits.take_at(&LIMIT, client, at(999)).is_err());
+        assert!(limits.take_at(&LIMIT, client, at(1_000)).is_ok());
+        assert!(limits.take_at(&LIMIT, client, at(1_001)).is_err());
         for _ in 0..3 {
-            assert!(limits.take(&LIMIT, client, at(60_000)).is_ok());
+            assert!(limits.take_at(&LIMIT, client, at(60_000)).is_ok());
         }
-        assert!(limits.take(&LIMIT, client, at(60_000)).is_err());
+        assert!(limits.take_at(&LIMIT, client, at(60_000)).is_err());
     }
 
     #[test]
     fn l8_ipv6_counts_by_64_bits_and_mapped_ipv4_as_ipv4() {
         let limits = Limits::new();
         for host in 0..3 {
-            assert!(limits.take(&LIMIT, address(&format!("2001:db8:1:2::{host}")), at(0)).is_ok());
+            assert!(limits.take_at(&LIMIT, address(&format!("2001:db8:1:2::{host}")), at(0)).is_ok());
         }
-        assert!(limits.take(&LIMIT, address("2001:db8:1:2:ffff::1"), at(0)).is_err());
-        assert!(limits.take(&LIMIT, address("2001:db8:1:3::1"), at(0)).is_ok());
+        assert!(limits.take_at(&LIMIT, address("2001:db8:1:2:ffff::1"), at(0)).is_err());
+        assert!(limits.take_at(&LIMIT, address("2001:db8:1:3::1"), at(0)).is_ok());
         assert_eq!(network_of(address("::ffff:192.0.2.1")), network_of(address("192.0.2.1")));
         assert_ne!(network_of(address("::1")), network_of(address("0.0.0.0")));
     }
@@ -112,8 +117,8 @@ mod tests {
         let limits = Limits::new();
         let other = Limit { bucket: 2, ..LIMIT };
         for _ in 0..3 {
-            assert!(limits.take(&LIMIT, address("192.0.2.1"), at(0)).is_ok());
+            assert!(limits.take_at(&LIMIT, address("192.0.2.1"), at(0)).is_ok());
         }
-        assert!(limits.take(&other, address("192.0.2.1"), at(0)).is_ok());
+        assert!(limits.take_at(&other, address("192.0.2.1"), at(0)).is_ok());
     }
 }

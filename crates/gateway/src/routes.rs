@@ -47,6 +47,9 @@ const REFRESH: Limit = Limit { bucket: 3, every_ms: 100, burst: 300 };
 /// Guessing the password of a session that is signed in.
 const PASSWORD: Limit = Limit { bucket: 4, every_ms: 6_000, burst: 20 };
 
+/// Everything else that changes something: far more than a person does, far less than a disk holds.
+const WRITE: Limit = Limit { bucket: 5, every_ms: 20, burst: 500 };
+
 const fn route(name: &'static str, path: Path, access: Access, limit: Option<Limit>) -> Route {
     Route { name, path, access, limit }
 }
@@ -58,7 +61,7 @@ static ROUTES: [Route; 15] = [
     route("refresh", Path::Exact("/api/v1/auth/refresh"), Access::Public, Some(REFRESH)),
     route("change_password", Path::Exact("/api/v1/auth/change-password"), Access::Required, Some(PASSWORD)),
     route("me", Path::Exact("/api/v1/auth/me"), Access::Required, None),
-    route("api", Path::Prefix("/api/"), Access::Required, None),
+    route("api", Path::Prefix("/api/"), Access::Required, Some(WRITE)),
     route("well_known", Path::Prefix("/.well-known/"), Access::Public, None),
     route("health", Path::Prefix("/health/"), Access::Public, None),
     route("openapi", Path::Exact("/openapi.json"), Access::Public, None),
@@ -67,7 +70,7 @@ static ROUTES: [Route; 15] = [
     route("sign_up_page", Path::Exact("/sign-up"), Access::Public, Some(SIGN_UP)),
     route("setup_page", Path::Exact("/setup"), Access::Public, Some(SIGN_UP)),
     route("password_page", Path::Exact("/account/password"), Access::Public, Some(PASSWORD)),
-    route("pages", Path::Prefix("/"), Access::Public, None),
+    route("pages", Path::Prefix("/"), Access::Public, Some(WRITE)),
 ];
 
 impl Route {

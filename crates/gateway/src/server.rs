@@ -16,10 +16,14 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use crate::patient::Patient;
+
 /// Connections at once. One costs some 20 KiB, so that they stay within bounds.
 const MAX_CONNECTIONS: usize = 10_000;
 /// A client has this long to send the head of a request, and as long to send the next one.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection on which nothing moves for this long ends. Longer than a request may take.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 /// The head of a request, in bytes; more is 431.
 const MAX_HEAD: usize = 32 * 1024;
 
@@ -51,7 +55,9 @@ where
         let _ = stream.set_nodelay(true);
         let handler = handler.clone();
         let service = service_fn(move |request| handler(request, peer));
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+        let connection = builder
+            .serve_connection_with_upgrades(TokioIo::new(Patient::new(stream, IDLE_TIMEOUT)), service)
+            .into_owned();
         let watched = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = watched.await {
