@@ -57,8 +57,8 @@ impl DatabaseView {
 
 /// The server that `cargo xtask test` started.
 fn server() -> String {
-    std::env::var("USHER_TEST_POSTGRES")
-        .expect("USHER_TEST_POSTGRES has to be set: run the tests with `cargo xtask test`, which starts PostgreSQL")
+    std::env::var("TEST_POSTGRES_URL")
+        .expect("TEST_POSTGRES_URL has to be set: run the tests with `cargo xtask test`, which starts PostgreSQL")
 }
 
 async fn connect(url: &str) -> PgConnection {
@@ -70,7 +70,7 @@ pub(crate) async fn create() -> String {
     let server = server();
     let name = format!("usher_{}", Uuid::new_v4().simple());
     connect(&server).await.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.expect("CREATE DATABASE");
-    let (base, _) = server.rsplit_once('/').expect("USHER_TEST_POSTGRES ends in a database's name");
+    let (base, _) = server.rsplit_once('/').expect("TEST_POSTGRES_URL ends in a database's name");
     format!("{base}/{name}")
 }
 

@@ -25,7 +25,7 @@ pub fn run(filter: &[&str]) -> Result<()> {
         } else {
             tests.args(["test", "--no-fail-fast"]);
         }
-        tests.args(["--workspace", "--all-targets", "--locked"]).env("USHER_TEST_POSTGRES", server.url());
+        tests.args(["--workspace", "--all-targets", "--locked"]).env("TEST_POSTGRES_URL", server.url());
         if has_nextest() {
             tests.args(filter);
         } else {

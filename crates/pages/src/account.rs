@@ -123,7 +123,7 @@ fn done(code: &str) -> Option<Notice> {
     match code {
         "profile" => Some(Notice::done("Profile saved.", "Applications see it the next time they ask.")),
         "password" => Some(Notice::done("Password changed.", "Every other device is signed out.")),
-        "device" => Some(Notice::done("Device signed out.", "It can do nothing more in your name.")),
+        "device" => Some(Notice::done("Device signed out.", "The next thing it asks for here is refused.")),
         "devices" => Some(Notice::done("Signed out everywhere else.", "Only this device is still signed in.")),
         _ => None,
     }

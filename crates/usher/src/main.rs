@@ -24,10 +24,19 @@ use clap::Parser as _;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// A connection is a file, and many systems begin with 1,024. The hard limit is the operator's word.
+fn raise_file_limit() {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
+    // If it cannot be raised, fewer connections fit; the server says so when it comes to that.
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, raised);
+}
+
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     // Whatever is made from here on, database and socket included, is for nobody else to read.
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
+    raise_file_limit();
     match cli::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

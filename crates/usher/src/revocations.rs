@@ -6,32 +6,37 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kernel::{Clock, Event, Revocation};
+use auth::MAX_ACCESS_SECONDS;
+use kernel::{Clock, Revocation};
 use storage::{Db, ledger};
 use verify::Verifier;
 
-/// Clocks of processes may be this far apart, in seconds; and a commit may take a while.
-const SLACK: i64 = 120;
+/// For how long a revocation matters, in seconds: as long as any access token may be good, whatever
+/// the setting is now or was before a restart, and two minutes for clocks that are apart.
+const MATTERS: i64 = MAX_ACCESS_SECONDS as i64 + 120;
+/// How many are read at once.
+const BATCH: u16 = 500;
+/// The ledger is looked at this often even if nobody says that it has grown.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Applies revocations to a verifier. Cheap to clone.
 #[derive(Clone)]
 pub struct Applier {
     verifier: Arc<Verifier>,
     clock: Clock,
-    access_seconds: i64,
 }
 
 impl Applier {
-    /// For this verifier; `access_seconds` is how long an access token lives.
-    pub fn new(verifier: Arc<Verifier>, clock: Clock, access_seconds: u32) -> Self {
-        Self { verifier, clock, access_seconds: i64::from(access_seconds) }
+    /// For this verifier.
+    pub fn new(verifier: Arc<Verifier>, clock: Clock) -> Self {
+        Self { verifier, clock }
     }
 
-    /// Applies what these events end.
-    pub fn apply(&self, events: &[Event]) {
-        let forget_at = self.clock.now().unix_seconds() + self.access_seconds + SLACK;
+    /// Applies these.
+    pub fn apply<'r>(&self, revocations: impl Iterator<Item = &'r Revocation>) {
+        let forget_at = self.clock.now().unix_seconds() + MATTERS;
         let map = self.verifier.revocations();
-        for revocation in events.iter().filter_map(|event| event.revokes.as_ref()) {
+        for revocation in revocations {
             match revocation {
                 Revocation::Subject { subject, epoch } => map.end_subject(&subject.to_string(), *epoch, forget_at),
                 Revocation::Sessions { sessions, .. } => {
@@ -47,8 +52,9 @@ impl Applier {
     pub async fn catch_up(&self, db: &Db) -> storage::Result<i64> {
         let mut read = db.read().await?;
         let newest = ledger::newest(&mut read).await?;
-        let from = self.clock.now().plus_seconds(-self.access_seconds - SLACK);
-        self.apply(&ledger::revocations_since(&mut read, from).await?);
+        let from = self.clock.now().plus_seconds(-MATTERS);
+        let found = ledger::revocations_since(&mut read, from).await?;
+        self.apply(found.iter().map(|(_, revocation)| revocation));
         self.verifier.revocations().set_applied(newest);
         Ok(newest)
     }
@@ -59,7 +65,7 @@ impl Applier {
         loop {
             match self.read_on(db, &mut position).await {
                 Ok(()) => {
-                    if head.changed().await.is_err() {
+                    if let Ok(Err(_closed)) = tokio::time::timeout(PATIENCE, head.changed()).await {
                         return;
                     }
                 }
@@ -73,12 +79,18 @@ impl Applier {
 
     async fn read_on(&self, db: &Db, position: &mut i64) -> storage::Result<()> {
         let mut read = db.read().await?;
+        let newest = ledger::newest(&mut read).await?;
         loop {
-            let entries = ledger::after(&mut read, *position, 500).await?;
-            let Some(last) = entries.last() else { return Ok(()) };
-            *position = last.index;
-            self.apply(&entries.into_iter().map(|entry| entry.event).collect::<Vec<_>>());
+            let found = ledger::revocations_after(&mut read, *position, newest, i64::from(BATCH)).await?;
+            self.apply(found.iter().map(|(_, revocation)| revocation));
+            *position = match found.last() {
+                Some((last, _)) if found.len() == usize::from(BATCH) => *last,
+                _ => newest,
+            };
             self.verifier.revocations().set_applied(*position);
+            if *position == newest {
+                return Ok(());
+            }
         }
     }
 

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use auth::Auth;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
+use axum::http::header;
 use axum::routing::get;
 use gateway::{AccessLog, Gateway, Metrics, server};
 use kernel::Clock;
@@ -25,6 +27,7 @@ use verify::Verifier;
 use crate::config::{self, Checked};
 use crate::private::{self, Private, Readiness};
 use crate::revocations::Applier;
+use crate::setup::Absent;
 use crate::{control, logs, metrics, openapi, setup};
 
 /// How long requests that are under way may take to finish.
@@ -43,7 +46,8 @@ pub async fn run(checked: Checked) -> Result<()> {
     let private_listener = bind("private_listen", checked.private_listen).await?;
     let public_url = checked.public_url(listener.local_addr()?);
 
-    let auth = setup::open(&checked, public_url.clone()).await?;
+    let auth = setup::open(&checked, public_url.clone(), Absent::Make).await?;
+    auth.keys().keep_fresh().await?;
     let verifier = Arc::new(Verifier::new(verify::Settings {
         issuer: public_url.clone(),
         audience: public_url.clone(),
@@ -51,9 +55,10 @@ pub async fn run(checked: Checked) -> Result<()> {
         cache_capacity: KNOWN_TOKENS,
     }));
     load_keys(&auth, &verifier);
-    let applier = Applier::new(verifier.clone(), Clock::system(), checked.config.tokens.access_seconds);
+    let applier = Applier::new(verifier.clone(), Clock::system());
     let at_commit = applier.clone();
-    auth.db().on_commit(Box::new(move |events| at_commit.apply(events)));
+    auth.db()
+        .on_commit(Box::new(move |events| at_commit.apply(events.iter().filter_map(|event| event.revokes.as_ref()))));
     let position = applier.catch_up(auth.db()).await?;
     control::listen(&checked.config.data_dir, auth.clone())?;
 
@@ -112,8 +117,9 @@ pub async fn run(checked: Checked) -> Result<()> {
 /// All services behind the door.
 fn services(auth: &Auth, readiness: &Readiness) -> Router {
     let (api, document) = openapi::services(auth);
-    let shown = document.clone();
-    let openapi = Router::new().route("/openapi.json", get(move || async move { axum::Json((*shown).clone()) }));
+    let text = Bytes::from(document.to_string());
+    let openapi = Router::new()
+        .route("/openapi.json", get(move || async move { ([(header::CONTENT_TYPE, "application/json")], text) }));
     let pages = Pages { auth: auth.clone(), origin: auth.settings().issuer.clone(), openapi: document };
     Router::new()
         .merge(api)
@@ -143,27 +149,56 @@ fn spawn_background(
     position: i64,
     readiness: &Readiness,
 ) -> Vec<tokio::task::JoinHandle<()>> {
-    let mut tasks = Vec::new();
     let db = auth.db().clone();
-    tasks.push(tokio::spawn(async move { db.keep().await }));
+    let mut tasks = vec![supervise("sequencer", move || {
+        let db = db.clone();
+        async move { db.keep().await }
+    })];
     let (db, probing) = (auth.db().clone(), readiness.clone());
-    tasks.push(tokio::spawn(async move { probing.probe(&db).await }));
+    tasks.push(supervise("probe", move || {
+        let (db, probing) = (db.clone(), probing.clone());
+        async move { probing.probe(&db).await }
+    }));
     if auth.db().is_shared() {
         let (db, applier) = (auth.db().clone(), applier.clone());
-        tasks.push(tokio::spawn(async move { applier.follow(&db, position).await }));
+        tasks.push(supervise("revocations", move || {
+            let (db, applier) = (db.clone(), applier.clone());
+            async move { applier.follow(&db, position).await }
+        }));
     }
     let (auth, verifier, applier) = (auth.clone(), verifier.clone(), applier.clone());
-    tasks.push(tokio::spawn(async move {
-        let mut keys_changed = auth.keys().changes();
-        loop {
-            let by_hand = tokio::time::timeout(UPKEEP, keys_changed.changed()).await.is_ok();
-            if !by_hand {
-                look_after(&auth, &applier).await;
-            }
-            load_keys(&auth, &verifier);
-        }
+    tasks.push(supervise("upkeep", move || {
+        let (auth, verifier, applier) = (auth.clone(), verifier.clone(), applier.clone());
+        async move { upkeep(&auth, &verifier, &applier).await }
     }));
     tasks
+}
+
+/// Runs a task for ever: if it ends or panics, it is begun again.
+fn supervise<F>(name: &'static str, task: impl Fn() -> F + Send + 'static) -> tokio::task::JoinHandle<()>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    tokio::spawn(async move {
+        loop {
+            let mut running = tokio::task::JoinSet::new();
+            running.spawn(task());
+            let ended = running.join_next().await;
+            tracing::error!(task = name, ended = ?ended, "a background task ended; it is begun again");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    })
+}
+
+async fn upkeep(auth: &Auth, verifier: &Verifier, applier: &Applier) {
+    let mut keys_changed = auth.keys().changes();
+    loop {
+        let by_hand = tokio::time::timeout(UPKEEP, keys_changed.changed()).await.is_ok();
+        if !by_hand {
+            look_after(auth, applier).await;
+        }
+        load_keys(auth, verifier);
+    }
 }
 
 /// What has to be done now and then. A failure is logged; the next round tries again.

@@ -14,8 +14,20 @@ pub fn migrations() -> Vec<Migration> {
     [storage::MIGRATIONS, users::MIGRATIONS, auth::MIGRATIONS].concat()
 }
 
+/// What to do where there is no database yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// Make it.
+    Make,
+    /// Say so: the command was most likely given in another folder than was meant.
+    Refuse,
+}
+
 /// Opens the database and what signs in.
-pub async fn open(checked: &Checked, issuer: String) -> Result<Auth> {
+pub async fn open(checked: &Checked, issuer: String, absent: Absent) -> Result<Auth> {
+    if absent == Absent::Refuse && !checked.has_database() {
+        bail!("there is no database in {}: name the folder with --data", checked.config.data_dir);
+    }
     checked.make_data_dir()?;
     let found = checked.master_keys()?;
     let db = Db::open(&checked.database(), &migrations(), checked.config.database.migrate).await?;
@@ -41,7 +53,8 @@ pub async fn migrate(checked: &Checked) -> Result<()> {
 
 /// Does a command without a server.
 pub async fn execute(checked: &Checked, command: Command) -> Result<Output> {
-    let auth = open(checked, checked.public_url(checked.listen)).await?;
+    let absent = if matches!(command, Command::CreateAdministrator { .. }) { Absent::Make } else { Absent::Refuse };
+    let auth = open(checked, checked.public_url(checked.listen), absent).await?;
     let output = commands::execute(&auth, command).await;
     auth.db().close().await;
     output

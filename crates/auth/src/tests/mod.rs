@@ -159,7 +159,7 @@ pub(super) fn client() -> Client {
 async fn new_database() -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let server =
-        std::env::var("USHER_TEST_POSTGRES").expect("run `cargo xtask test`: it starts a PostgreSQL for the tests");
+        std::env::var("TEST_POSTGRES_URL").expect("run `cargo xtask test`: it starts a PostgreSQL for the tests");
     let name = format!("auth_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
     let mut connection = <sqlx::PgConnection as sqlx::Connection>::connect(&server).await.unwrap();
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();

@@ -14,6 +14,7 @@ const fn entry(code: &'static str, status: u16, advice: &'static str) -> Entry {
 
 /// In alphabetical order.
 pub const PROBLEMS: &[Entry] = &[
+    entry("bad_request", 400, "Look at the address and the form of the request."),
     entry("body_too_large", 413, "Send a smaller body: most addresses take at most 64 KiB."),
     entry(
         "busy",
@@ -52,6 +53,7 @@ pub const PROBLEMS: &[Entry] = &[
     entry("missing_field", 400, "Add the field that `detail` names."),
     entry("not_found", 404, "Check the address. What belongs to somebody else is not found either."),
     entry("nul_character", 400, "Remove the NUL character from the text."),
+    entry("request_timeout", 408, "Send the whole body within 15 seconds."),
     entry(
         "stale",
         412,

@@ -75,7 +75,7 @@ impl Config {
 
     fn check_ranges(&self) -> Result<()> {
         let ranges = [
-            ("tokens.access_seconds", u64::from(self.tokens.access_seconds), 10, 900),
+            ("tokens.access_seconds", u64::from(self.tokens.access_seconds), 10, u64::from(auth::MAX_ACCESS_SECONDS)),
             ("tokens.refresh_seconds", u64::from(self.tokens.refresh_seconds), 60, 30 * 86_400),
             ("tokens.rotation_days", u64::from(self.tokens.rotation_days), 1, 365),
             ("auth.lockout.failures", u64::from(self.auth.lockout.failures), 1, 100),
@@ -126,6 +126,12 @@ fn check_public_url(url: &str, listen: SocketAddr) -> Result<()> {
         Some((host, port)) if port.chars().all(|c| c.is_ascii_digit()) => host,
         _ => host_port,
     };
+    let port = host_port.strip_prefix(host).unwrap_or_default().strip_prefix(':');
+    if host.is_empty() || port.is_some_and(|port| port.parse::<u16>().is_err()) {
+        bail!(
+            "`public_url` is `{url}`: write it like https://accounts.example.com or https://accounts.example.com:8443"
+        );
+    }
     let local =
         matches!(host, "localhost" | "[::1]") || host.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback());
     match scheme {
@@ -190,6 +196,11 @@ impl Checked {
 
     fn database_file(&self) -> PathBuf {
         Path::new(&self.config.data_dir).join("usher.db")
+    }
+
+    /// Whether there is a database, as far as can be told without opening it.
+    pub fn has_database(&self) -> bool {
+        !self.config.database.url.is_empty() || self.database_file().exists()
     }
 
     /// Makes the data folder, for nobody else to read.
@@ -267,6 +278,9 @@ mod tests {
             ("http://localhost.example.com", "127.0.0.1:8080", false),
             ("https://accounts.example.com/path", "127.0.0.1:8080", false),
             ("accounts.example.com", "127.0.0.1:8080", false),
+            ("https://:99999", "127.0.0.1:8080", false),
+            ("https://accounts.example.com:99999", "127.0.0.1:8080", false),
+            ("https://accounts.example.com:8443", "127.0.0.1:8080", true),
         ] {
             let checked = with(|config| {
                 config.public_url = url.into();

@@ -1,6 +1,7 @@
 //! Reading the configuration, and remembering where each value came from.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -26,13 +27,14 @@ pub type Sources = BTreeMap<String, String>;
 const SECRET: [&str; 2] = ["secrets.master_key", "database.url"];
 /// Environment variables begin with this; `__` stands for a dot.
 const PREFIX: &str = "USHER_";
-/// Variables of the tests, which are no keys.
-const TEST_PREFIX: &str = "USHER_TEST_";
 
 /// Reads file, environment and flags, each over the one before.
 pub fn load(file: Option<&Path>, flags: &Flags) -> Result<(Config, Sources)> {
-    let environment = std::env::vars().filter(|(name, _)| name.starts_with(PREFIX) && !name.starts_with(TEST_PREFIX));
-    load_from(file, environment, flags)
+    let ours = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok().filter(|name| name.starts_with(PREFIX))?;
+        Some(value.into_string().map(|value| (name.clone(), value)).map_err(|_| anyhow!("{name} is not UTF-8")))
+    });
+    load_from(file, ours.collect::<Result<Vec<_>>>()?.into_iter(), flags)
 }
 
 fn load_from(
@@ -47,7 +49,8 @@ fn load_from(
 
     if let Some(file) = file {
         let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-        let table: Table = toml::from_str(&text).with_context(|| format!("{} is not TOML", file.display()))?;
+        let table: Table = toml::from_str(&text).map_err(|error| not_toml(file, &text, &error))?;
+        refuse_if_others_can_read_secrets(file, &table)?;
         for (key, value) in flatten(&table) {
             let place = format!("file {}", file.display());
             set(&known, &mut values, &mut sources, &key, value, place)?;
@@ -75,6 +78,28 @@ fn load_from(
         anyhow!("`{key}` ({place}) has the wrong type: {}", error.into_inner().message())
     })?;
     Ok((config, sources))
+}
+
+/// Where the mistake is. The line itself is not shown: it could hold a secret.
+fn not_toml(file: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
+    let line = error.span().and_then(|span| text.get(..span.start)).map_or(0, |before| before.lines().count().max(1));
+    anyhow!("{} is not TOML, near line {line}: {}", file.display(), error.message())
+}
+
+/// A file with a secret in it is for its owner alone, as `master.key` is.
+fn refuse_if_others_can_read_secrets(file: &Path, table: &Table) -> Result<()> {
+    let values = flatten(table);
+    let is_set = |key: &&&str| values.get(**key).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    let Some(key) = SECRET.iter().find(is_set) else { return Ok(()) };
+    let mode = std::fs::metadata(file).with_context(|| format!("reading {}", file.display()))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        bail!(
+            "{file} holds `{key}` and can be read by others (mode {:o}): run `chmod 600 {file}`",
+            mode & 0o777,
+            file = file.display()
+        );
+    }
+    Ok(())
 }
 
 fn set(
@@ -120,7 +145,7 @@ fn flatten(table: &Table) -> BTreeMap<String, Value> {
     let mut flat = BTreeMap::new();
     for (name, value) in table {
         match value {
-            Value::Table(inner) => {
+            Value::Table(inner) if !inner.is_empty() => {
                 flat.extend(flatten(inner).into_iter().map(|(key, value)| (format!("{name}.{key}"), value)));
             }
             _ => {
@@ -198,6 +223,7 @@ mod tests {
     fn load_text(text: &str, environment: &[(&str, &str)]) -> Result<(Config, Sources)> {
         let file = std::env::temp_dir().join(format!("usher-config-{}-{:p}.toml", std::process::id(), &raw const text));
         std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let loaded =
             load_from(Some(&file), environment, &Flags { listen: Some("127.0.0.1:1".into()), ..Flags::default() });
@@ -224,21 +250,42 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_errors_that_name_the_nearest() {
-        let error = load_text("[auth.lockout]\nfailure = 3\n", &[]).unwrap_err().to_string();
+        let error = load_text("[auth.lockout]\nfailure = 3\n", &[]).err().unwrap().to_string();
         assert!(
             error.contains("auth.lockout.failure`") && error.contains("did you mean `auth.lockout.failures`"),
             "{error}"
         );
-        let error = load_text("", &[("USHER_DATABSE__URL", "x")]).unwrap_err().to_string();
+        let error = load_text("[foo]\n", &[]).err().unwrap().to_string();
+        assert!(error.contains("`foo`"), "{error}");
+        let error = load_text("", &[("USHER_DATABSE__URL", "x")]).err().unwrap().to_string();
         assert!(error.contains("USHER_DATABSE__URL") && error.contains("did you mean `database.url`"), "{error}");
     }
 
     #[test]
     fn wrong_types_name_the_key() {
-        let error = load_text("[tokens]\naccess_seconds = 'soon'\n", &[]).unwrap_err().to_string();
+        let error = load_text("[tokens]\naccess_seconds = 'soon'\n", &[]).err().unwrap().to_string();
         assert!(error.contains("`tokens.access_seconds`"), "{error}");
-        let error = load_text("", &[("USHER_LIMITS__ENABLED", "maybe")]).unwrap_err().to_string();
+        let error = load_text("", &[("USHER_LIMITS__ENABLED", "maybe")]).err().unwrap().to_string();
         assert!(error.contains("USHER_LIMITS__ENABLED"), "{error}");
+    }
+
+    #[test]
+    fn k1_a_file_with_a_secret_is_for_its_owner_alone_and_never_quoted() {
+        let file = std::env::temp_dir().join(format!("usher-secret-{}.toml", std::process::id()));
+        for (text, mode, good) in [
+            ("[secrets]\nmaster_key = 'hunter2'\n", 0o600, true),
+            ("[secrets]\nmaster_key = 'hunter2'\n", 0o640, false),
+            ("[secrets]\nmaster_key = 'hunter2\n", 0o600, false),
+            ("listen = '127.0.0.1:1'\n", 0o644, true),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            let loaded = load_from(Some(&file), std::iter::empty(), &Flags::default());
+            assert_eq!(loaded.is_ok(), good, "{text}");
+            let said = loaded.err().map(|error| format!("{error:#}")).unwrap_or_default();
+            assert!(!said.contains("hunter2"), "{said}");
+        }
+        std::fs::remove_file(file).unwrap();
     }
 
     #[test]

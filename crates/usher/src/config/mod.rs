@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 pub use check::Checked;
 pub use load::{Flags, Sources, load, show, shown_as_json, shown_as_text};
 
-/// Everything that can be set.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// Everything that can be set. It has no `Debug`: there are secrets in it.
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The address that people and services use, without a path. Needed as soon as others can reach
@@ -46,7 +46,7 @@ pub struct Config {
 }
 
 /// The database.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Database {
     /// `postgres://user:password@host/database`; SQLite in `data_dir` if empty.
@@ -58,7 +58,7 @@ pub struct Database {
 }
 
 /// Secrets.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Secrets {
     /// The master key in base64, then those it replaced, with spaces between. If empty it is in
