@@ -217,6 +217,13 @@ pub(crate) async fn forget(tx: &mut Tx, counter: &Counter) -> Result<()> {
     Ok(())
 }
 
+/// Forgets attempts that were being compared when the process before this one died. Only for a
+/// database that no other process uses: theirs may still be under way.
+pub(crate) async fn forget_interrupted(tx: &mut Tx) -> Result<()> {
+    execute!(tx, "UPDATE sign_in_attempts SET pending = 0 WHERE pending > 0")?;
+    Ok(())
+}
+
 /// Removes what has lapsed, at most `limit`. How much it was.
 pub(crate) async fn sweep(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
     execute!(

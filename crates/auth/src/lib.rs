@@ -51,7 +51,7 @@ pub use settings::{MAX_ACCESS_SECONDS, Settings, TokenSettings};
 pub use sign_in::{Credentials, SignInError, sign_in};
 pub use sign_out::sign_out;
 pub use tokens::{SignedIn, TokenError};
-pub use upkeep::sweep;
+pub use upkeep::{recover, sweep};
 
 /// What the use cases of this crate work with. Cheap to clone.
 #[derive(Clone)]

@@ -10,9 +10,11 @@ use crate::{Auth, session};
 pub async fn sign_out(auth: &Auth, user: UserId, id: SessionId) -> storage::Result<()> {
     let now = auth.clock().now();
     let mut tx = auth.db().begin().await?;
+    let event = Event::new(Kind::SessionEnded, now).by(user).in_session(id);
     if session::end(&mut tx, user, id, now).await? {
-        let event = Event::new(Kind::SessionEnded, now).by(user).in_session(id);
         users::revoke(&mut tx, Ended::Sessions(user, vec![id]), event).await?;
+    } else {
+        users::revoke_again(&mut tx, user, id, event);
     }
     tx.commit().await
 }

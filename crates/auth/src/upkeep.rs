@@ -7,6 +7,16 @@ const SESSION_GRACE: i64 = 7 * 86_400;
 /// How many rows of a table one transaction removes.
 const BATCH: i64 = 500;
 
+/// What has to be put right once, when a server starts.
+pub async fn recover(auth: &Auth) -> storage::Result<()> {
+    if auth.db().is_shared() {
+        return Ok(());
+    }
+    let mut tx = auth.db().begin().await?;
+    attempts::forget_interrupted(&mut tx).await?;
+    tx.commit().await
+}
+
 /// One round. Whether there may be more to do at once.
 pub async fn sweep(auth: &Auth) -> storage::Result<bool> {
     let now = auth.clock().now();

@@ -18,18 +18,21 @@ pub enum Lock {
     Administrators = 0x75_73_68_65_72_04,
 }
 
-async fn commit_to_postgres(db: Db, mut tx: sqlx::Transaction<'static, Postgres>, events: Vec<Event>) -> Result<()> {
+async fn commit_to_postgres(
+    db: Db,
+    mut tx: sqlx::Transaction<'static, Postgres>,
+    events: Vec<Event>,
+    repeated: Vec<Event>,
+) -> Result<()> {
     if !events.is_empty() {
         ledger::insert_outbox(&mut tx, &events).await?;
     }
     tx.commit().await?;
-    if events.is_empty() {
-        return Ok(());
-    }
     if let Some(listener) = db.inner.listener.get() {
+        listener(&repeated);
         listener(&events);
     }
-    if let Backend::Postgres { nudge, .. } = &db.inner.backend {
+    if let (false, Backend::Postgres { nudge, .. }) = (events.is_empty(), &db.inner.backend) {
         nudge.wake();
     }
     Ok(())
@@ -40,6 +43,7 @@ pub struct Tx {
     db: Db,
     inner: Inner,
     events: Vec<Event>,
+    repeated: Vec<Event>,
 }
 
 enum Inner {
@@ -53,7 +57,7 @@ impl Tx {
             Backend::Sqlite { writer, .. } => Inner::Sqlite(writer.begin().await?),
             Backend::Postgres { pool, .. } => Inner::Postgres(pool.begin().await?),
         };
-        Ok(Self { db: db.clone(), inner, events: Vec::new() })
+        Ok(Self { db: db.clone(), inner, events: Vec::new(), repeated: Vec::new() })
     }
 
     /// Adds what happened. It is committed with the rows, or not at all.
@@ -61,16 +65,23 @@ impl Tx {
         self.events.push(event);
     }
 
+    /// Tells this process again, after the commit, what somebody else's transaction has already
+    /// recorded: it may have been answered by another process, or not have been heard here yet.
+    pub fn repeat(&mut self, event: Event) {
+        self.repeated.push(event);
+    }
+
     /// Makes it true. When this returns, rows and events are on disk and this process has acted on
     /// them. An error means that nothing of it was done, except when the connection broke while
     /// PostgreSQL was answering: then nobody knows, and a retry must be harmless.
     pub async fn commit(self) -> Result<()> {
-        let Self { db, inner, events } = self;
+        let Self { db, inner, events, repeated } = self;
         match inner {
+            // Whatever was committed before on SQLite was also heard before: one at a time has the writer.
             Inner::Sqlite(savepoint) => savepoint.commit(events).await,
             Inner::Postgres(tx) => {
                 // A client that hangs up must not come between the commit and what follows from it.
-                let committed = tokio::spawn(commit_to_postgres(db, tx, events)).await;
+                let committed = tokio::spawn(commit_to_postgres(db, tx, events, repeated)).await;
                 committed.unwrap_or_else(|_| Err(Error::Commit("the commit was interrupted".into())))
             }
         }

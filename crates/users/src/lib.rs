@@ -21,7 +21,7 @@ pub use account::{Account, NewAccount, Status};
 pub use change_status::{ChangeStatusError, StatusChange, change_status};
 pub use email::{EmailAddress, InvalidEmail};
 pub use name::{DisplayName, InvalidName, Locale};
-pub use revoke::{Ended, revoke};
+pub use revoke::{Ended, revoke, revoke_again};
 pub use update_profile::{Change, ProfileChange, UpdateProfileError, update_profile};
 
 /// What the use cases of this crate work with. Cheap to clone.

@@ -33,3 +33,9 @@ pub async fn revoke(tx: &mut Tx, ended: Ended, event: Event) -> Result<()> {
     tx.append(Event { revokes: revocation, ..event });
     Ok(())
 }
+
+/// Tells this process once more that a session is over, when somebody else has just ended it and
+/// this answer must not come before that has been heard here.
+pub fn revoke_again(tx: &mut Tx, subject: UserId, session: SessionId, event: Event) {
+    tx.repeat(Event { revokes: Some(Revocation::Sessions { subject, sessions: vec![session] }), ..event });
+}

@@ -48,6 +48,7 @@ pub async fn run(checked: Checked) -> Result<()> {
 
     let auth = setup::open(&checked, public_url.clone(), Absent::Make).await?;
     auth.keys().keep_fresh().await?;
+    auth::recover(&auth).await?;
     let verifier = Arc::new(Verifier::new(verify::Settings {
         issuer: public_url.clone(),
         audience: public_url.clone(),
