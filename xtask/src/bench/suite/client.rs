@@ -2,6 +2,7 @@
 //! clock starts, and no more of HTTP/1.1 than Usher's answers need (RFC 9112 §6: a length, never chunks).
 
 use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
@@ -10,11 +11,16 @@ use tokio::net::TcpStream;
 
 /// The longest answer that is read: a table of metrics is the largest that is asked for.
 const LONGEST: usize = 1 << 20;
+/// The program ends connections on which nothing comes. After this long, between turns, a new one is
+/// opened rather than raced for.
+const STALE: Duration = Duration::from_secs(1);
 
 /// One kept connection to a port of 127.0.0.1.
 pub struct Connection {
+    port: u16,
     stream: TcpStream,
     received: Vec<u8>,
+    used: Instant,
 }
 
 /// An answer, borrowed from its connection.
@@ -41,13 +47,15 @@ impl Answer<'_> {
 
 impl Connection {
     pub async fn open(port: u16) -> Result<Self> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.context("cannot connect")?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, received: Vec::with_capacity(4096) })
+        let stream = connect(port).await?;
+        Ok(Self { port, stream, received: Vec::with_capacity(4096), used: Instant::now() })
     }
 
     /// Sends a request without waiting for its answer.
     pub async fn send(&mut self, request: &[u8]) -> Result<()> {
+        if self.used.elapsed() > STALE {
+            self.stream = connect(self.port).await?;
+        }
         self.stream.write_all(request).await.context("the connection was closed")
     }
 
@@ -68,8 +76,15 @@ impl Connection {
                 bail!("the connection was closed in the middle of an answer");
             }
         }
+        self.used = Instant::now();
         Ok(Answer { status, body: &self.received[start..end] })
     }
+}
+
+async fn connect(port: u16) -> Result<TcpStream> {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.context("cannot connect")?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// The status, and where the body begins and ends, once the head is there.
