@@ -68,6 +68,7 @@ pub async fn create_administrator(auth: &Auth, new: NewAccount) -> Result<Accoun
 
 /// Checks the password and hashes it. Both take CPU, so both happen on a hashing thread.
 pub(crate) async fn hash_new_password(auth: &Auth, new: &NewAccount) -> Result<String, RegisterError> {
+    auth.hasher().expect_room()?;
     let password = Password::prepare(&new.password)?;
     let known = known_words(auth, &new.email, new.name.as_ref());
     let (policy, pepper, cost) = (auth.settings().policy.clone(), auth.pepper().clone(), auth.hasher().cost());
@@ -112,6 +113,6 @@ pub(crate) async fn insert(
 pub(crate) async fn open(auth: &Auth, tx: &mut Tx, account: Account, client: &Client) -> storage::Result<Opened> {
     let now = account.created_at;
     users::account::record_sign_in(tx, account.id, account.epoch, now).await?;
-    let session = session::insert(tx, auth, &account, client, now).await?;
+    let (session, _) = session::insert(tx, auth, &account, client, now).await?;
     Ok(Opened { account: Account { last_login_at: Some(now), ..account }, session, password_version: 1 })
 }

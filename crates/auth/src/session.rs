@@ -1,7 +1,7 @@
 //! The session record: all SQL that touches `sessions`.
 
 use kernel::{SessionId, Timestamp, UserId};
-use storage::{Connection, Result, Tx, execute, fetch_all, fetch_optional};
+use storage::{Connection, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 use users::Account;
 
 use crate::{Auth, Client, SessionKind};
@@ -44,14 +44,19 @@ pub struct Opened {
     pub password_version: i64,
 }
 
-/// Begins a session.
+#[derive(sqlx::FromRow)]
+struct Others {
+    others: i64,
+}
+
+/// Begins a session. With it, how many others of the account are on.
 pub(crate) async fn insert(
     tx: &mut Tx,
     auth: &Auth,
     account: &Account,
     client: &Client,
     now: Timestamp,
-) -> Result<Session> {
+) -> Result<(Session, i64)> {
     let settings = auth.settings();
     let ends_at = now.plus_seconds(86_400 * i64::from(settings.session_days));
     let expires_at = match client.kind {
@@ -73,11 +78,13 @@ pub(crate) async fn insert(
         expires_at,
         ends_at,
     };
-    execute!(
+    let row: Others = fetch_one!(
         tx,
         "INSERT INTO sessions (id, user_id, kind, epoch, generation, device_name, ip, user_agent, created_at,
                                last_seen_at, expires_at, ends_at, ended_at)
-         VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $8, $9, $10, NULL)",
+         VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $8, $9, $10, NULL)
+         RETURNING (SELECT COUNT(*) FROM sessions AS other
+                    WHERE other.user_id = $2 AND other.id <> $1 AND other.ended_at IS NULL) AS others",
         session.id,
         session.user_id,
         client.kind.as_str(),
@@ -89,7 +96,7 @@ pub(crate) async fn insert(
         session.expires_at,
         session.ends_at
     )?;
-    Ok(session)
+    Ok((session, row.others))
 }
 
 /// A session of this kind that is still on.

@@ -55,6 +55,7 @@ pub async fn sign_in(
     device: Option<&str>,
     client: &Client,
 ) -> Result<Opened, SignInError> {
+    auth.hasher().expect_room()?;
     // What can be no password of anybody says nothing about anybody, and costs no hash.
     let Ok(password) = Password::prepare(&credentials.password) else {
         return Err(SignInError::InvalidCredentials);
@@ -151,8 +152,13 @@ async fn begin_session(
     }
     attempt.forget(&mut tx).await?;
     let account = Account { last_login_at: Some(now), ..checked.account };
-    let session = session::insert(&mut tx, auth, &account, client, now).await?;
-    let too_many = session::end_oldest(&mut tx, account.id, session.id, auth.settings().sessions_per_user, now).await?;
+    let (session, others) = session::insert(&mut tx, auth, &account, client, now).await?;
+    let most = auth.settings().sessions_per_user;
+    let too_many = if others < i64::from(most) {
+        Vec::new()
+    } else {
+        session::end_oldest(&mut tx, account.id, session.id, most, now).await?
+    };
     let event = Event::new(Kind::SessionStarted, now).by(account.id).in_session(session.id);
     users::revoke(&mut tx, Ended::Sessions(account.id, too_many), event).await?;
     tx.commit().await?;

@@ -50,6 +50,7 @@ impl Answerer {
             Err(problem) => self.show(&problem, None, id, wants_page),
         };
         let headers = response.headers_mut();
+        headers.reserve(12);
         if let Ok(id) = HeaderValue::from_str(id) {
             headers.insert(REQUEST_ID, id);
         }

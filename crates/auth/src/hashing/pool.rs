@@ -89,9 +89,16 @@ impl Hasher {
         }
     }
 
-    fn refuse(&self) -> Result<Place, Busy> {
+    fn refuse<T>(&self) -> Result<T, Busy> {
         self.shared.refused.fetch_add(1, Ordering::Relaxed);
         Err(Busy)
+    }
+
+    /// Says at once that there is no room, before anything else is done for somebody who would only be
+    /// told to come back. [`Hasher::enter`] asks again.
+    pub fn expect_room(&self) -> Result<(), Busy> {
+        let is_full = self.shared.waiting.load(Ordering::Acquire) >= self.shared.settings.queue;
+        if is_full { self.refuse() } else { Ok(()) }
     }
 
     /// What a hash costs here.
