@@ -5,6 +5,7 @@
 mod graph;
 mod lints;
 mod revocation;
+mod secrets;
 mod tables;
 
 use std::fs;
@@ -33,6 +34,7 @@ pub fn check(root: &Path, metadata: &Value) -> Result<Vec<String>> {
     let sources = read_sources(root)?;
     complaints.extend(lints::unsafe_places(&sources));
     complaints.extend(revocation::complaints(&sources));
+    complaints.extend(secrets::complaints(&sources));
     complaints.extend(tables::complaints(&sources, &read_migrations(root)?));
     Ok(complaints)
 }

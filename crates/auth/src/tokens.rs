@@ -97,7 +97,7 @@ pub(crate) fn issue(auth: &Auth, account: Account, session: Session, now: Timest
 
 /// A refresh token: which one of which session. Its text carries a 256-bit tag that only the holder
 /// of the master key can make, so the database needs to hold nothing of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) struct RefreshToken {
     pub(crate) session: SessionId,
     pub(crate) generation: i64,
