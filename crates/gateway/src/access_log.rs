@@ -13,6 +13,8 @@ use std::time::Duration;
 use axum::http::{Method, Request};
 use kernel::{Timestamp, UserId};
 
+use crate::gateway::cut;
+
 /// How a line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -64,7 +66,7 @@ impl Entry {
     pub(crate) fn begin<B>(request: &Request<B>, id: &str, client: IpAddr, route: &'static str) -> Self {
         Self {
             method: request.method().clone(),
-            path: request.uri().path().chars().take(256).collect(),
+            path: cut(request.uri().path()).to_owned(),
             id: id.to_owned(),
             client,
             route,

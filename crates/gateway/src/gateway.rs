@@ -150,16 +150,18 @@ fn prepare(mut request: Request<Body>, caller: Option<Caller>, client: IpAddr, i
     identity::strip(request.headers_mut());
     let user_agent =
         request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let context = RequestContext {
-        request_id: id.to_owned(),
-        client_ip: client,
-        user_agent: user_agent.chars().take(256).collect(),
-    };
+    let context =
+        RequestContext { request_id: id.to_owned(), client_ip: client, user_agent: cut(user_agent).to_owned() };
     request.extensions_mut().insert(context);
     if let Some(caller) = caller {
         request.extensions_mut().insert(caller);
     }
     request
+}
+
+/// The first 256 bytes at most of what a client says, without tearing a character.
+pub(crate) fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(256)]
 }
 
 fn accepts_html(headers: &HeaderMap) -> bool {

@@ -10,37 +10,35 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// A stream with a limit on how long it may be idle in both directions.
+/// A stream with a limit on how long it may be idle in both directions: at least `limit`, and less
+/// than twice that, so that moving costs a flag and no look at the clock.
 pub(crate) struct Patient<S> {
     stream: S,
     limit: Duration,
-    /// When something was last read or written.
-    moved: Instant,
+    /// Whether something was read or written since the alarm was set.
+    moved: bool,
     alarm: Pin<Box<Sleep>>,
 }
 
 impl<S> Patient<S> {
     pub(crate) fn new(stream: S, limit: Duration) -> Self {
-        let moved = Instant::now();
-        Self { stream, limit, moved, alarm: Box::pin(tokio::time::sleep_until(moved + limit)) }
+        Self { stream, limit, moved: false, alarm: Box::pin(tokio::time::sleep(limit)) }
     }
 
-    /// Ready when it has been idle for too long. The alarm is only moved when it rings, so that a busy
-    /// connection pays a look at the clock and no timer.
+    /// Ready when it has been idle for too long.
     fn poll_alarm(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         while self.alarm.as_mut().poll(context).is_ready() {
-            let due = self.moved + self.limit;
-            if due <= Instant::now() {
+            if !std::mem::take(&mut self.moved) {
                 return Poll::Ready(io::ErrorKind::TimedOut.into());
             }
-            self.alarm.as_mut().reset(due);
+            self.alarm.as_mut().reset(Instant::now() + self.limit);
         }
         Poll::Pending
     }
 
     fn after<T>(&mut self, polled: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if polled.is_ready() {
-            self.moved = Instant::now();
+            self.moved = true;
             return polled;
         }
         self.poll_alarm(context).map(Err)

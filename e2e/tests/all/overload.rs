@@ -15,7 +15,7 @@ fn percentile(mut times: Vec<Duration>, percent: usize) -> Duration {
 }
 
 on_both! {
-    async fn a_flood_of_sign_ins_is_turned_away_and_tokens_stay_quick(app: TestApp) {
+    async fn f18_a_flood_of_sign_ins_is_turned_away_and_tokens_stay_quick(app: TestApp) {
         let ann = app.user("ann").await;
         for number in 0..30 {
             app.user(&format!("user{number}")).await;
@@ -152,7 +152,7 @@ async fn write_until_refused(ann: &User) -> (usize, Answer) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f5_a_full_disk_refuses_writes_and_nothing_else() {
+async fn f4_a_full_disk_refuses_writes_and_nothing_else() {
     let disk = SmallDisk::mount(24);
     let folder: &Path = &disk.0.join("data");
     let app: TestApp = Setup::new(Database::Sqlite).in_folder(folder).start().await;
