@@ -92,13 +92,8 @@ pub async fn run(checked: Checked) -> Result<()> {
     let (stop, stopped) = watch::channel(false);
     let background = spawn_background(&auth, &verifier, &applier, position, &readiness);
     let private_server = tokio::spawn(serve_private(private_listener, private, stopped.clone()));
+    greet(&auth, &public_url, &checked, started).await?;
     tokio::spawn(wait_for_signal(stop, readiness));
-    let greeting = greet(auth.clone(), public_url, checked.config.data_dir.clone(), started);
-    tokio::spawn(async move {
-        if let Err(error) = greeting.await {
-            tracing::error!(%error, "the link for the first administrator could not be made");
-        }
-    });
 
     let handler = move |request, peer| {
         let gateway = gateway.clone();
@@ -266,11 +261,12 @@ async fn signal() {
     }
 }
 
-/// Says where to go, and how to make the first administrator. Requests are answered meanwhile.
-async fn greet(auth: Auth, public_url: String, data_dir: String, started: Instant) -> storage::Result<()> {
+/// Says where to go, and how to make the first administrator.
+async fn greet(auth: &Auth, public_url: &str, checked: &Checked, started: Instant) -> Result<()> {
+    let link = auth::setup::create_link(auth).await?;
     let millis = started.elapsed().as_secs_f64() * 1000.0;
-    println!("Usher is at {public_url}  (ready in {millis:.0} ms; data in {data_dir})");
-    if let Some(link) = auth::setup::create_link(&auth).await? {
+    println!("Usher is at {public_url}  (ready in {millis:.0} ms; data in {})", checked.config.data_dir);
+    if let Some(link) = link {
         println!("Make the first administrator within 60 minutes: {link}");
     }
     Ok(())
