@@ -32,7 +32,7 @@ impl Counter {
 }
 
 /// An attempt whose password may be compared, or may not because the account is locked for this
-/// browser. One that may has to end in [`Attempt::failed`], [`Attempt::forget`] or
+/// browser. One that may ends in [`Attempt::failed`], [`Attempt::succeeded`] or
 /// [`Attempt::was_right`]; if it is dropped before, because its client hung up, it is a failure.
 pub(crate) struct Attempt {
     auth: Auth,
@@ -107,22 +107,25 @@ impl Attempt {
     pub(crate) async fn failed(mut self, event: Event) -> Result<()> {
         let counts = self.state == State::Open;
         self.state = State::Ended;
-        record_failure(&self.auth, &self.counter, event, counts).await
+        // A task of its own: a client that hangs up now has failed all the same, and once.
+        let (auth, counter) = (self.auth.clone(), self.counter.clone());
+        let recorded = tokio::spawn(async move { record_failure(&auth, &counter, event, counts).await }).await;
+        recorded.unwrap_or_else(|_| Err(storage::Error::Unavailable("a failure could not be counted".into())))
     }
 
-    /// Forgets the failures with the rest of a transaction: somebody signed in, with everything that
-    /// was asked of them. If it does not commit, the attempt stays a failure.
-    pub(crate) async fn forget(mut self, tx: &mut Tx) -> Result<()> {
+    /// Forgets the failures and commits `tx` with it: somebody signed in, with everything that was
+    /// asked of them. If that does not come to its end, the attempt is a failure.
+    pub(crate) async fn succeeded(mut self, mut tx: Tx) -> Result<()> {
+        forget(&mut tx, &self.counter).await?;
+        tx.commit().await?;
         self.state = State::Ended;
-        forget(tx, &self.counter).await
+        Ok(())
     }
 
     /// The password was right, and something else was not.
-    pub(crate) async fn was_right(mut self) -> Result<()> {
-        self.state = State::Ended;
-        let mut tx = self.auth.db().begin().await?;
-        forget(&mut tx, &self.counter).await?;
-        tx.commit().await
+    pub(crate) async fn was_right(self) -> Result<()> {
+        let tx = self.auth.db().begin().await?;
+        self.succeeded(tx).await
     }
 }
 

@@ -79,10 +79,11 @@ pub async fn change_password(
             attempt.failed(event.with("at", "change_password")).await?;
             return Err(ChangePasswordError::WrongPassword);
         }
-        Err(other) => {
+        Err(weak @ ChangePasswordError::WeakPassword(_)) => {
             attempt.was_right().await?;
-            return Err(other);
+            return Err(weak);
         }
+        Err(other) => return Err(other),
     };
 
     let now = auth.clock().now();
@@ -90,10 +91,9 @@ pub async fn change_password(
     if !credential::change(&mut tx, user, credential.version, &hash, now).await? {
         return Err(ChangePasswordError::Gone);
     }
-    attempt.forget(&mut tx).await?;
     let ended = session::end_others(&mut tx, user, asking, now).await?;
     let event = Event::new(Kind::PasswordChanged, now).by(user).in_session(asking);
     users::revoke(&mut tx, Ended::Sessions(user, ended), event).await?;
-    tx.commit().await?;
+    attempt.succeeded(tx).await?;
     Ok(())
 }

@@ -150,7 +150,6 @@ async fn begin_session(
         attempt.was_right().await?;
         return Err(SignInError::InvalidCredentials);
     }
-    attempt.forget(&mut tx).await?;
     let account = Account { last_login_at: Some(now), ..checked.account };
     let (session, others) = session::insert(&mut tx, auth, &account, client, now).await?;
     let most = auth.settings().sessions_per_user;
@@ -161,7 +160,7 @@ async fn begin_session(
     };
     let event = Event::new(Kind::SessionStarted, now).by(account.id).in_session(session.id);
     users::revoke(&mut tx, Ended::Sessions(account.id, too_many), event).await?;
-    tx.commit().await?;
+    attempt.succeeded(tx).await?;
     Ok(Opened { account, session, password_version: checked.credential.version })
 }
 
