@@ -1,5 +1,8 @@
 //! Somebody who uses the program over its API.
 
+use std::io::Write as _;
+use std::process::Stdio;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -48,6 +51,21 @@ impl User {
         }
         app.remember(&user);
         user
+    }
+
+    /// Makes `name@example.com` an administrator by the command line, and signs them in.
+    pub async fn administrator(app: &TestApp, name: &str) -> Self {
+        let email = format!("{name}@example.com");
+        let mut command = app.command(&["admin", "create", "--email", &email, "--password-stdin"]);
+        let made = tokio::task::spawn_blocking(move || {
+            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+            child.stdin.take().map(|mut input| input.write_all(PASSWORD.as_bytes())).transpose()?;
+            child.wait_with_output()
+        });
+        let output = made.await.expect("a thread").expect("the program has to start");
+        assert!(output.status.success(), "no administrator: {}", String::from_utf8_lossy(&output.stderr));
+        let answer = app.login(&email, PASSWORD).await.is(200);
+        Self::from_answer(app, &email, PASSWORD, &answer)
     }
 
     /// A request with this person's access token.
@@ -99,6 +117,12 @@ impl User {
         let body = answer.json();
         let text = |name: &str| body[name].as_str().expect("a token").to_owned();
         Self { access_token: text("access_token"), refresh_token: text("refresh_token"), ..self.clone() }
+    }
+
+    /// The same person with other tokens.
+    #[must_use]
+    pub fn with_tokens(&self, access_token: String, refresh_token: String) -> Self {
+        Self { access_token, refresh_token, ..self.clone() }
     }
 
     /// Whether the access token is still good.

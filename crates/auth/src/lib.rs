@@ -140,11 +140,21 @@ impl Auth {
 }
 
 /// The tables of this crate.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    owner: "auth",
-    version: 1,
-    name: "sign-in",
-    shared: include_str!("../migrations/0001_sign_in.sql"),
-    sqlite: "",
-    postgres: "",
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        owner: "auth",
+        version: 1,
+        name: "sign-in",
+        shared: include_str!("../migrations/0001_sign_in.sql"),
+        sqlite: "",
+        postgres: "",
+    },
+    Migration {
+        owner: "auth",
+        version: 2,
+        name: "withdrawn keys",
+        shared: include_str!("../migrations/0002_withdrawn_keys.sql"),
+        sqlite: "",
+        postgres: "",
+    },
+];

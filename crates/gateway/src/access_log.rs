@@ -7,13 +7,16 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::http::header::HOST;
 use axum::http::{Method, Request};
 use kernel::{Timestamp, UserId};
 
 use crate::gateway::cut;
+use crate::trace::Trace;
 
 /// How a line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +36,7 @@ const LINGER: Duration = Duration::from_millis(50);
 #[derive(Clone)]
 pub struct AccessLog {
     format: LogFormat,
+    sample: u32,
     shared: Arc<Shared>,
 }
 
@@ -40,6 +44,8 @@ pub struct AccessLog {
 struct Shared {
     buffer: Mutex<Buffer>,
     filled: Condvar,
+    /// Counts what went well, for sampling.
+    count: AtomicU32,
 }
 
 #[derive(Default)]
@@ -51,44 +57,76 @@ struct Buffer {
     stamp: String,
 }
 
-/// What is known of a request before its answer.
+/// What is known of a request.
 pub(crate) struct Entry {
     method: Method,
     path: String,
+    host: String,
     id: String,
     client: IpAddr,
-    route: &'static str,
+    trace: Trace,
+    pub(crate) route: &'static str,
     pub(crate) user: Option<UserId>,
     pub(crate) refused: Option<&'static str>,
+    pub(crate) upstream: Option<UpstreamEntry>,
+}
+
+/// What is known of an upstream's part in it.
+pub(crate) struct UpstreamEntry {
+    pub(crate) address: Arc<str>,
+    /// Until its answer began.
+    pub(crate) first_byte: Duration,
+    pub(crate) attempts: u8,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy)]
+pub(crate) struct Ending {
+    pub(crate) status: u16,
+    pub(crate) took: Duration,
+    /// Bytes of the answer's body.
+    pub(crate) bytes: u64,
 }
 
 impl Entry {
-    pub(crate) fn begin<B>(request: &Request<B>, id: &str, client: IpAddr, route: &'static str) -> Self {
+    pub(crate) fn begin<B>(request: &Request<B>, id: &str, client: IpAddr, trace: Trace) -> Self {
+        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+        let host = host.or_else(|| request.uri().host()).unwrap_or_default();
         Self {
             method: request.method().clone(),
             path: cut(request.uri().path()).to_owned(),
+            host: cut(host).to_owned(),
             id: id.to_owned(),
             client,
-            route,
+            trace,
+            route: "none",
             user: None,
             refused: None,
+            upstream: None,
         }
     }
 }
 
 impl AccessLog {
-    /// Starts the log on standard output.
-    pub fn start(format: LogFormat) -> Self {
+    /// Starts the log on standard output. Of the requests that went well one in `sample` is written;
+    /// of the others, each.
+    pub fn start(format: LogFormat, sample: u32) -> Self {
         let shared = Arc::new(Shared::default());
         let writer = shared.clone();
         let spawned = std::thread::Builder::new().name("access-log".into()).spawn(move || write_out(&writer));
         if let Err(error) = spawned {
             tracing::error!(%error, "the access log could not be started");
         }
-        Self { format, shared }
+        Self { format, sample: sample.max(1), shared }
     }
 
-    pub(crate) fn write(&self, entry: &Entry, status: u16, took: Duration, now: Timestamp) {
+    pub(crate) fn write(&self, entry: &Entry, ending: Ending, now: Timestamp) {
+        if entry.refused.is_none() && ending.status < 500 && self.sample > 1 {
+            let number = self.shared.count.fetch_add(1, Ordering::Relaxed);
+            if !number.is_multiple_of(self.sample) {
+                return;
+            }
+        }
         let mut buffer = self.shared.buffer.lock().unwrap_or_else(PoisonError::into_inner);
         if buffer.text.len() > BUFFER {
             buffer.dropped += 1;
@@ -99,8 +137,8 @@ impl AccessLog {
         let Buffer { text, stamp, .. } = &mut *buffer;
         let micros = now.unix_micros().rem_euclid(1_000_000);
         let written = match self.format {
-            LogFormat::Human => human(text, stamp, entry, status, took),
-            LogFormat::Json => json(text, stamp, micros, entry, status, took),
+            LogFormat::Human => human(text, stamp, entry, ending),
+            LogFormat::Json => json(text, stamp, micros, entry, ending),
         };
         if written.is_err() {
             buffer.dropped += 1;
@@ -130,37 +168,61 @@ impl Buffer {
     }
 }
 
-fn human(text: &mut String, stamp: &str, entry: &Entry, status: u16, took: Duration) -> std::fmt::Result {
+fn human(text: &mut String, stamp: &str, entry: &Entry, ending: Ending) -> std::fmt::Result {
     let Entry { method, path, id, .. } = entry;
-    let millis = took.as_secs_f64() * 1000.0;
-    write!(text, "{stamp}Z  {status} {method} {} {millis:.1} ms  {id}", path.escape_debug())?;
+    let millis = ending.took.as_secs_f64() * 1000.0;
+    write!(text, "{stamp}Z  {} {method} {} {millis:.1} ms  {id}", ending.status, path.escape_debug())?;
     if let Some(refused) = entry.refused {
         write!(text, "  ({refused})")?;
     }
     text.write_char('\n')
 }
 
-fn json(text: &mut String, stamp: &str, micros: i64, entry: &Entry, status: u16, took: Duration) -> std::fmt::Result {
+fn json(text: &mut String, stamp: &str, micros: i64, entry: &Entry, ending: Ending) -> std::fmt::Result {
+    let Ending { status, took, bytes } = ending;
     let level = if status >= 500 { "error" } else { "info" };
     write!(text, r#"{{"@timestamp":"{stamp}.{micros:06}Z","log.level":"{level}","event.dataset":"usher.access""#)?;
     write!(text, r#","http.request.method":"{}","url.path":"#, entry.method)?;
-    text.push_str(&serde_json::to_string(&entry.path).unwrap_or_default());
+    quote(text, &entry.path);
+    text.push_str(r#","url.domain":"#);
+    quote(text, &entry.host);
     write!(
         text,
-        r#","http.response.status_code":{status},"event.duration":{},"client.ip":"{}","http.request.id":"{}","usher.route":"{}""#,
+        r#","http.response.status_code":{status},"http.response.body.bytes":{bytes},"event.duration":{},"client.ip":"{}","http.request.id":"{}","trace.id":"{:032x}","usher.route":"{}""#,
         took.as_nanos(),
         entry.client,
         entry.id,
+        entry.trace.id,
         entry.route
     )?;
     if let Some(user) = entry.user {
         write!(text, r#","user.id":"{user}""#)?;
     }
-    if let Some(refused) = entry.refused {
-        write!(text, r#","event.reason":"{refused}""#)?;
+    if let Some(upstream) = &entry.upstream {
+        let UpstreamEntry { address, first_byte, attempts } = upstream;
+        let nanos = first_byte.as_nanos();
+        write!(
+            text,
+            r#","usher.upstream.address":"{address}","usher.upstream.duration":{nanos},"usher.upstream.attempts":{attempts}"#
+        )?;
+    }
+    match entry.refused {
+        Some(refused) => write!(text, r#","usher.decision":"refused","event.reason":"{refused}""#)?,
+        None => text.push_str(r#","usher.decision":"allowed""#),
     }
     text.push_str(",\"ecs.version\":\"8.11\"}\n");
     Ok(())
+}
+
+/// As a JSON string. Nearly every path is plain, and then it is only copied.
+fn quote(text: &mut String, value: &str) {
+    if value.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
+        text.push('"');
+        text.push_str(value);
+        text.push('"');
+    } else {
+        text.push_str(&serde_json::to_string(value).unwrap_or_else(|_| "\"\"".into()));
+    }
 }
 
 fn write_out(shared: &Shared) {
@@ -198,17 +260,28 @@ mod tests {
             method: Method::GET,
             path: path.into(),
             id: "7K3M-9QXP-B2TD".into(),
+            host: "a\"b".into(),
             client: "192.0.2.1".parse().unwrap(),
+            trace: crate::trace::Traces::new().begin(&axum::http::HeaderMap::new(), false),
             route: "pages",
             user: None,
             refused: Some("expired"),
+            upstream: Some(UpstreamEntry {
+                address: "http://127.0.0.1:9000".into(),
+                first_byte: Duration::from_micros(3),
+                attempts: 1,
+            }),
         };
+        let ending = Ending { status: 200, took: Duration::from_micros(7), bytes: 12 };
         let mut text = String::new();
-        json(&mut text, "2026-11-22T08:00:00", 42, &entry, 200, Duration::from_micros(7)).unwrap();
+        json(&mut text, "2026-11-22T08:00:00", 42, &entry, ending).unwrap();
         assert_eq!(text.lines().count(), 1);
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(line["url.path"], path);
         assert_eq!(line["event.duration"], 7000);
+        assert_eq!(line["url.domain"], "a\"b");
+        assert_eq!(line["usher.upstream.duration"], 3000);
+        assert_eq!(line["usher.decision"], "refused");
         assert_eq!(line["@timestamp"], "2026-11-22T08:00:00.000042Z");
     }
 }

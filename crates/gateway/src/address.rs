@@ -49,19 +49,24 @@ impl Network {
     }
 }
 
+/// Whether the operator trusts what comes from this address.
+pub(crate) fn is_trusted(peer: IpAddr, trusted: &[Network]) -> bool {
+    let peer = peer.to_canonical();
+    trusted.iter().any(|network| network.contains(peer))
+}
+
 /// The client's address. `X-Forwarded-For` is read from the right, for as long as who says it is
 /// trusted: everything further left could be made up. No other header is looked at.
 pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
-    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut client = peer.to_canonical();
-    if !is_trusted(client) {
+    if !is_trusted(client, trusted) {
         return client;
     }
     let lines: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
     for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
         let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
         client = address.to_canonical();
-        if !is_trusted(client) {
+        if !is_trusted(client, trusted) {
             break;
         }
     }

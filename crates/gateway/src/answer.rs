@@ -8,8 +8,6 @@ use axum::http::header::{
 use axum::http::{HeaderMap, Response, StatusCode};
 use kernel::Problem;
 
-use crate::routes::Route;
-
 /// Shows a problem to a person.
 pub type ProblemPage = fn(&Problem, &str) -> Response<Body>;
 
@@ -24,6 +22,29 @@ const CONTENT_POLICY: HeaderValue = HeaderValue::from_static(
 );
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
 
+/// An answer that came through.
+pub(crate) struct Passed {
+    pub(crate) response: Response<Body>,
+    pub(crate) from: From,
+}
+
+/// Whose answer it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum From {
+    /// Usher's, made in this process.
+    Own,
+    /// An application's, or Usher's own from another machine, which has completed it already.
+    Elsewhere,
+}
+
+/// What an answer has to be shown for.
+pub(crate) struct Shown<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) wants_page: bool,
+    pub(crate) is_asset: bool,
+    pub(crate) allow: Option<HeaderValue>,
+}
+
 pub(crate) struct Answerer {
     https: bool,
     problem_page: ProblemPage,
@@ -34,42 +55,43 @@ impl Answerer {
         Self { https, problem_page }
     }
 
-    /// The answer as it goes out.
-    pub(crate) fn complete(
-        &self,
-        outcome: Result<Response<Body>, Problem>,
-        route: &Route,
-        id: &str,
-        wants_page: bool,
-    ) -> Response<Body> {
-        let mut response = match outcome {
-            Ok(mut response) => match problem_in(&mut response) {
-                Some(problem) => self.show(&problem, response.headers().get(ALLOW).cloned(), id, wants_page),
-                None => response,
+    /// The answer as it goes out. `allow` are the methods for a 405 of the door itself.
+    pub(crate) fn complete(&self, outcome: Result<Passed, Problem>, visit: &Shown<'_>) -> Response<Body> {
+        let (mut response, is_ours) = match outcome {
+            Ok(Passed { mut response, from: From::Own }) => match problem_in(&mut response) {
+                Some(problem) => (self.show(&problem, response.headers().get(ALLOW).cloned(), visit), true),
+                None => (response, true),
             },
-            Err(problem) => self.show(&problem, None, id, wants_page),
+            Ok(Passed { response, from: From::Elsewhere }) => (response, false),
+            Err(problem) => (self.show(&problem, visit.allow.clone(), visit), true),
         };
         let headers = response.headers_mut();
         headers.reserve(12);
-        if let Ok(id) = HeaderValue::from_str(id) {
+        if let Ok(id) = HeaderValue::from_str(visit.id) {
             headers.insert(REQUEST_ID, id);
         }
-        self.secure(headers);
-        if !headers.contains_key(CACHE_CONTROL) && route.name != "assets" {
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.https {
+            headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
+        }
+        if is_ours {
+            secure(headers);
+            if !headers.contains_key(CACHE_CONTROL) && !visit.is_asset {
+                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            }
         }
         response
     }
 
-    fn show(&self, problem: &Problem, allow: Option<HeaderValue>, id: &str, wants_page: bool) -> Response<Body> {
-        let mut response = if wants_page { (self.problem_page)(problem, id) } else { document(problem, id) };
+    fn show(&self, problem: &Problem, allow: Option<HeaderValue>, visit: &Shown<'_>) -> Response<Body> {
+        let mut response =
+            if visit.wants_page { (self.problem_page)(problem, visit.id) } else { document(problem, visit.id) };
         *response.status_mut() = problem.status;
         let headers = response.headers_mut();
         if let Some(seconds) = problem.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if problem.status == StatusCode::UNAUTHORIZED && problem.code == "unauthenticated" {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        if let Some(challenge) = challenge(problem) {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if matches!(problem.status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT) {
             // The rest of the body may still be coming: this connection is of no more use.
@@ -80,19 +102,26 @@ impl Answerer {
         }
         response
     }
+}
 
-    fn secure(&self, headers: &mut HeaderMap) {
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(CONTENT_SECURITY_POLICY, CONTENT_POLICY);
-        // Our own forms need their `Origin`, which `no-referrer` would make `null`; nobody else is told.
-        headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-        headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin"));
-        headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
-        headers.insert(PERMISSIONS_POLICY, HeaderValue::from_static("camera=(), geolocation=(), microphone=()"));
-        if self.https {
-            headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
-        }
+/// What a client is told to do about its token (RFC 6750 §3).
+fn challenge(problem: &Problem) -> Option<&'static str> {
+    match problem.code {
+        "unauthenticated" => Some("Bearer"),
+        "forbidden" => Some("Bearer error=\"insufficient_scope\""),
+        _ => None,
     }
+}
+
+/// What is the same for every answer of our own. An application's answers are its own business.
+fn secure(headers: &mut HeaderMap) {
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CONTENT_SECURITY_POLICY, CONTENT_POLICY);
+    // Our own forms need their `Origin`, which `no-referrer` would make `null`; nobody else is told.
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(PERMISSIONS_POLICY, HeaderValue::from_static("camera=(), geolocation=(), microphone=()"));
 }
 
 /// The problem that a handler answered with, or that its bare status means.

@@ -50,7 +50,7 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-async fn drain<B>(body: B)
+pub(crate) async fn drain<B>(body: B)
 where
     B: Body<Data = Bytes, Error: Into<axum::BoxError>>,
 {

@@ -1,13 +1,21 @@
-//! Who is this: the Bearer token, checked here, without asking anybody.
+//! Who is this: the Bearer token, checked here, without asking anybody; and what services behind the
+//! door are told about it.
 
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::http::header::{COOKIE, HeaderName, HeaderValue, SET_COOKIE};
 use axum::http::{HeaderMap, header};
 use kernel::{Caller, Timestamp};
-use verify::{Refused, Verifier};
+use verify::{Claims, Refused, Verifier};
+
+use crate::trace::Trace;
 
 /// What a request's token says.
 pub(crate) enum Identity {
     /// It is good.
-    Known(Caller),
+    Known(Arc<Claims>),
     /// There is none.
     Unknown,
     /// It is not good.
@@ -24,7 +32,7 @@ pub(crate) fn of(headers: &HeaderMap, verifier: &Verifier, now: Timestamp) -> Id
     }
     let Some(token) = bearer(value.as_bytes()) else { return Identity::Refused(Refused::Malformed) };
     match verifier.check(token, now.unix_seconds()) {
-        Ok(claims) => caller(&claims).map_or(Identity::Refused(Refused::Malformed), Identity::Known),
+        Ok(claims) => Identity::Known(claims),
         Err(refused) => Identity::Refused(refused),
     }
 }
@@ -36,7 +44,8 @@ fn bearer(value: &[u8]) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' ')).filter(|token| !token.is_empty())
 }
 
-fn caller(claims: &verify::Claims) -> Option<Caller> {
+/// The same for Usher's own services. `None` if it is no person with a session.
+pub(crate) fn caller(claims: &Claims) -> Option<Caller> {
     Some(Caller {
         user: claims.sub.parse().ok()?,
         session: claims.sid.parse().ok()?,
@@ -48,30 +57,166 @@ fn caller(claims: &verify::Claims) -> Option<Caller> {
     })
 }
 
-/// What only the door may say. Services behind it must never see a client's own.
-const OURS: [&str; 8] = [
-    "x-user-id",
-    "x-user-roles",
-    "x-user-scope",
-    "x-session-id",
-    "x-request-id",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-];
+pub(crate) const USER_ID: HeaderName = HeaderName::from_static("x-user-id");
+pub(crate) const USER_ROLES: HeaderName = HeaderName::from_static("x-user-roles");
+pub(crate) const USER_SCOPE: HeaderName = HeaderName::from_static("x-user-scope");
+pub(crate) const SESSION_ID: HeaderName = HeaderName::from_static("x-session-id");
+const USER_TOKEN: HeaderName = HeaderName::from_static("x-user-token");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Removes identity headers, in the spellings that servers behind us might take for the same.
+/// Whether only the door may say this. `name` is in lower case, with dashes.
+fn is_ours(name: &str) -> bool {
+    name.starts_with("x-forwarded-")
+        || matches!(
+            name,
+            "x-user-id"
+                | "x-user-roles"
+                | "x-user-scope"
+                | "x-user-token"
+                | "x-session-id"
+                | "x-request-id"
+                | "traceparent"
+                | "tracestate"
+                | "forwarded"
+                // What other doors say, and what applications behind us may have learned to believe.
+                | "remote-user"
+                | "true-client-ip"
+                | "cf-connecting-ip"
+                | "x-auth-request-email"
+                | "x-auth-request-groups"
+                | "x-auth-request-user"
+                | "x-client-ip"
+                | "x-original-host"
+                | "x-original-method"
+                | "x-original-uri"
+                | "x-original-url"
+                | "x-real-ip"
+                | "x-remote-user"
+                | "x-rewrite-url"
+                | "x-roles"
+                | "x-tenant"
+                | "x-tenant-id"
+                | "x-user"
+                | "x-user-email"
+                | "x-user-groups"
+                | "x-user-name"
+        )
+}
+
+/// Removes what only the door may say, in the spellings that servers behind us might take for the
+/// same: case never matters, and CGI and its heirs make one character of all that are no letters.
 pub(crate) fn strip(headers: &mut HeaderMap) {
-    for name in OURS {
+    let mut found: Vec<HeaderName> = Vec::new();
+    for name in headers.keys() {
+        let text = name.as_str();
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let hit =
+            if is_plain { is_ours(text) } else { is_ours(&text.replace(|c: char| !c.is_ascii_alphanumeric(), "-")) };
+        if hit {
+            found.push(name.clone());
+        }
+    }
+    for name in found {
         headers.remove(name);
     }
-    let others: Vec<_> = headers
-        .keys()
-        .filter(|name| name.as_str().contains('_') && OURS.contains(&name.as_str().replace('_', "-").as_str()))
-        .cloned()
-        .collect();
-    for name in others {
-        headers.remove(name);
+}
+
+/// What a service behind the door is told.
+pub(crate) struct Told<'a> {
+    pub(crate) claims: Option<&'a Claims>,
+    /// The same, signed.
+    pub(crate) user_token: Option<HeaderValue>,
+    pub(crate) client: IpAddr,
+    /// The host that the client asked for, with its port.
+    pub(crate) authority: &'a str,
+    pub(crate) https: bool,
+    pub(crate) request_id: &'a str,
+    pub(crate) trace: Trace,
+}
+
+/// Puts it into the headers, which were [`strip`]ped before. Nothing, if one of the values cannot be
+/// a header's: then the service must not be asked at all.
+pub(crate) fn tell(headers: &mut HeaderMap, told: Told<'_>) -> Option<()> {
+    let value = |text: &str| HeaderValue::from_str(text).ok();
+    headers.reserve(11);
+    if let Some(claims) = told.claims {
+        tell_who(headers, claims)?;
+    }
+    if let Some(token) = told.user_token {
+        headers.insert(USER_TOKEN, token);
+    }
+    let scheme = if told.https { "https" } else { "http" };
+    let mut text = String::with_capacity(96);
+    write!(text, "{}", told.client).ok()?;
+    headers.insert(FORWARDED_FOR, value(&text)?);
+    headers.insert(FORWARDED_HOST, value(told.authority)?);
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
+    text.clear();
+    // RFC 7239 §4: what is no token stands in quotes, and an IPv6 address in brackets.
+    match told.client {
+        IpAddr::V4(address) => write!(text, "for={address}"),
+        IpAddr::V6(address) => write!(text, "for=\"[{address}]\""),
+    }
+    .ok()?;
+    write!(text, ";host=\"{}\";proto={scheme}", told.authority).ok()?;
+    headers.insert(header::FORWARDED, value(&text)?);
+    text.clear();
+    write!(text, "{}", told.trace).ok()?;
+    headers.insert(TRACE_PARENT, value(&text)?);
+    headers.insert(REQUEST_ID, value(told.request_id)?);
+    Some(())
+}
+
+/// The four headers that say who asks.
+pub(crate) fn tell_who(headers: &mut HeaderMap, claims: &Claims) -> Option<()> {
+    let value = |text: &str| HeaderValue::from_str(text).ok();
+    headers.insert(USER_ID, value(&claims.sub)?);
+    headers.insert(USER_ROLES, value(&claims.roles.join(","))?);
+    headers.insert(USER_SCOPE, value(&claims.scope)?);
+    headers.insert(SESSION_ID, value(&claims.sid)?);
+    Some(())
+}
+
+/// Whether a cookie of this name opens something at Usher: no application may see or set it.
+fn is_own_cookie(name: &[u8]) -> bool {
+    name.strip_prefix(b"__Host-").unwrap_or(name).starts_with(b"usher_")
+}
+
+/// Takes Usher's own cookies out of a request for somebody's application.
+pub(crate) fn hide_cookies(headers: &mut HeaderMap) {
+    let holds_ours = |value: &HeaderValue| cookies(value).any(is_own_cookie);
+    if !headers.get_all(COOKIE).iter().any(holds_ours) {
+        return;
+    }
+    let theirs: Vec<&[u8]> =
+        headers.get_all(COOKIE).iter().flat_map(cookies).filter(|cookie| !is_own_cookie(cookie)).collect();
+    let joined = HeaderValue::from_bytes(&theirs.join(&b"; "[..]));
+    headers.remove(COOKIE);
+    if let Ok(joined) = joined
+        && !joined.is_empty()
+    {
+        headers.insert(COOKIE, joined);
+    }
+}
+
+fn cookies(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    value.as_bytes().split(|byte| *byte == b';').map(<[u8]>::trim_ascii)
+}
+
+/// Takes out of an application's answer what would set one of Usher's own cookies.
+pub(crate) fn keep_cookies(headers: &mut HeaderMap) {
+    let sets_ours = |value: &HeaderValue| is_own_cookie(value.as_bytes().trim_ascii());
+    if headers.get_all(SET_COOKIE).iter().any(sets_ours) {
+        let theirs: Vec<HeaderValue> =
+            headers.get_all(SET_COOKIE).iter().filter(|value| !sets_ours(value)).cloned().collect();
+        headers.remove(SET_COOKIE);
+        for value in theirs {
+            headers.append(SET_COOKIE, value);
+        }
     }
 }
 
@@ -79,15 +224,39 @@ pub(crate) fn strip(headers: &mut HeaderMap) {
 mod tests {
     use super::*;
 
+    fn headers(given: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in given {
+            headers.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+        }
+        headers
+    }
+
     #[test]
     fn g1_identity_headers_of_clients_are_removed_in_every_spelling() {
-        let mut headers = HeaderMap::new();
-        for name in ["X-User-Id", "x_user_id", "X-USER_ROLES", "x-session-id", "X-Forwarded-Host"] {
-            headers.append(axum::http::HeaderName::from_bytes(name.as_bytes()).unwrap(), "admin".parse().unwrap());
-        }
-        headers.append("accept", "text/html".parse().unwrap());
+        let mut headers = headers(&[
+            ("X-User-Id", "admin"),
+            ("x-user-id", "admin"),
+            ("x_user_id", "admin"),
+            ("X-USER_ROLES", "admin"),
+            ("X.User.Scope", "admin"),
+            ("x-session-id", "1"),
+            ("X-User-Token", "1"),
+            ("X-Roles", "admin"),
+            ("X-Tenant", "1"),
+            ("X-Forwarded-Host", "evil.io"),
+            ("x-forwarded_user", "admin"),
+            ("Forwarded", "for=1.1.1.1"),
+            ("X-Real-IP", "1.1.1.1"),
+            ("X-Original-URL", "/admin"),
+            ("traceparent", "00-1-1-01"),
+            ("accept", "text/html"),
+            ("x-user-agent", "grpc-web"),
+        ]);
         strip(&mut headers);
-        assert_eq!(headers.len(), 1);
+        let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["accept", "x-user-agent"]);
     }
 
     #[test]
@@ -97,5 +266,39 @@ mod tests {
         for wrong in [&b"Basic abc"[..], b"Bearer", b"Bearer ", b"abc", b"", b"Bearer\tabc", b"\xff abc"] {
             assert_eq!(bearer(wrong), None);
         }
+    }
+
+    #[test]
+    fn applications_neither_see_nor_set_usher_s_cookies() {
+        let mut asked =
+            headers(&[("cookie", "a=b; __Host-usher_session=secret; c=d"), ("cookie", "usher_device=x;e=f")]);
+        hide_cookies(&mut asked);
+        assert_eq!(asked.get_all(COOKIE).iter().collect::<Vec<_>>(), ["a=b; c=d; e=f"]);
+        let mut alone = headers(&[("cookie", "usher_session=secret")]);
+        hide_cookies(&mut alone);
+        assert!(alone.is_empty());
+        let mut answer = headers(&[("set-cookie", "usher_session=evil; Path=/"), ("set-cookie", "a=b")]);
+        keep_cookies(&mut answer);
+        assert_eq!(answer.get_all(SET_COOKIE).iter().collect::<Vec<_>>(), ["a=b"]);
+    }
+
+    #[test]
+    fn what_services_are_told_is_written_as_the_standards_say() {
+        let trace = crate::trace::Traces::new().begin(&HeaderMap::new(), false);
+        let mut told = HeaderMap::new();
+        let client = "2001:db8::1".parse().unwrap();
+        let told_of = Told {
+            claims: None,
+            user_token: None,
+            client,
+            authority: "a.example:8443",
+            https: true,
+            request_id: "x",
+            trace,
+        };
+        tell(&mut told, told_of).unwrap();
+        assert_eq!(told[header::FORWARDED], "for=\"[2001:db8::1]\";host=\"a.example:8443\";proto=https");
+        assert_eq!(told[FORWARDED_FOR], "2001:db8::1");
+        assert!(!told.contains_key(USER_ID));
     }
 }

@@ -1,13 +1,19 @@
-//! Numbers for Prometheus: requests, how long they took, what was refused and why.
+//! Numbers for Prometheus: requests, how long they took, what was refused and why, and how the
+//! upstreams are.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+
+use crate::Gateway;
 
 /// The door's metrics. Cheap to clone.
 #[derive(Clone)]
@@ -31,6 +37,7 @@ struct RouteLabels {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RefusedLabels {
+    route: &'static str,
     reason: &'static str,
 }
 
@@ -65,11 +72,38 @@ impl Metrics {
         self.durations.get_or_create(&RouteLabels { route }).observe(took.as_secs_f64());
     }
 
-    pub(crate) fn refused(&self, reason: &'static str) {
-        self.refused.get_or_create(&RefusedLabels { reason }).inc();
+    pub(crate) fn refused(&self, route: &'static str, reason: &'static str) {
+        self.refused.get_or_create(&RefusedLabels { route, reason }).inc();
     }
 
     pub(crate) fn panicked(&self) {
         self.panics.inc();
+    }
+}
+
+/// How the upstreams are, read when somebody asks.
+#[derive(Debug)]
+pub struct UpstreamHealth(pub Arc<Gateway>);
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct UpstreamLabels {
+    route: &'static str,
+    upstream: String,
+}
+
+impl Collector for UpstreamHealth {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let healthy: Family<UpstreamLabels, Gauge> = Family::default();
+        let in_flight: Family<UpstreamLabels, Gauge> = Family::default();
+        for (route, state) in self.0.upstream_states() {
+            let labels = UpstreamLabels { route, upstream: state.address.to_string() };
+            healthy.get_or_create(&labels).set(i64::from(state.healthy));
+            in_flight.get_or_create(&labels).set(i64::try_from(state.in_flight).unwrap_or(i64::MAX));
+        }
+        let mut write = |name: &str, help: &str, family: &Family<UpstreamLabels, Gauge>| {
+            family.encode(encoder.encode_descriptor(name, help, None, prometheus_client::metrics::MetricType::Gauge)?)
+        };
+        write("usher_upstream_healthy", "Whether requests are sent to an upstream", &healthy)?;
+        write("usher_upstream_in_flight", "Requests that an upstream is answering", &in_flight)
     }
 }

@@ -4,11 +4,18 @@
 use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
+
+use crate::link::Link;
+
+/// How long a stream or tunnel may be silent. Most WebSocket libraries ping every minute, and most
+/// event streams say something more often.
+pub(crate) const SILENCE: Duration = Duration::from_secs(600);
 
 /// A stream with a limit on how long it may be idle in both directions: at least `limit`, and less
 /// than twice that, so that moving costs a flag and no look at the clock.
@@ -17,19 +24,44 @@ pub(crate) struct Patient<S> {
     limit: Duration,
     /// Whether something was read or written since the alarm was set.
     moved: bool,
+    /// Whether what we write is not taken.
+    stuck: bool,
     alarm: Pin<Box<Sleep>>,
+    link: Option<Arc<Link>>,
+    /// How long it has been silent for a good reason.
+    silent: Duration,
 }
 
 impl<S> Patient<S> {
     pub(crate) fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, limit, moved: false, alarm: Box::pin(tokio::time::sleep(limit)) }
+        Self {
+            stream,
+            limit,
+            moved: false,
+            stuck: false,
+            alarm: Box::pin(tokio::time::sleep(limit)),
+            link: None,
+            silent: Duration::ZERO,
+        }
+    }
+
+    /// A client's connection. While an answer is made for it, or streams, or it is a tunnel, it may be
+    /// silent for [`SILENCE`], as long as it takes what we write.
+    pub(crate) fn linked(stream: S, limit: Duration, link: Arc<Link>) -> Self {
+        Self { link: Some(link), ..Self::new(stream, limit) }
     }
 
     /// Ready when it has been idle for too long.
     fn poll_alarm(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         while self.alarm.as_mut().poll(context).is_ready() {
-            if !std::mem::take(&mut self.moved) {
-                return Poll::Ready(io::ErrorKind::TimedOut.into());
+            if std::mem::take(&mut self.moved) {
+                self.silent = Duration::ZERO;
+            } else {
+                self.silent += self.limit;
+                let may_be_silent = !self.stuck && self.link.as_ref().is_some_and(|link| link.may_be_silent());
+                if !may_be_silent || self.silent >= SILENCE {
+                    return Poll::Ready(io::ErrorKind::TimedOut.into());
+                }
             }
             self.alarm.as_mut().reset(Instant::now() + self.limit);
         }
@@ -59,6 +91,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.stuck = polled.is_pending();
         self.after(polled, context)
     }
 
@@ -76,6 +109,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.stuck = polled.is_pending();
         self.after(polled, context)
     }
 

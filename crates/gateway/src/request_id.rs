@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use axum::http::HeaderMap;
+
 tokio::task_local! {
     /// The id of the request that this task is answering.
     pub(crate) static CURRENT: String;
@@ -25,6 +27,12 @@ impl RequestIds {
         Self { next: AtomicU64::new(u64::from_le_bytes(kernel::secret::random_bytes())) }
     }
 
+    /// The id of a request: the one that a trusted proxy of ours gave it already, or a new one.
+    pub(crate) fn take(&self, headers: &HeaderMap, from_trusted: bool) -> String {
+        let given = || headers.get("x-request-id").and_then(|value| value.to_str().ok()).filter(|id| is_id(id));
+        if from_trusted { given().map_or_else(|| self.next(), str::to_owned) } else { self.next() }
+    }
+
     pub(crate) fn next(&self) -> String {
         let mut bits = scramble(self.next.fetch_add(1, Ordering::Relaxed));
         let mut id = String::with_capacity(14);
@@ -39,8 +47,17 @@ impl RequestIds {
     }
 }
 
+/// Whether this is an id of ours.
+fn is_id(text: &str) -> bool {
+    text.len() == 14
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(at, byte)| if at == 4 || at == 9 { byte == b'-' } else { ALPHABET.contains(&byte) })
+}
+
 /// A permutation of 64 bits (the finalizer of `SplitMix64`), so that neighbours look nothing alike.
-const fn scramble(mut bits: u64) -> u64 {
+pub(crate) const fn scramble(mut bits: u64) -> u64 {
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     bits ^ (bits >> 31)
@@ -55,6 +72,6 @@ mod tests {
         let ids = RequestIds::new();
         let many: std::collections::HashSet<String> = (0..10_000).map(|_| ids.next()).collect();
         assert_eq!(many.len(), 10_000);
-        assert!(many.iter().all(|id| id.len() == 14 && id.as_bytes()[4] == b'-'));
+        assert!(many.iter().all(|id| is_id(id)));
     }
 }

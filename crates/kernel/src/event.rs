@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::id::KeyId;
 use crate::{EventId, SessionId, Timestamp, UserId};
 
 macro_rules! kinds {
@@ -61,8 +62,24 @@ kinds! {
     AccountDeleted => "account.deleted",
     /// A deleted account came back.
     AccountRestored => "account.restored",
+    /// An administrator ended all sessions of an account.
+    AccountSignedOut => "account.signed_out",
+    /// An account has other roles than before.
+    RolesChanged => "account.roles_changed",
     /// A signing key was made and published.
     SigningKeyCreated => "signing_key.created",
+    /// A signing key was taken back at once: what it signed is dead.
+    SigningKeyWithdrawn => "signing_key.withdrawn",
+    /// A service was given a token of its own.
+    ServiceTokenCreated => "service_token.created",
+    /// A service's token was taken back.
+    ServiceTokenRevoked => "service_token.revoked",
+    /// A receiver of Shared Signals made a stream.
+    StreamCreated => "stream.created",
+    /// A stream was changed, paused, disabled or enabled.
+    StreamUpdated => "stream.updated",
+    /// A stream was deleted.
+    StreamDeleted => "stream.deleted",
 }
 
 /// An end of trust, as verifiers apply it. Only `users::revoke` makes one.
@@ -82,6 +99,11 @@ pub enum Revocation {
         subject: UserId,
         /// Which.
         sessions: Vec<SessionId>,
+    },
+    /// Everything that this signing key signed is dead.
+    Key {
+        /// Its `kid`.
+        kid: KeyId,
     },
 }
 

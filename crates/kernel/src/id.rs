@@ -71,6 +71,8 @@ ids! {
     KeyId;
     /// One one-time link.
     LinkId;
+    /// One token of a service.
+    ServiceTokenId;
 }
 
 /// 48 bits of milliseconds and 12 bits of their fractions, then 62 random bits (RFC 9562 §6.2, method 3).

@@ -37,6 +37,10 @@ pub enum Label {
     BlindIndex,
     /// The key that encrypts other keys at rest.
     KeyEncryption,
+    /// Tokens of services: verifiers that follow the feed, receivers of Shared Signals.
+    ServiceToken,
+    /// The gateway's own signing key, for what it says to upstreams.
+    GatewayIdentity,
 }
 
 impl Label {
@@ -48,6 +52,8 @@ impl Label {
             Self::RefreshToken => b"usher/v1/refresh-token",
             Self::BlindIndex => b"usher/v1/blind-index",
             Self::KeyEncryption => b"usher/v1/key-encryption",
+            Self::ServiceToken => b"usher/v1/service-token",
+            Self::GatewayIdentity => b"usher/v1/gateway-identity",
         }
     }
 }
@@ -95,6 +101,12 @@ impl MasterKeys {
     /// The HMAC-SHA256 keys for a purpose.
     pub fn mac_ring(&self, label: Label) -> MacRing {
         MacRing(self.0.iter().map(|key| MacKey(hmac::Key::new(hmac::HMAC_SHA256, &*key.derive(label)))).collect())
+    }
+
+    /// 32 bytes for a purpose, of the current key: what a key pair can be made from.
+    pub fn seed(&self, label: Label) -> Zeroizing<[u8; 32]> {
+        // There is always one: `parse` and `generate` see to it.
+        self.0.first().map_or_else(|| Zeroizing::new([0; 32]), |key| key.derive(label))
     }
 
     /// The AES-256-GCM keys for a purpose.

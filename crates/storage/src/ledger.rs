@@ -166,6 +166,59 @@ pub async fn revocations_after(
     rows.iter().filter_map(Row::revocation).collect()
 }
 
+/// One ledger entry that ends trust.
+#[derive(Clone, Debug)]
+pub struct Revoking {
+    /// Its number.
+    pub index: i64,
+    /// The kind of the event, which is why.
+    pub kind: String,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What it ends.
+    pub revocation: Revocation,
+}
+
+#[derive(sqlx::FromRow)]
+struct RevokingRow {
+    idx: i64,
+    kind: String,
+    at: Timestamp,
+    body: String,
+}
+
+/// The entries after number `index` up to `newest` that end trust, oldest first, at most `limit`.
+pub async fn revoking_after(
+    on: &mut impl Connection,
+    index: i64,
+    newest: i64,
+    limit: i64,
+) -> Result<Vec<Revoking>> {
+    let rows: Vec<RevokingRow> = fetch_all!(
+        on,
+        "SELECT idx, kind, at, body FROM ledger WHERE revokes AND idx > $1 AND idx <= $2 ORDER BY idx LIMIT $3",
+        index,
+        newest,
+        limit
+    )?;
+    let read = |row: RevokingRow| {
+        let revocation = Row { idx: row.idx, body: row.body }.revocation()?;
+        Some(revocation.map(|(index, revocation)| Revoking { index, kind: row.kind, at: row.at, revocation }))
+    };
+    rows.into_iter().filter_map(read).collect()
+}
+
+#[derive(sqlx::FromRow)]
+struct First {
+    first: Option<i64>,
+}
+
+/// The number of the first entry since `from` that ends trust, if there is one.
+pub async fn first_revoking_since(on: &mut impl Connection, from: Timestamp) -> Result<Option<i64>> {
+    let row: First = fetch_one!(on, "SELECT MIN(idx) AS first FROM ledger WHERE revokes AND at >= $1", from)?;
+    Ok(row.first)
+}
+
 /// Every revocation since `from`, numbered or still in the outbox. Their number is bounded by how long
 /// an access token lives, which is how far back it makes sense to ask.
 pub async fn revocations_since(on: &mut impl Connection, from: Timestamp) -> Result<Vec<(i64, Revocation)>> {

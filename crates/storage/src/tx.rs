@@ -16,6 +16,8 @@ pub enum Lock {
     SigningKeys = 0x75_73_68_65_72_03,
     /// Making the first administrator, or the link for that.
     Administrators = 0x75_73_68_65_72_04,
+    /// Turning ledger entries into Shared Signals.
+    Signals = 0x75_73_68_65_72_05,
 }
 
 async fn commit_to_postgres(

@@ -1,9 +1,9 @@
 //! The account record: all SQL that touches `users` and `user_roles`.
 
 use kernel::{Timestamp, UserId};
-use storage::{Connection, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
+use storage::{Connection, Lock, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
-use crate::{Change, DisplayName, EmailAddress, Locale};
+use crate::{Change, DisplayName, EmailAddress, Locale, Roles};
 
 /// The role that everybody has.
 pub const USER: &str = "user";
@@ -226,11 +226,29 @@ pub async fn any_with_role(on: &mut impl Connection, role: &str) -> Result<bool>
     Ok(row.found > 0)
 }
 
-/// Makes every other transaction that locks this role wait: who checks that another account has it
-/// must not be overtaken. (SQLite has one writer anyway; on PostgreSQL it locks the rows.)
-pub(crate) async fn lock_role(tx: &mut Tx, role: &str) -> Result<()> {
-    execute!(tx, "UPDATE user_roles SET granted_at = granted_at WHERE role = $1", role)?;
-    Ok(())
+/// Whether this account is active and has this role.
+pub(crate) async fn has_role(on: &mut impl Connection, id: UserId, role: &str) -> Result<bool> {
+    let row: Exists = fetch_one!(
+        on,
+        "SELECT COUNT(*) AS found FROM user_roles JOIN users ON users.id = user_roles.user_id
+         WHERE users.id = $1 AND users.status = 'active' AND user_roles.role = $2",
+        id,
+        role
+    )?;
+    Ok(row.found > 0)
+}
+
+/// Makes every other transaction that counts administrators wait: who takes one away must not be
+/// overtaken between the deed and the look at who is left. The account's row is locked before this,
+/// everywhere, so that no two wait for each other.
+pub(crate) async fn hold_administrators(tx: &mut Tx) -> Result<()> {
+    tx.hold(Lock::Administrators).await
+}
+
+/// Makes every other change of this account wait. Whether there is one.
+pub(crate) async fn lock(tx: &mut Tx, id: UserId) -> Result<bool> {
+    let found = execute!(tx, "UPDATE users SET version = version WHERE id = $1", id)?;
+    Ok(found == 1)
 }
 
 /// Writes name and language, if the account is active and, where a version is expected, still of it.
@@ -260,15 +278,53 @@ pub(crate) async fn set_profile(
     Ok(changed == 1)
 }
 
-/// Moves an account from one of the statuses to another. Whether it was in one of them.
-pub(crate) async fn set_status(tx: &mut Tx, id: UserId, from: Status, to: Status, now: Timestamp) -> Result<bool> {
+/// Moves an account from one status to another, where it stays suspended until then, if it is.
+/// Whether it was in that status.
+pub(crate) async fn set_status(
+    tx: &mut Tx,
+    id: UserId,
+    from: Status,
+    to: Status,
+    suspended_until: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<bool> {
     let changed = execute!(
         tx,
-        "UPDATE users SET status = $1, version = version + 1, updated_at = $2 WHERE id = $3 AND status = $4",
+        "UPDATE users SET status = $1, suspended_until = $2, version = version + 1, updated_at = $3
+         WHERE id = $4 AND status = $5",
         to.as_str(),
+        suspended_until,
         now,
         id,
         from.as_str()
+    )?;
+    Ok(changed == 1)
+}
+
+#[derive(sqlx::FromRow)]
+struct Id {
+    id: UserId,
+}
+
+/// Accounts whose suspension has ended by now, `limit` of them, the longest over first.
+pub(crate) async fn suspended_until(on: &mut impl Connection, now: Timestamp, limit: i64) -> Result<Vec<UserId>> {
+    let rows: Vec<Id> = fetch_all!(
+        on,
+        "SELECT id FROM users WHERE suspended_until <= $1 AND status = 'suspended' ORDER BY suspended_until LIMIT $2",
+        now,
+        limit
+    )?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+/// Makes an account active whose suspension has ended by now. Whether it was one.
+pub(crate) async fn end_suspension(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<bool> {
+    let changed = execute!(
+        tx,
+        "UPDATE users SET status = 'active', suspended_until = NULL, version = version + 1, updated_at = $1
+         WHERE id = $2 AND status = 'suspended' AND suspended_until <= $1",
+        now,
+        id
     )?;
     Ok(changed == 1)
 }
@@ -304,4 +360,16 @@ pub async fn roles(on: &mut impl Connection, id: UserId) -> Result<Vec<String>> 
     let rows: Vec<RoleRow> =
         fetch_all!(on, "SELECT role FROM user_roles WHERE user_id = $1 ORDER BY role LIMIT 100", id)?;
     Ok(rows.into_iter().map(|row| row.role).collect())
+}
+
+/// Replaces the roles of an account, whose row the caller has locked. `before` is what it has.
+pub(crate) async fn set_roles(tx: &mut Tx, id: UserId, before: &[String], after: &Roles, now: Timestamp) -> Result<()> {
+    for role in before.iter().filter(|role| !after.contains(role)) {
+        execute!(tx, "DELETE FROM user_roles WHERE user_id = $1 AND role = $2", id, role.as_str())?;
+    }
+    for role in after.names().filter(|role| !before.iter().any(|had| had == role)) {
+        execute!(tx, "INSERT INTO user_roles (user_id, role, granted_at) VALUES ($1, $2, $3)", id, role, now)?;
+    }
+    execute!(tx, "UPDATE users SET version = version + 1, updated_at = $1 WHERE id = $2", now, id)?;
+    Ok(())
 }

@@ -1,14 +1,18 @@
 //! Suspending an account, deleting it, and bringing it back.
 
-use kernel::{Event, Kind, UserId};
+use kernel::{Event, Kind, Timestamp, UserId};
+use storage::Tx;
 
-use crate::{Ended, Status, Users, account, revoke};
+use crate::{Authority, Ended, Reason, Status, SuspensionEnd, Users, account, revoke};
 
 /// What to do with an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusChange {
     /// Active → suspended; every session and token ends.
-    Suspend,
+    Suspend {
+        /// When it ends by itself.
+        until: Option<SuspensionEnd>,
+    },
     /// Suspended → active.
     Reinstate,
     /// Active → deleted; every session and token ends.
@@ -17,15 +21,58 @@ pub enum StatusChange {
     Restore,
 }
 
+impl StatusChange {
+    const fn from(self) -> Status {
+        match self {
+            Self::Suspend { .. } | Self::Delete => Status::Active,
+            Self::Reinstate => Status::Suspended,
+            Self::Restore => Status::Deleted,
+        }
+    }
+
+    const fn to(self) -> Status {
+        match self {
+            Self::Suspend { .. } => Status::Suspended,
+            Self::Delete => Status::Deleted,
+            Self::Reinstate | Self::Restore => Status::Active,
+        }
+    }
+
+    const fn kind(self) -> Kind {
+        match self {
+            Self::Suspend { .. } => Kind::AccountSuspended,
+            Self::Reinstate => Kind::AccountReinstated,
+            Self::Delete => Kind::AccountDeleted,
+            Self::Restore => Kind::AccountRestored,
+        }
+    }
+
+    fn until(self) -> Option<Timestamp> {
+        match self {
+            Self::Suspend { until } => until.map(SuspensionEnd::moment),
+            Self::Reinstate | Self::Delete | Self::Restore => None,
+        }
+    }
+}
+
 /// The status was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeStatusError {
+    /// Whoever asks is not an administrator any more.
+    #[error("only an administrator may do this")]
+    Forbidden,
+    /// There is no such account.
+    #[error("no such account")]
+    NotFound,
     /// The account is not in the status that this change begins with.
     #[error("the account is not {}", .0.as_str())]
     NotIn(Status),
     /// It is the last active administrator: nobody could bring the account back.
     #[error("this is the last administrator: make another one first")]
     LastAdministrator,
+    /// Administrators do not do this to their own account: it is a slip, and nobody can undo their own.
+    #[error("this is your own account: ask another administrator")]
+    OwnAccount,
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] storage::Error),
@@ -34,34 +81,51 @@ pub enum ChangeStatusError {
 /// Changes the status of an account. `reason` is for operators and goes into the event.
 pub async fn change_status(
     users: &Users,
+    authority: Authority,
     user: UserId,
     change: StatusChange,
-    reason: &str,
+    reason: &Reason,
 ) -> Result<(), ChangeStatusError> {
-    let (from, to, kind) = match change {
-        StatusChange::Suspend => (Status::Active, Status::Suspended, Kind::AccountSuspended),
-        StatusChange::Reinstate => (Status::Suspended, Status::Active, Kind::AccountReinstated),
-        StatusChange::Delete => (Status::Active, Status::Deleted, Kind::AccountDeleted),
-        StatusChange::Restore => (Status::Deleted, Status::Active, Kind::AccountRestored),
-    };
     let now = users.clock.now();
+    let (from, to) = (change.from(), change.to());
     let mut tx = users.db.begin().await?;
-    let was_administrator = account::roles(&mut tx, user).await?.iter().any(|role| role == account::ADMIN);
-    if was_administrator {
-        account::lock_role(&mut tx, account::ADMIN).await?;
+    let exists = account::lock(&mut tx, user).await?;
+    if !authority.stands(&mut tx).await? {
+        return Err(ChangeStatusError::Forbidden);
     }
-    if !account::set_status(&mut tx, user, from, to, now).await? {
+    if !exists {
+        return Err(ChangeStatusError::NotFound);
+    }
+    if !account::set_status(&mut tx, user, from, to, change.until(), now).await? {
         return Err(ChangeStatusError::NotIn(from));
     }
-    if to != Status::Active && was_administrator && !account::any_with_role(&mut tx, account::ADMIN).await? {
+    if to != Status::Active && !leaves_an_administrator(&mut tx, user).await? {
         return Err(ChangeStatusError::LastAdministrator);
     }
-    let event = Event::new(kind, now).about(user).with("reason", reason);
+    if authority.actor() == Some(user) {
+        return Err(ChangeStatusError::OwnAccount);
+    }
+    let event = Event::new(change.kind(), now).about(user).with("reason", reason.as_str());
+    let event = match change.until() {
+        Some(until) => event.with("until", until.to_string()),
+        None => event,
+    };
     if to == Status::Active {
-        tx.append(event);
+        tx.append(authority.sign(event));
     } else {
-        revoke(&mut tx, Ended::Everything(user), event).await?;
+        revoke(&mut tx, Ended::Everything(user), authority.sign(event)).await?;
     }
     tx.commit().await?;
     Ok(())
+}
+
+/// Whether there is an administrator left without `user`, who has just been taken away. The row of
+/// `user` is locked by now and every change of its roles locks it first, so they stand still; the
+/// lock keeps two administrators from each counting on the other.
+async fn leaves_an_administrator(tx: &mut Tx, user: UserId) -> storage::Result<bool> {
+    if !account::roles(tx, user).await?.iter().any(|role| role == account::ADMIN) {
+        return Ok(true);
+    }
+    account::hold_administrators(tx).await?;
+    account::any_with_role(tx, account::ADMIN).await
 }

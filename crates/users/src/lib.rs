@@ -1,27 +1,41 @@
 //! Who exists: accounts, what people call themselves, whether they may come in, and their roles.
 //!
 //! `account` has the SQL of the `users` and `user_roles` tables. Each use case is a file:
-//! `update_profile` changes what people say of themselves, `change_status` suspends, deletes and brings back. `revoke` is
-//! the one function through which all trust ends, here and in `auth`.
+//! `update_profile` changes what people say of themselves, `change_status` suspends, deletes and
+//! brings back, `lift_suspensions` ends the suspensions that have an end, `sign_out_everywhere` and
+//! `change_roles` are what else administrators do. `revoke` is the one function through which all
+//! trust ends, here and in `auth`; what an administrator may do takes an `authority`.
 //!
 //! A request comes in through `api`. This crate does not know how somebody proves who they are.
 
 pub mod account;
 pub mod api;
+mod authority;
+mod change_roles;
 mod change_status;
 mod email;
+mod lift_suspensions;
 mod name;
 mod revoke;
+mod role;
+mod sign_out_everywhere;
+mod suspension;
 mod update_profile;
 
 use kernel::Clock;
 use storage::{Db, Migration};
 
 pub use account::{Account, NewAccount, Status};
+pub use authority::{Administrator, Authority};
+pub use change_roles::{ChangeRolesError, change_roles};
 pub use change_status::{ChangeStatusError, StatusChange, change_status};
 pub use email::{EmailAddress, InvalidEmail};
+pub use lift_suspensions::lift_expired_suspensions;
 pub use name::{DisplayName, InvalidName, Locale};
 pub use revoke::{Ended, revoke, revoke_again};
+pub use role::{InvalidRoles, Roles};
+pub use sign_out_everywhere::{SignOutEverywhereError, sign_out_everywhere};
+pub use suspension::{InvalidEnd, InvalidReason, Reason, SuspensionEnd};
 pub use update_profile::{Change, ProfileChange, UpdateProfileError, update_profile};
 
 /// What the use cases of this crate work with. Cheap to clone.
@@ -34,11 +48,21 @@ pub struct Users {
 }
 
 /// The tables of this crate.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    owner: "users",
-    version: 1,
-    name: "accounts",
-    shared: include_str!("../migrations/0001_accounts.sql"),
-    sqlite: "",
-    postgres: "",
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        owner: "users",
+        version: 1,
+        name: "accounts",
+        shared: include_str!("../migrations/0001_accounts.sql"),
+        sqlite: "",
+        postgres: "",
+    },
+    Migration {
+        owner: "users",
+        version: 2,
+        name: "suspensions that end",
+        shared: include_str!("../migrations/0002_suspended_until.sql"),
+        sqlite: "",
+        postgres: "",
+    },
+];

@@ -1,5 +1,6 @@
 //! The one function through which all trust ends.
 
+use kernel::id::KeyId;
 use kernel::{Event, Revocation, SessionId, UserId};
 use storage::{Result, Tx};
 
@@ -14,6 +15,8 @@ pub enum Ended {
     Tokens(UserId),
     /// These sessions and their tokens. A sign-out, a password change, a stolen refresh token.
     Sessions(UserId, Vec<SessionId>),
+    /// Whatever this signing key signed. A key that may have got into other hands.
+    Key(KeyId),
 }
 
 /// Ends trust and appends the event that says why, in the caller's transaction.
@@ -28,6 +31,7 @@ pub async fn revoke(tx: &mut Tx, ended: Ended, event: Event) -> Result<()> {
         }
         Ended::Tokens(subject) => Some(Revocation::Subject { subject, epoch: account::end_tokens(tx, subject).await? }),
         Ended::Sessions(_, sessions) if sessions.is_empty() => None,
+        Ended::Key(kid) => Some(Revocation::Key { kid }),
         Ended::Sessions(subject, sessions) => Some(Revocation::Sessions { subject, sessions }),
     };
     tx.append(Event { revokes: revocation, ..event });

@@ -7,9 +7,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
+use signals::TokenKind;
 
 use crate::commands::{Command, Output};
 use crate::config::{self, Config};
+use crate::only::Only;
 use crate::{control, serve};
 
 /// Accounts, sessions and tokens for a product, in one program.
@@ -46,7 +48,11 @@ struct Options {
 #[derive(Subcommand)]
 enum Words {
     /// Run the server
-    Serve,
+    Serve {
+        /// The services to run, with commas between: gateway, auth, users, pages, feed [default: all]
+        #[arg(long, value_name = "SERVICES")]
+        only: Option<String>,
+    },
     /// Make an administrator
     #[command(subcommand)]
     Admin(Admin),
@@ -56,6 +62,12 @@ enum Words {
     /// Look at and rotate the keys that sign tokens
     #[command(subcommand)]
     Keys(KeysWords),
+    /// Tokens for services that check access tokens and follow the revocation feed
+    #[command(subcommand)]
+    Verifier(ServiceWords),
+    /// Tokens for receivers of Shared Signals
+    #[command(subcommand)]
+    Receiver(ReceiverWords),
     /// Bring the database up to date and stop
     Migrate,
     /// Look at the configuration
@@ -117,6 +129,49 @@ enum KeysWords {
     List,
     /// Make a new key: it is published now and signs in ten minutes
     Rotate,
+    /// Take a key back at once: everything that it signed is refused everywhere, and people refresh
+    Withdraw {
+        /// Its id, as `usher keys list` shows it
+        kid: String,
+        /// Why, for the audit log
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum ServiceWords {
+    /// Make a token for a service, and print it this once
+    Create {
+        /// What the service is called: 1 to 64 of a-z, 0-9, - _ .
+        name: String,
+    },
+    /// Show the services, and how far each has followed
+    List,
+    /// Take a service's token back
+    Revoke {
+        /// What the service is called
+        name: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum ReceiverWords {
+    /// Make a token for a receiver, and print it this once
+    Create {
+        /// What the receiver is called: 1 to 64 of a-z, 0-9, - _ .
+        name: String,
+        /// What its security event tokens are for (`aud`)
+        #[arg(long, value_name = "URL")]
+        audience: String,
+    },
+    /// Show the receivers
+    List,
+    /// Take a receiver's token back
+    Revoke {
+        /// What the receiver is called
+        name: String,
+    },
 }
 
 #[derive(Subcommand)]
@@ -131,11 +186,15 @@ enum ConfigWords {
 pub fn run(cli: Cli) -> Result<()> {
     let Options { data, listen, private_listen, config, json } = cli.options;
     let flags = config::Flags { data, listen, private_listen };
-    let (config, sources) = config::load(config.as_deref(), &flags)?;
-    match cli.command.unwrap_or(Words::Serve) {
-        Words::Serve => {
+    let file = config;
+    let (config, sources) = config::load(file.as_deref(), &flags)?;
+    match cli.command.unwrap_or(Words::Serve { only: None }) {
+        Words::Serve { only } => {
+            let only = Only::parse(only.as_deref())?;
             let checked = config.check()?;
-            runtime(checked.config.server.threads)?.block_on(serve::run(checked))
+            let threads = checked.config.server.threads;
+            let reread = move || Ok(config::load(file.as_deref(), &flags)?.0.check()?.config);
+            runtime(threads)?.block_on(serve::run(checked, only, Box::new(reread)))
         }
         Words::Admin(Admin::Create { email, password_stdin }) => {
             let password = read_password(password_stdin)?;
@@ -144,6 +203,11 @@ pub fn run(cli: Cli) -> Result<()> {
         Words::Users(words) => execute(config, users(words), json),
         Words::Keys(KeysWords::List) => execute(config, Command::ListKeys, json),
         Words::Keys(KeysWords::Rotate) => execute(config, Command::RotateKeys, json),
+        Words::Keys(KeysWords::Withdraw { kid, reason }) => {
+            execute(config, Command::WithdrawKey { kid, reason }, json)
+        }
+        Words::Verifier(words) => execute(config, verifier(words), json),
+        Words::Receiver(words) => execute(config, receiver(words), json),
         Words::Migrate => {
             let checked = config.check()?;
             runtime(1)?.block_on(crate::setup::migrate(&checked))?;
@@ -174,6 +238,24 @@ fn users(words: UsersWords) -> Command {
         UsersWords::Unban { email } => Command::ReinstateUser { email },
         UsersWords::Delete { email, reason } => Command::DeleteUser { email, reason },
         UsersWords::Restore { email } => Command::RestoreUser { email },
+    }
+}
+
+fn verifier(words: ServiceWords) -> Command {
+    match words {
+        ServiceWords::Create { name } => Command::CreateService { kind: TokenKind::Verifier, name, audience: None },
+        ServiceWords::List => Command::ListServices { kind: TokenKind::Verifier },
+        ServiceWords::Revoke { name } => Command::RevokeService { kind: TokenKind::Verifier, name },
+    }
+}
+
+fn receiver(words: ReceiverWords) -> Command {
+    match words {
+        ReceiverWords::Create { name, audience } => {
+            Command::CreateService { kind: TokenKind::Receiver, name, audience: Some(audience) }
+        }
+        ReceiverWords::List => Command::ListServices { kind: TokenKind::Receiver },
+        ReceiverWords::Revoke { name } => Command::RevokeService { kind: TokenKind::Receiver, name },
     }
 }
 

@@ -1,10 +1,12 @@
 //! What operators can ask for, here or in a running server.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use auth::Auth;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use users::{Account, EmailAddress, StatusChange};
+use signals::service_token;
+use signals::{ServiceName, Signals, TokenKind};
+use users::{Account, Authority, EmailAddress, Reason, StatusChange};
 
 /// One request.
 #[derive(Serialize, Deserialize)]
@@ -50,6 +52,34 @@ pub enum Command {
     ListKeys,
     /// Make a new signing key.
     RotateKeys,
+    /// Take a signing key back at once.
+    WithdrawKey {
+        /// Its id.
+        kid: String,
+        /// Why.
+        reason: String,
+    },
+    /// Make a service's token.
+    CreateService {
+        /// What it is for.
+        kind: TokenKind,
+        /// What the service is called.
+        name: String,
+        /// What a receiver's tokens are for.
+        audience: Option<String>,
+    },
+    /// Show the services that have tokens.
+    ListServices {
+        /// Of which kind.
+        kind: TokenKind,
+    },
+    /// Take a service's token back.
+    RevokeService {
+        /// Of which kind.
+        kind: TokenKind,
+        /// What the service is called.
+        name: String,
+    },
 }
 
 /// What a command has to say.
@@ -62,14 +92,14 @@ pub struct Output {
 }
 
 /// Does it.
-pub async fn execute(auth: &Auth, command: Command) -> Result<Output> {
+pub async fn execute(auth: &Auth, signals: &Signals, command: Command) -> Result<Output> {
     match command {
         Command::CreateAdministrator { email, password } => create_administrator(auth, &email, password).await,
         Command::ShowUser { email } => {
             let account = find(auth, &email).await?;
             Ok(Output { text: describe(&account), data: serde_json::to_value(users::api::UserView::from(&account))? })
         }
-        Command::SuspendUser { email, reason } => change(auth, &email, StatusChange::Suspend, &reason).await,
+        Command::SuspendUser { email, reason } => change(auth, &email, StatusChange::Suspend { until: None }, &reason).await,
         Command::ReinstateUser { email } => change(auth, &email, StatusChange::Reinstate, "").await,
         Command::DeleteUser { email, reason } => change(auth, &email, StatusChange::Delete, &reason).await,
         Command::RestoreUser { email } => change(auth, &email, StatusChange::Restore, "").await,
@@ -77,6 +107,13 @@ pub async fn execute(auth: &Auth, command: Command) -> Result<Output> {
         Command::RotateKeys => {
             auth.keys().rotate().await?;
             Ok(keys(auth))
+        }
+        Command::WithdrawKey { kid, reason } => withdraw(auth, &kid, &reason).await,
+        Command::CreateService { kind, name, audience } => create_service(signals, kind, &name, audience).await,
+        Command::ListServices { kind } => list_services(signals, kind).await,
+        Command::RevokeService { kind, name } => {
+            service_token::revoke(signals, kind, &ServiceName::parse(&name)?).await?;
+            Ok(Output { text: format!("The token of {name} is not taken any more."), data: json!({ "name": name }) })
         }
     }
 }
@@ -98,11 +135,9 @@ async fn find(auth: &Auth, email: &str) -> Result<Account> {
 }
 
 async fn change(auth: &Auth, email: &str, change: StatusChange, reason: &str) -> Result<Output> {
-    if reason.chars().count() > 500 {
-        bail!("the reason is longer than 500 characters");
-    }
+    let reason = Reason::parse(reason)?;
     let account = find(auth, email).await?;
-    users::change_status(auth.users(), account.id, change, reason).await?;
+    users::change_status(auth.users(), Authority::Operator, account.id, change, &reason).await?;
     let account = find(auth, email).await?;
     Ok(Output { text: describe(&account), data: serde_json::to_value(users::api::UserView::from(&account))? })
 }
@@ -121,4 +156,48 @@ fn keys(auth: &Auth) -> Output {
                 "created_at": key.created_at, "signs_from": key.signs_from })
     });
     Output { text: keys.iter().map(line).collect::<Vec<_>>().join("\n"), data: data.collect() }
+}
+
+async fn withdraw(auth: &Auth, kid: &str, reason: &str) -> Result<Output> {
+    let reason = Reason::parse(reason)?;
+    let kid = kid.parse().with_context(|| format!("`{kid}` is not the id of a key: `usher keys list` shows them"))?;
+    auth.keys().withdraw(kid, &reason).await?;
+    Ok(keys(auth))
+}
+
+async fn create_service(signals: &Signals, kind: TokenKind, name: &str, audience: Option<String>) -> Result<Output> {
+    let name = ServiceName::parse(name)?;
+    let (service, token) = service_token::create(signals, kind, &name, audience.as_deref()).await?;
+    Ok(Output {
+        // Alone on its line, so that a script can take it as it is.
+        text: token.reveal().to_owned(),
+        data: json!({ "id": service.id, "name": service.name, "token": token.reveal() }),
+    })
+}
+
+async fn list_services(signals: &Signals, kind: TokenKind) -> Result<Output> {
+    let services = service_token::list(signals, kind).await?;
+    let heard = signals.verifiers();
+    let newest = signals.newest();
+    let mut lines = Vec::new();
+    let mut data = Vec::new();
+    for service in &services {
+        let known = heard.iter().find(|known| known.id == service.id);
+        let connections = known.map_or(0, |known| known.connections);
+        let applied = known.and_then(|known| known.applied);
+        let behind = applied.zip(newest).map(|((applied, _), newest)| (newest - applied).max(0));
+        let state = match (connections, behind, applied) {
+            (0, _, None) => "not heard of here".to_owned(),
+            (_, Some(behind), Some((applied, ago))) => {
+                format!("{connections} listening, applied {applied} ({behind} behind) {ago} s ago")
+            }
+            (_, _, _) => format!("{connections} listening"),
+        };
+        lines.push(format!("{}  {}  made {}  {state}", service.id, service.name, service.created_at));
+        data.push(json!({
+            "id": service.id, "name": service.name, "audience": service.audience, "created_at": service.created_at,
+            "connections": connections, "applied": applied.map(|(applied, _)| applied), "behind": behind,
+        }));
+    }
+    Ok(Output { text: lines.join("\n"), data: Value::Array(data) })
 }

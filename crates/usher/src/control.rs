@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow};
 use auth::Auth;
 use serde::{Deserialize, Serialize};
+use signals::Signals;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -47,7 +48,7 @@ pub async fn ask(data_dir: impl AsRef<Path>, command: &Command) -> Result<Option
 }
 
 /// Listens for commands until the process ends.
-pub fn listen(data_dir: impl AsRef<Path>, auth: Auth) -> Result<()> {
+pub fn listen(data_dir: impl AsRef<Path>, auth: Auth, signals: Signals) -> Result<()> {
     let path = path(data_dir.as_ref());
     // A socket that is there is of a dead process, or of one that shares a PostgreSQL database with
     // this one: then either may answer.
@@ -60,9 +61,9 @@ pub fn listen(data_dir: impl AsRef<Path>, auth: Auth) -> Result<()> {
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    let auth = auth.clone();
+                    let (auth, signals) = (auth.clone(), signals.clone());
                     tokio::spawn(async move {
-                        if let Err(error) = answer(stream, &auth).await {
+                        if let Err(error) = answer(stream, &auth, &signals).await {
                             tracing::warn!(%error, "a control command could not be answered");
                         }
                     });
@@ -77,12 +78,12 @@ pub fn listen(data_dir: impl AsRef<Path>, auth: Auth) -> Result<()> {
     Ok(())
 }
 
-async fn answer(stream: UnixStream, auth: &Auth) -> Result<()> {
+async fn answer(stream: UnixStream, auth: &Auth, signals: &Signals) -> Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
     BufReader::new(tokio::io::AsyncReadExt::take(reader, LONGEST)).read_line(&mut line).await?;
     let reply = match serde_json::from_str(&line) {
-        Ok(command) => match commands::execute(auth, command).await {
+        Ok(command) => match commands::execute(auth, signals, command).await {
             Ok(output) => Reply::Done(output),
             Err(error) => Reply::Failed(format!("{error:#}")),
         },

@@ -1,20 +1,24 @@
 //! Usher: accounts, sessions and tokens for a product, in one program.
 //!
-//! `usher serve` runs it. `cli` has the words of the command line, `config` what can be set,
-//! `serve` puts the services together, `control` lets other commands talk to a running server,
-//! `commands` does what they ask.
+//! `usher serve` runs it. `cli` has the words of the command line, `config` what can be set, `only`
+//! which services a process runs, `assemble` puts them together, `serve` serves them, `upkeep` is what
+//! runs beside the requests. `control` lets other commands talk to a running server, `commands` does
+//! what they ask.
 
+mod assemble;
 mod cli;
 mod commands;
 mod config;
 mod control;
 mod logs;
 mod metrics;
+mod only;
 mod openapi;
 mod private;
 mod revocations;
 mod serve;
 mod setup;
+mod upkeep;
 
 use std::process::ExitCode;
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use auth::Auth;
+use kernel::Clock;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -41,6 +42,36 @@ impl Collector for Services {
             ("usher_revocations", "Subjects and sessions in the revocation map", revoked),
             ("usher_tokens_known", "Checked tokens in the cache", known),
             ("usher_ledger_index", "The newest ledger entry", *self.auth.db().head().borrow()),
+        ] {
+            let gauge = ConstGauge::new(value);
+            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads the numbers of a verifier that follows the feed.
+pub struct Following {
+    /// The verifier of the door.
+    pub verifier: Arc<Verifier>,
+}
+
+impl std::fmt::Debug for Following {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Following")
+    }
+}
+
+impl Collector for Following {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let now = Clock::system().now().unix_seconds();
+        let staleness = self.verifier.staleness(now).and_then(|seconds| i64::try_from(seconds).ok());
+        for (name, help, value) in [
+            ("usher_revocations", "Subjects and sessions in the revocation map", whole(self.verifier.revocations().len())),
+            ("usher_tokens_known", "Checked tokens in the cache", whole(self.verifier.known_tokens())),
+            ("usher_ledger_index", "The newest ledger entry that was applied", self.verifier.revocations().applied()),
+            ("usher_feed_staleness_seconds", "Since the feed was last heard; -1 before the first time", staleness.unwrap_or(-1)),
         ] {
             let gauge = ConstGauge::new(value);
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;

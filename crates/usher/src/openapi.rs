@@ -2,19 +2,28 @@
 
 use std::sync::Arc;
 
-use auth::Auth;
 use axum::Router;
 use serde_json::Value;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, Info, License, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::assemble::House;
+use crate::only::{Only, Service};
+
 /// The JSON calls of all services, and the document that describes them.
-pub fn services(auth: &Auth) -> (Router, Arc<Value>) {
-    let (router, mut document) = OpenApiRouter::new()
-        .merge(users::api::router(auth.users().clone()))
-        .merge(auth::api::router(auth.clone()))
-        .split_for_parts();
+pub fn services(house: &House, only: &Only) -> (Router, Arc<Value>) {
+    let mut all = OpenApiRouter::new();
+    if only.has(Service::Users) {
+        all = all.merge(users::api::router(house.auth.users().clone()));
+    }
+    if only.has(Service::Auth) {
+        all = all.merge(auth::api::router(house.auth.clone()));
+    }
+    if only.has(Service::Auth) || only.has(Service::Feed) {
+        all = all.merge(signals::api::router(house.signals.clone()));
+    }
+    let (router, mut document) = all.split_for_parts();
     describe(&mut document);
     (router, Arc::new(serde_json::to_value(document).unwrap_or_default()))
 }
@@ -34,9 +43,11 @@ fn describe(document: &mut OpenApi) {
         .bearer_format("JWT")
         .description(Some("The `access_token` of a sign-in (RFC 9068)."))
         .build();
-    document
-        .components
-        .get_or_insert_with(Components::default)
-        .security_schemes
-        .insert("access_token".into(), SecurityScheme::Http(bearer).into());
+    let service = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("A service's own token, of `usher verifier create` or `usher receiver create`."))
+        .build();
+    let schemes = &mut document.components.get_or_insert_with(Components::default).security_schemes;
+    schemes.insert("access_token".into(), SecurityScheme::Http(bearer).into());
+    schemes.insert("service_token".into(), SecurityScheme::Http(service).into());
 }

@@ -79,8 +79,8 @@ pub struct Private {
     pub registry: Arc<Registry>,
     /// Whether it is ready.
     pub readiness: Readiness,
-    /// The database.
-    pub db: Db,
+    /// The database, where there is one.
+    pub db: Option<Db>,
     /// When it was started.
     pub started: Instant,
     /// The configuration, secrets masked.
@@ -108,12 +108,16 @@ async fn metrics(State(private): State<Private>) -> Response {
 
 async fn details(State(private): State<Private>) -> Response {
     let asked = Instant::now();
-    let newest = match private.db.read().await {
-        Ok(mut read) => ledger::newest(&mut read).await,
-        Err(error) => Err(error),
+    let newest = match &private.db {
+        None => Ok(None),
+        Some(db) => match db.read().await {
+            Ok(mut read) => ledger::newest(&mut read).await.map(Some),
+            Err(error) => Err(error),
+        },
     };
     let database = match &newest {
-        Ok(_) => json!({ "status": "ok", "took_ms": asked.elapsed().as_secs_f64() * 1000.0 }),
+        Ok(None) => json!({ "status": "none" }),
+        Ok(Some(_)) => json!({ "status": "ok", "took_ms": asked.elapsed().as_secs_f64() * 1000.0 }),
         Err(error) => json!({ "status": "unavailable", "cause": error.to_string() }),
     };
     let ready = private.readiness.is_ready() && newest.is_ok();
@@ -122,7 +126,7 @@ async fn details(State(private): State<Private>) -> Response {
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": private.started.elapsed().as_secs(),
         "database": database,
-        "ledger_index": newest.ok(),
+        "ledger_index": newest.ok().flatten(),
     });
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(body)).into_response()

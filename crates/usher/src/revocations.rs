@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth::MAX_ACCESS_SECONDS;
+use auth::keys::Keys;
 use kernel::{Clock, Revocation};
 use storage::{Db, ledger};
 use verify::Verifier;
@@ -23,13 +24,14 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Applier {
     verifier: Arc<Verifier>,
+    keys: Keys,
     clock: Clock,
 }
 
 impl Applier {
     /// For this verifier.
-    pub fn new(verifier: Arc<Verifier>, clock: Clock) -> Self {
-        Self { verifier, clock }
+    pub fn new(verifier: Arc<Verifier>, keys: Keys, clock: Clock) -> Self {
+        Self { verifier, keys, clock }
     }
 
     /// Applies these.
@@ -39,6 +41,7 @@ impl Applier {
         for revocation in revocations {
             match revocation {
                 Revocation::Subject { subject, epoch } => map.end_subject(&subject.to_string(), *epoch, forget_at),
+                Revocation::Key { kid } => map.end_key(&kid.to_string(), forget_at),
                 Revocation::Sessions { sessions, .. } => {
                     for session in sessions {
                         map.end_session(&session.to_string(), forget_at);
@@ -83,6 +86,9 @@ impl Applier {
         loop {
             let found = ledger::revocations_after(&mut read, *position, newest, i64::from(BATCH)).await?;
             self.apply(found.iter().map(|(_, revocation)| revocation));
+            if found.iter().any(|(_, revocation)| matches!(revocation, Revocation::Key { .. })) {
+                self.stop_signing_with_withdrawn_keys().await;
+            }
             *position = match found.last() {
                 Some((last, _)) if found.len() == usize::from(BATCH) => *last,
                 _ => newest,
@@ -91,6 +97,13 @@ impl Applier {
             if *position == newest {
                 return Ok(());
             }
+        }
+    }
+
+    /// Another process has withdrawn a key that this one may have loaded.
+    async fn stop_signing_with_withdrawn_keys(&self) {
+        if let Err(error) = self.keys.reload().await {
+            tracing::error!(%error, "a signing key was withdrawn, and the keys cannot be read again");
         }
     }
 

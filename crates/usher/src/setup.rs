@@ -2,7 +2,8 @@
 
 use anyhow::{Result, bail};
 use auth::Auth;
-use kernel::Clock;
+use kernel::{Clock, MasterKeys};
+use signals::Signals;
 use storage::{Db, Migration};
 use users::Users;
 
@@ -11,7 +12,7 @@ use crate::config::Checked;
 
 /// The tables of all crates, in the order in which they refer to each other.
 pub fn migrations() -> Vec<Migration> {
-    [storage::MIGRATIONS, users::MIGRATIONS, auth::MIGRATIONS].concat()
+    [storage::MIGRATIONS, users::MIGRATIONS, auth::MIGRATIONS, signals::MIGRATIONS].concat()
 }
 
 /// What to do where there is no database yet.
@@ -23,8 +24,18 @@ pub enum Absent {
     Refuse,
 }
 
-/// Opens the database and what signs in.
-pub async fn open(checked: &Checked, issuer: String, absent: Absent) -> Result<Auth> {
+/// What every command works with.
+pub struct Opened {
+    /// Who signs in.
+    pub auth: Auth,
+    /// Who is told.
+    pub signals: Signals,
+    /// What everything secret is derived from.
+    pub master: MasterKeys,
+}
+
+/// Opens the database and the services.
+pub async fn open(checked: &Checked, issuer: String, absent: Absent) -> Result<Opened> {
     if absent == Absent::Refuse && !checked.has_database() {
         bail!("there is no database in {}: name the folder with --data", checked.config.data_dir);
     }
@@ -41,7 +52,8 @@ pub async fn open(checked: &Checked, issuer: String, absent: Absent) -> Result<A
         None => checked.make_master_keys()?,
     };
     let users = Users { db, clock: Clock::system() };
-    Ok(Auth::new(users, checked.auth_settings(issuer), &master).await?)
+    let auth = Auth::new(users, checked.auth_settings(issuer), &master).await?;
+    Ok(Opened { signals: Signals::new(auth.clone(), &master), auth, master })
 }
 
 /// Brings the database up to date.
@@ -54,8 +66,8 @@ pub async fn migrate(checked: &Checked) -> Result<()> {
 /// Does a command without a server.
 pub async fn execute(checked: &Checked, command: Command) -> Result<Output> {
     let absent = if matches!(command, Command::CreateAdministrator { .. }) { Absent::Make } else { Absent::Refuse };
-    let auth = open(checked, checked.public_url(checked.listen), absent).await?;
-    let output = commands::execute(&auth, command).await;
+    let Opened { auth, signals, .. } = open(checked, checked.public_url(checked.listen), absent).await?;
+    let output = commands::execute(&auth, &signals, command).await;
     auth.db().close().await;
     output
 }

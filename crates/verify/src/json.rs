@@ -12,11 +12,13 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// A value, sorted into what a token or a key may use. Fractions, booleans, nulls and integers
-/// beyond 64 bits are `Other`: present, but never the right type.
+/// A value, sorted into what a token, a key or an event may use. Fractions, nulls and integers beyond
+/// 64 bits are `Other`: present, but never the right type.
 pub(crate) enum Json {
     Text(String),
     Integer(i64),
+    True,
+    False,
     List(Vec<Json>),
     Object(Object),
     Other,
@@ -67,6 +69,15 @@ impl Object {
     pub(crate) fn take_integer(&mut self, name: &str) -> Result<i64, Wrong> {
         match self.take(name)? {
             Json::Integer(number) if number >= 0 => Ok(number),
+            _ => Err(Wrong::Type),
+        }
+    }
+
+    #[cfg(feature = "follow")]
+    pub(crate) fn take_boolean(&mut self, name: &str) -> Result<bool, Wrong> {
+        match self.take(name)? {
+            Json::True => Ok(true),
+            Json::False => Ok(false),
             _ => Err(Wrong::Type),
         }
     }
@@ -134,8 +145,8 @@ impl<'de> Visitor<'de> for JsonVisitor {
         Ok(Json::Other)
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Json, E> {
-        Ok(Json::Other)
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Json, E> {
+        Ok(if value { Json::True } else { Json::False })
     }
 
     fn visit_unit<E: Error>(self) -> Result<Json, E> {

@@ -12,7 +12,7 @@ use aws_lc_rs::signature::{
 use crate::json::{Json, Object, Wrong, decode, optional};
 
 /// Why a JWKS document was not taken. The keys from before stay in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum KeysError {
     /// Longer than 64 KiB.
     #[error("the key set is longer than 64 KiB")]
@@ -30,9 +30,23 @@ pub enum KeysError {
     /// A key of a kind that we use is not a key of that kind.
     #[error("a key is not valid for its algorithm")]
     InvalidKey,
-    /// No key in it can verify an access token.
+    /// No key in it can verify an access token, or all that can were taken back.
     #[error("the key set holds no usable key")]
     Empty,
+}
+
+impl KeysError {
+    /// A short code for logs. It never changes once published.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLong => "too_long",
+            Self::Malformed => "malformed",
+            Self::PrivateKey => "private_key",
+            Self::RepeatedId => "repeated_id",
+            Self::InvalidKey => "invalid_key",
+            Self::Empty => "empty",
+        }
+    }
 }
 
 impl From<Wrong> for KeysError {
@@ -41,7 +55,8 @@ impl From<Wrong> for KeysError {
     }
 }
 
-const LONGEST_DOCUMENT: usize = 64 * 1024;
+/// In bytes.
+pub(crate) const LONGEST_DOCUMENT: usize = 64 * 1024;
 
 /// RFC 7518 §6.2.2, §6.3.2 and §6.4.1, RFC 8037 §2.
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
@@ -58,7 +73,7 @@ impl Key {
         self.algorithm == algorithm && self.public.verify_sig(message.as_bytes(), signature).is_ok()
     }
 
-    /// Whether a later key set came without this key.
+    /// Whether a later key set came without this key, or it was taken back.
     pub(crate) fn is_withdrawn(&self) -> bool {
         self.withdrawn.load(Ordering::Acquire)
     }
@@ -70,28 +85,102 @@ impl Key {
 
 type KeysById = HashMap<String, Arc<Key>>;
 
-/// The keys in use.
+/// What is known about a `kid`.
+pub(crate) enum Found {
+    Key(Arc<Key>),
+    /// Taken back by the issuer, for good.
+    TakenBack,
+    Unknown,
+    /// There has never been a key set.
+    NoKeysYet,
+}
+
+/// The keys in use, and those that were taken back.
 #[derive(Default)]
-pub(crate) struct Keys(RwLock<KeysById>);
+pub(crate) struct Keys(RwLock<Held>);
+
+#[derive(Default)]
+struct Held {
+    current: Option<KeysById>,
+    /// Ids that never count again, whatever a later key set says: an old copy of the set, from some
+    /// cache on the way, would otherwise bring a stolen key back. With each, until when tokens that
+    /// it signed before can live.
+    taken_back: HashMap<String, i64>,
+}
+
+/// As long as no more are remembered, no key that was taken back is ever forgotten. Usher takes keys
+/// back by hand, so more of them than this say that something else is wrong.
+const MOST_TAKEN_BACK: usize = 1000;
 
 impl Keys {
-    pub(crate) fn find(&self, id: &str) -> Option<Arc<Key>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    pub(crate) fn find(&self, id: &str) -> Found {
+        let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(current) = &held.current else { return Found::NoKeysYet };
+        match current.get(id) {
+            Some(key) => Found::Key(Arc::clone(key)),
+            None if held.taken_back.contains_key(id) => Found::TakenBack,
+            None => Found::Unknown,
+        }
     }
 
-    /// Replaces the keys by those of a document. A key that stays keeps its place in memory, so
-    /// tokens checked with it stay checked; every other one is marked as withdrawn, which ends them.
+    /// Whether there has been a key set.
+    pub(crate) fn are_known(&self) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).current.is_some()
+    }
+
+    /// How many keys are in use, and how many were taken back.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        (held.current.as_ref().map_or(0, HashMap::len), held.taken_back.len())
+    }
+
+    /// Replaces the keys by those of a document, without those that were taken back. A key that
+    /// stays keeps its place in memory, so tokens checked with it stay checked; every other one is
+    /// marked as withdrawn, which ends them.
     pub(crate) fn replace(&self, document: &[u8]) -> Result<(), KeysError> {
         let mut keys = parse(document)?;
-        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        for (id, old) in current.iter() {
+        let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        keys.retain(|id, _| !held.taken_back.contains_key(id));
+        if keys.is_empty() {
+            return Err(KeysError::Empty);
+        }
+        for (id, old) in held.current.iter().flatten() {
             match keys.get_mut(id) {
                 Some(new) if new.is_same(old) => *new = Arc::clone(old),
                 Some(_) | None => old.withdrawn.store(true, Ordering::Release),
             }
         }
-        *current = keys;
+        held.current = Some(keys);
         Ok(())
+    }
+
+    /// Ends a key for good: now, and in every key set that still names it.
+    pub(crate) fn take_back(&self, id: &str, forget_at: i64) {
+        let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = held.current.as_mut().and_then(|current| current.remove(id)) {
+            key.withdrawn.store(true, Ordering::Release);
+        }
+        let longest = held.taken_back.entry(id.to_owned()).or_insert(forget_at);
+        *longest = (*longest).max(forget_at);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn taken_back(&self) -> std::collections::BTreeSet<String> {
+        self.0.read().unwrap().taken_back.keys().cloned().collect()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn ids(&self) -> std::collections::BTreeSet<String> {
+        self.0.read().unwrap().current.iter().flatten().map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Forgets keys that were taken back only if there are too many, and then only those whose
+    /// tokens have all expired.
+    pub(crate) fn sweep(&self, is_needed: impl Fn(i64) -> bool) {
+        let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if held.taken_back.len() > MOST_TAKEN_BACK {
+            held.taken_back.retain(|_, forget_at| is_needed(*forget_at));
+        }
     }
 }
 

@@ -9,7 +9,7 @@ pub enum Refused {
     /// Not a signed JWT in the strict form that this crate reads, or too long to be read at all.
     #[error("the token is not a well-formed signed JWT")]
     Malformed,
-    /// The header's `kid` names no key that the issuer publishes now.
+    /// The header's `kid` names no key that the issuer publishes now, or one that it took back.
     #[error("the token names a key that is not published")]
     UnknownKey,
     /// The signature does not match, or the header names another algorithm than the key's.
@@ -36,9 +36,38 @@ pub enum Refused {
     /// Its user's trust or its session was ended.
     #[error("the token was revoked")]
     Revoked,
+    /// The token may be good, but nothing was heard of revocations for longer than
+    /// [`Staleness::RefuseAfter`](crate::Staleness::RefuseAfter) allows.
+    #[error("what is known about revocations is too old")]
+    Stale,
+    /// There are no keys yet, or a follower has not yet learned what is revoked.
+    #[error("the keys or the revocations are not known yet")]
+    NotReady,
 }
 
 impl Refused {
+    /// Every reason, in the order of the enum.
+    pub const ALL: [Self; 12] = [
+        Self::Malformed,
+        Self::UnknownKey,
+        Self::BadSignature,
+        Self::WrongType,
+        Self::WrongIssuer,
+        Self::WrongAudience,
+        Self::Expired,
+        Self::NotYetValid,
+        Self::MissingClaim,
+        Self::Revoked,
+        Self::Stale,
+        Self::NotReady,
+    ];
+
+    /// Whether the fault is not the token's: nobody can be checked now, and the same token may be
+    /// good in a moment. Over HTTP that is 503 and not 401, or people would be signed out.
+    pub const fn is_ours(self) -> bool {
+        matches!(self, Self::Stale | Self::NotReady)
+    }
+
     /// A short code for logs and metrics. It never changes once published.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -52,6 +81,8 @@ impl Refused {
             Self::NotYetValid => "not_yet_valid",
             Self::MissingClaim => "missing_claim",
             Self::Revoked => "revoked",
+            Self::Stale => "stale",
+            Self::NotReady => "not_ready",
         }
     }
 }

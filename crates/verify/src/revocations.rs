@@ -1,28 +1,36 @@
 //! What the issuer has revoked and what could still be in somebody's hands.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::Claims;
+use crate::keys::Keys;
+use crate::shards::{Full, Shards};
 
 /// Which users' and sessions' tokens are dead although they have not expired.
 ///
 /// Whether a token is good is decided by its epoch and its session alone, never by comparing
 /// clocks, so a token made in the same second as a ban has no way through. Time only says when an
 /// entry may be forgotten, because every token that it could refuse has expired by itself.
+///
+/// # When there is no room
+///
+/// There are at most as many users, and as many sessions, as
+/// [`Verifier::with_most_revocations`](crate::Verifier::with_most_revocations) says. To forget one
+/// would let a revoked token through, and to stop all checks would let one storm close the whole
+/// service. So an entry without room is *widened*: from then on every token that expires no later
+/// than the last one which the entry is about is refused, whoever's it is. That costs one number of
+/// memory. Tokens made a little later (twice the leeway) are good again, so people get through with
+/// their next refresh, and when all old tokens have expired the widening is swept away like an entry.
 pub struct Revocations {
-    entries: RwLock<Entries>,
-    /// How many entries there are. Nearly always none, and then a check reads only this number.
-    count: AtomicUsize,
+    subjects: Shards<Subject>,
+    /// Until when each is kept.
+    sessions: Shards<i64>,
+    keys: Arc<Keys>,
+    /// Tokens with an `exp` up to here, and twice the leeway, are refused. [`NOT_WIDENED`] mostly.
+    widened: AtomicI64,
     applied: AtomicI64,
     keep_longer: i64,
-}
-
-#[derive(Default)]
-struct Entries {
-    subjects: HashMap<String, Subject>,
-    sessions_forgotten_at: HashMap<String, i64>,
 }
 
 struct Subject {
@@ -30,13 +38,17 @@ struct Subject {
     forget_at: i64,
 }
 
+const NOT_WIDENED: i64 = i64::MIN;
+
 impl Revocations {
     /// Entries outlive their time by twice the leeway: a token is taken for that long after its
     /// `exp`, and the clock that wrote its `exp` may have been ahead by as much.
-    pub(crate) fn new(leeway_seconds: i64) -> Self {
+    pub(crate) fn new(leeway_seconds: i64, most: usize, keys: Arc<Keys>) -> Self {
         Self {
-            entries: RwLock::default(),
-            count: AtomicUsize::new(0),
+            subjects: Shards::new(most),
+            sessions: Shards::new(most),
+            keys,
+            widened: AtomicI64::new(NOT_WIDENED),
             applied: AtomicI64::new(0),
             keep_longer: leeway_seconds.saturating_mul(2),
         }
@@ -46,54 +58,82 @@ impl Revocations {
     /// token made before now expires, in Unix seconds. Entries may come in any order and twice: the
     /// highest epoch and the latest time win.
     pub fn end_subject(&self, subject: &str, below_epoch: i64, forget_at_unix: i64) {
-        self.write(|entries| {
-            let entry = entries
-                .subjects
-                .entry(subject.to_owned())
-                .or_insert(Subject { lowest_good_epoch: below_epoch, forget_at: forget_at_unix });
-            entry.lowest_good_epoch = entry.lowest_good_epoch.max(below_epoch);
-            entry.forget_at = entry.forget_at.max(forget_at_unix);
-        });
+        let entry = Subject { lowest_good_epoch: below_epoch, forget_at: forget_at_unix };
+        let join = |old: &mut Subject, new: Subject| {
+            old.lowest_good_epoch = old.lowest_good_epoch.max(new.lowest_good_epoch);
+            old.forget_at = old.forget_at.max(new.forget_at);
+        };
+        if let Err(Full) = self.subjects.put(subject, entry, join) {
+            self.widen(forget_at_unix);
+        }
     }
 
     /// Ends one session. `forget_at_unix` as in [`end_subject`](Self::end_subject).
     pub fn end_session(&self, session: &str, forget_at_unix: i64) {
-        self.write(|entries| {
-            let forget_at = entries.sessions_forgotten_at.entry(session.to_owned()).or_insert(forget_at_unix);
-            *forget_at = (*forget_at).max(forget_at_unix);
-        });
+        if let Err(Full) = self.sessions.put(session, forget_at_unix, |old, new| *old = (*old).max(new)) {
+            self.widen(forget_at_unix);
+        }
+    }
+
+    /// Ends everything that the key of this `kid` signed and will ever sign. It does not come back
+    /// with a key set that still names it, for as long as the verifier lives. Only if more than a
+    /// thousand keys were taken back, those past `forget_at_unix` (as in
+    /// [`end_subject`](Self::end_subject)) are forgotten.
+    pub fn end_key(&self, kid: &str, forget_at_unix: i64) {
+        self.keys.take_back(kid, forget_at_unix);
     }
 
     /// Whether neither the user's trust nor the session behind these claims was ended.
     pub fn is_good(&self, claims: &Claims) -> bool {
-        if self.is_empty() {
-            return true;
-        }
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        let session_ended = entries.sessions_forgotten_at.contains_key(&claims.sid);
-        let epoch_ended =
-            entries.subjects.get(&claims.sub).is_some_and(|subject| claims.epoch < subject.lowest_good_epoch);
-        !session_ended && !epoch_ended
+        let widened = self.widened.load(Ordering::Acquire);
+        let is_widened = widened != NOT_WIDENED && claims.exp <= widened.saturating_add(self.keep_longer);
+        !is_widened
+            && !self.sessions.is(&claims.sid, |_| true)
+            && !self.subjects.is(&claims.sub, |subject| claims.epoch < subject.lowest_good_epoch)
     }
 
     /// Forgets what no living token can be refused by any more: entries whose time, and twice the
-    /// leeway after it, have passed. Call it every minute or so.
+    /// leeway after it, have passed. Call it every minute or so; a follower does.
     pub fn sweep(&self, now_unix: i64) {
         let needed = |forget_at: i64| forget_at.saturating_add(self.keep_longer) > now_unix;
-        self.write(|entries| {
-            entries.subjects.retain(|_, subject| needed(subject.forget_at));
-            entries.sessions_forgotten_at.retain(|_, forget_at| needed(*forget_at));
-        });
+        self.subjects.sweep(|subject| needed(subject.forget_at));
+        self.sessions.sweep(|forget_at| needed(*forget_at));
+        self.keys.sweep(needed);
+        let widened = self.widened.load(Ordering::Acquire);
+        if widened != NOT_WIDENED && !needed(widened) {
+            // If it was widened further meanwhile, it stays.
+            let _ = self.widened.compare_exchange(widened, NOT_WIDENED, Ordering::AcqRel, Ordering::Acquire);
+        }
     }
 
     /// How many users and sessions are remembered.
     pub fn len(&self) -> usize {
-        self.count.load(Ordering::Acquire)
+        self.subjects.len() + self.sessions.len()
     }
 
-    /// Whether nothing is remembered.
+    /// Whether no user and no session is remembered.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether there was no room for everything, so that more is refused than was revoked.
+    pub fn is_widened(&self) -> bool {
+        self.widened.load(Ordering::Acquire) != NOT_WIDENED
+    }
+
+    #[cfg(test)]
+    pub(crate) fn names(&self) -> [std::collections::BTreeSet<String>; 3] {
+        [self.subjects.names(), self.sessions.names(), self.keys.taken_back()]
+    }
+
+    #[cfg(test)]
+    pub(crate) fn has_epoch(&self, subject: &str, epoch: i64) -> bool {
+        self.subjects.is(subject, |entry| entry.lowest_good_epoch == epoch)
+    }
+
+    /// How many users, how many sessions.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.subjects.len(), self.sessions.len())
     }
 
     /// The number of the last ledger entry that has been applied here, 0 before the first.
@@ -106,10 +146,13 @@ impl Revocations {
         self.applied.fetch_max(index, Ordering::AcqRel);
     }
 
-    fn write(&self, change: impl FnOnce(&mut Entries)) {
-        let mut entries: RwLockWriteGuard<'_, Entries> = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        change(&mut entries);
-        // Under the lock, so that a slower writer cannot put an older count over a newer one.
-        self.count.store(entries.subjects.len() + entries.sessions_forgotten_at.len(), Ordering::Release);
+    /// Notes that a snapshot of everything up to this ledger number has been applied. It may be lower
+    /// than what was noted before: then the issuer was restored from a backup, and counts from there.
+    pub fn restart_applied(&self, index: i64) {
+        self.applied.store(index, Ordering::Release);
+    }
+
+    fn widen(&self, until: i64) {
+        self.widened.fetch_max(until, Ordering::AcqRel);
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first surprise, and says which")]
 #![expect(clippy::print_stdout, reason = "a failed test shows the seed it can be had again from")]
 
+mod admin;
 mod bad_input;
 mod contracts;
 mod enumeration;

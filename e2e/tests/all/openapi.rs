@@ -32,6 +32,12 @@ fn is_public(operation: &str) -> bool {
     PUBLIC.contains(&operation) || operation.starts_with("GET /.well-known/") || operation.starts_with("GET /health/")
 }
 
+/// Whether only administrators may call it. What is new under an account's id is for them, unless it
+/// says otherwise here.
+fn is_for_administrators(operation: &str) -> bool {
+    operation.contains(" /api/v1/users/{id}")
+}
+
 /// The body that a call needs, from somebody who is signed in.
 fn body_of(operation: &str, user: &User) -> Value {
     match operation {
@@ -42,6 +48,8 @@ fn body_of(operation: &str, user: &User) -> Value {
             json!({"current_password": PASSWORD, "new_password": "nine dry herons paint 52 doors"})
         }
         "PATCH /api/v1/users/me" | "PUT /api/v1/users/me" => json!({"name": "Somebody else"}),
+        "POST /api/v1/users/{id}/ban" => json!({"reason": "Spam"}),
+        "PUT /api/v1/users/{id}/roles" => json!({"roles": ["player"]}),
         _ => Value::Null,
     }
 }
@@ -56,8 +64,28 @@ fn event_of(operation: &str) -> Option<&'static str> {
         "DELETE /api/v1/auth/sessions" => Some("session.others_ended"),
         "POST /api/v1/auth/change-password" => Some("password.changed"),
         "PATCH /api/v1/users/me" | "PUT /api/v1/users/me" => Some("profile.updated"),
+        "POST /api/v1/users/{id}/ban" => Some("account.suspended"),
+        "POST /api/v1/users/{id}/unban" => Some("account.reinstated"),
+        "DELETE /api/v1/users/{id}" => Some("account.deleted"),
+        "POST /api/v1/users/{id}/restore" => Some("account.restored"),
+        "POST /api/v1/users/{id}/sign-out" => Some("account.signed_out"),
+        "PUT /api/v1/users/{id}/roles" => Some("account.roles_changed"),
         other if other.starts_with("GET ") => None,
         other => panic!("{other} is in no event test: add it to `event_of`"),
+    }
+}
+
+/// Brings an account into the status that a call of administrators begins with.
+async fn prepare_target(operation: &str, root: &User, target: &User) {
+    let path = format!("/api/v1/users/{}", target.id);
+    match operation {
+        "POST /api/v1/users/{id}/unban" => {
+            root.post(&format!("{path}/ban"), json!({"reason": "Spam"})).await.is(204);
+        }
+        "POST /api/v1/users/{id}/restore" => {
+            root.delete(&path).await.is(204);
+        }
+        _ => {}
     }
 }
 
@@ -90,7 +118,29 @@ on_both! {
         assert!(ann.is_signed_in().await);
     }
 
+    async fn without_the_role_every_call_of_administrators_is_403(app: TestApp) {
+        let (ann, bob) = (app.user("ann").await, app.user("bob").await);
+        let operations = operations(&app).await;
+        let theirs = operations.iter().filter(|operation| is_for_administrators(operation));
+        let mut asked = 0;
+        for operation in theirs {
+            let (method, unknown) = split(operation);
+            let known = format!("/api/v1/users/{}", bob.id);
+            let known = unknown.replace("/api/v1/users/01890000-0000-7000-8000-000000000000", &known);
+            for path in [&known, &unknown] {
+                // The body is wrong for every call: nobody else learns even that.
+                let request = ann.request(method.clone(), path).json(&json!({"nonsense": 1}));
+                let answer = Answer::of(request).await.is_problem(403, "forbidden");
+                assert_eq!(answer.header("www-authenticate"), "Bearer error=\"insufficient_scope\"", "{operation}");
+                asked += 1;
+            }
+        }
+        assert!(asked >= 14, "only {asked}");
+        assert!(ann.is_signed_in().await && bob.is_signed_in().await);
+    }
+
     async fn one_write_is_one_event_and_a_read_is_none(app: TestApp) {
+        let root = User::administrator(&app, "root").await;
         for (number, operation) in operations(&app).await.iter().enumerate() {
             let user = app.user(&format!("user{number}")).await;
             let other = app.again(&user).await;
@@ -98,9 +148,15 @@ on_both! {
             if operation.ends_with("/sessions/{id}") {
                 path = format!("/api/v1/auth/sessions/{}", other.session);
             }
+            let administers = is_for_administrators(operation);
+            if administers {
+                prepare_target(operation, &root, &user).await;
+                path = path.replace("01890000-0000-7000-8000-000000000000", &user.id);
+            }
+            let caller = if administers { &root } else { &user };
             let before = kinds(&app).await;
             let body = body_of(operation, &user);
-            let request = user.request(method, &path);
+            let request = caller.request(method, &path);
             let request = if body.is_null() { request } else { request.json(&body) };
             let answer = Answer::of(request).await;
             assert!(answer.status < 300, "{operation}: {} {}", answer.status, answer.body);

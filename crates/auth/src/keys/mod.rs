@@ -3,10 +3,11 @@
 //!
 //! A key's life is told by one time, `signs_from`. The key with the latest `signs_from` that has
 //! come signs. A key is published from its making, which is at least [`OVERLAP`] seconds before it
-//! signs, and stays published until tokens signed by it are dead.
+//! signs, and stays published until tokens signed by it are dead. `withdraw` ends it before its time.
 
 mod record;
 mod signer;
+mod withdraw;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -15,7 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kernel::id::KeyId;
 use kernel::{Clock, Event, Kind, Label, MasterKeys, Timestamp};
 use serde_json::{Value, json};
-use storage::{Db, Lock};
+use storage::{Connection, Db, Lock};
 use tokio::sync::watch;
 
 use crate::settings::{JWKS_MAX_AGE, LEEWAY, MAX_ACCESS_SECONDS, TokenSettings};
@@ -23,10 +24,14 @@ use crate::tokens::TokenError;
 
 pub use signer::Algorithm;
 use signer::Signer;
+pub use withdraw::WithdrawError;
 
 /// A key is published this long before it signs, in seconds: as long as a verifier may keep its copy
 /// of the JWKS, and as much again.
 pub const OVERLAP: i64 = 2 * JWKS_MAX_AGE as i64;
+
+/// For how long a withdrawn key is shown to operators, in seconds.
+const SHOWN_WITHDRAWN: i64 = 30 * 86_400;
 
 /// The keys cannot be loaded or made.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +65,8 @@ struct Inner {
     settings: TokenSettings,
     sealing: kernel::secret::SealingRing,
     loaded: RwLock<Arc<Loaded>>,
+    /// Held from reading the keys until they are in place: an older view must not replace a newer one.
+    reading: tokio::sync::Mutex<()>,
     /// Counts reloads, so that whoever publishes the keys knows.
     changes: watch::Sender<u64>,
 }
@@ -68,6 +75,8 @@ struct Inner {
 struct Loaded {
     /// Oldest `signs_from` first.
     keys: Vec<Key>,
+    /// Those that are no keys any more, the last withdrawn first.
+    withdrawn: Vec<record::Withdrawn>,
 }
 
 struct Key {
@@ -92,7 +101,7 @@ pub struct KeyInfo {
     pub created_at: Timestamp,
     /// From when on it signs.
     pub signs_from: Timestamp,
-    /// `next`, `signing` or `retiring`.
+    /// `next`, `signing`, `retiring` or `withdrawn`.
     pub state: &'static str,
 }
 
@@ -109,7 +118,8 @@ impl Keys {
             clock: clock.clone(),
             settings: settings.clone(),
             sealing: master.sealing_ring(Label::KeyEncryption),
-            loaded: RwLock::new(Arc::new(Loaded { keys: Vec::new() })),
+            loaded: RwLock::new(Arc::new(Loaded { keys: Vec::new(), withdrawn: Vec::new() })),
+            reading: tokio::sync::Mutex::new(()),
             changes: watch::Sender::new(0),
         };
         let keys = Self(Arc::new(inner));
@@ -117,13 +127,23 @@ impl Keys {
         Ok(keys)
     }
 
-    /// Reads the keys again, because another process may have made one.
+    /// Reads the keys again, because another process may have made or withdrawn one.
     pub async fn reload(&self) -> Result<(), KeysError> {
-        let rows = record::list(&mut self.0.db.read().await?).await?;
-        let keys = rows.into_iter().map(|row| self.open(&row)).collect::<Result<Vec<Key>, KeysError>>()?;
-        *self.0.loaded.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Loaded { keys });
-        self.0.changes.send_modify(|count| *count += 1);
+        let _reading = self.0.reading.lock().await;
+        let loaded = self.read(&mut self.0.db.read().await?).await?;
+        self.put_in_place(loaded);
         Ok(())
+    }
+
+    async fn read(&self, on: &mut impl Connection) -> Result<Loaded, KeysError> {
+        let rows = record::list(on).await?;
+        let keys = rows.into_iter().map(|row| self.open(&row)).collect::<Result<Vec<Key>, KeysError>>()?;
+        Ok(Loaded { keys, withdrawn: record::withdrawn(on).await? })
+    }
+
+    fn put_in_place(&self, loaded: Loaded) {
+        *self.0.loaded.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
+        self.0.changes.send_modify(|count| *count += 1);
     }
 
     /// Changes whenever the keys were read again.
@@ -181,6 +201,21 @@ impl Keys {
     }
 
     async fn create(&self, now: Timestamp, signs_from: Timestamp) -> Result<(), KeysError> {
+        let newest = self.loaded().keys.last().map(|key| key.id);
+        let row = self.generate(now, signs_from).await?;
+        let mut tx = self.0.db.begin().await?;
+        tx.hold(Lock::SigningKeys).await?;
+        if !record::insert_after(&mut tx, &row, newest).await? {
+            return Ok(()); // another process made one in between
+        }
+        let event = Event::new(Kind::SigningKeyCreated, now);
+        tx.append(event.with("kid", row.id.to_string()).with("alg", row.algorithm));
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// A new key of the configured algorithm, sealed, for a row that is yet to be written.
+    async fn generate(&self, now: Timestamp, signs_from: Timestamp) -> Result<record::Row, KeysError> {
         let algorithm = self.0.settings.algorithm;
         // Making an RSA key takes a second of CPU.
         let made = tokio::task::spawn_blocking(move || signer::generate(algorithm)).await;
@@ -188,39 +223,36 @@ impl Keys {
         let id = KeyId::new(now);
         let mut jwk = made.public;
         jwk["kid"] = Value::String(id.to_string());
-        let row = record::Row {
+        Ok(record::Row {
             id,
             algorithm: algorithm.name().to_owned(),
             public_jwk: jwk.to_string(),
             private_sealed: self.0.sealing.seal(&place(id), &made.private).map_err(|_| KeysError::Key)?,
             created_at: now,
             signs_from,
-        };
-        let newest = self.loaded().keys.last().map(|key| key.id);
-        let mut tx = self.0.db.begin().await?;
-        tx.hold(Lock::SigningKeys).await?;
-        if !record::insert_after(&mut tx, &row, newest).await? {
-            return Ok(()); // another process made one in between
-        }
-        tx.append(Event::new(Kind::SigningKeyCreated, now).with("kid", id.to_string()).with("alg", algorithm.name()));
-        tx.commit().await?;
-        Ok(())
+        })
     }
 
     /// Removes keys whose last token is dead: replaced for as long as an access token lives, and two
-    /// minutes of leeway.
+    /// minutes of leeway. What was withdrawn is forgotten after a month.
     async fn remove_expired(&self, now: Timestamp) -> Result<(), KeysError> {
-        let lifetime = i64::from(MAX_ACCESS_SECONDS + 2 * LEEWAY);
+        let replaced = now.plus_seconds(-i64::from(MAX_ACCESS_SECONDS + 2 * LEEWAY));
+        let forgotten = now.plus_seconds(-SHOWN_WITHDRAWN);
         let loaded = self.loaded();
-        for pair in loaded.keys.windows(2) {
-            if let [old, successor] = pair
-                && successor.signs_from.plus_seconds(lifetime) < now
-            {
-                let mut tx = self.0.db.begin().await?;
-                record::delete(&mut tx, old.id).await?;
-                tx.commit().await?;
-            }
+        let successors = loaded.keys.iter().skip(1);
+        let expired = successors.filter(|key| key.signs_from < replaced).count();
+        let stale = loaded.withdrawn.iter().any(|key| key.since < forgotten);
+        if expired == 0 && !stale {
+            return Ok(());
         }
+        let mut tx = self.0.db.begin().await?;
+        // The successor that this process knows may just be withdrawn: then the old key is needed again.
+        tx.hold(Lock::SigningKeys).await?;
+        for old in loaded.keys.iter().take(expired) {
+            record::delete_replaced(&mut tx, old.id, replaced).await?;
+        }
+        record::forget_withdrawn(&mut tx, forgotten).await?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -264,23 +296,29 @@ impl Keys {
                 "retiring"
             }
         };
-        loaded
-            .keys
-            .iter()
-            .map(|key| KeyInfo {
-                id: key.id,
-                algorithm: key.algorithm,
-                created_at: key.created_at,
-                signs_from: key.signs_from,
-                state: state(key),
-            })
-            .collect()
+        let withdrawn = loaded.withdrawn.iter().map(|key| KeyInfo {
+            id: key.id,
+            algorithm: Algorithm::from_name(&key.algorithm).unwrap_or(self.0.settings.algorithm),
+            created_at: key.created_at,
+            signs_from: key.signs_from,
+            state: "withdrawn",
+        });
+        let living = loaded.keys.iter().map(|key| KeyInfo {
+            id: key.id,
+            algorithm: key.algorithm,
+            created_at: key.created_at,
+            signs_from: key.signs_from,
+            state: state(key),
+        });
+        living.chain(withdrawn).collect()
     }
 }
 
 impl Loaded {
+    /// The key whose turn it is. If none has begun, the clock of whoever made the first is ahead of
+    /// ours: it has to do, for there is no other.
     fn signing(&self, now: Timestamp) -> Option<&Key> {
-        self.keys.iter().rev().find(|key| key.signs_from <= now)
+        self.keys.iter().rfind(|key| key.signs_from <= now).or(self.keys.first())
     }
 }
 

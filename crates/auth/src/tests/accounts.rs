@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kernel::Kind;
 use storage::ledger;
-use users::{Status, StatusChange};
+use users::{Authority, Reason, Status, StatusChange};
 
 use super::{PASSWORD, World, client, new_account, on_both};
 use crate::{RegisterError, SignInError, browser, setup};
@@ -169,10 +169,10 @@ on_both! {
 
     async fn r1_suspended_and_deleted_accounts_cannot_sign_in(world: World) {
         let ann = world.register("ann@example.com").await;
-        for (off, on) in [(StatusChange::Suspend, StatusChange::Reinstate), (StatusChange::Delete, StatusChange::Restore)] {
-            users::change_status(world.auth.users(), ann.account.id, off, "test").await.unwrap();
+        for (off, on) in [(StatusChange::Suspend { until: None }, StatusChange::Reinstate), (StatusChange::Delete, StatusChange::Restore)] {
+            users::change_status(world.auth.users(), Authority::Operator, ann.account.id, off, &Reason::default()).await.unwrap();
             assert!(matches!(world.sign_in("ann@example.com", PASSWORD).await, Err(SignInError::InvalidCredentials)));
-            users::change_status(world.auth.users(), ann.account.id, on, "test").await.unwrap();
+            users::change_status(world.auth.users(), Authority::Operator, ann.account.id, on, &Reason::default()).await.unwrap();
             assert!(world.sign_in("ann@example.com", PASSWORD).await.is_ok());
         }
     }
@@ -203,10 +203,10 @@ on_both! {
 
     async fn the_last_administrator_cannot_be_suspended(world: World) {
         let root = crate::create_administrator(&world.auth, new_account("root@example.com")).await.unwrap();
-        let refused = users::change_status(world.auth.users(), root.id, StatusChange::Suspend, "").await;
+        let refused = users::change_status(world.auth.users(), Authority::Operator, root.id, StatusChange::Suspend { until: None }, &Reason::default()).await;
         assert!(matches!(refused, Err(users::ChangeStatusError::LastAdministrator)));
         crate::create_administrator(&world.auth, new_account("second@example.com")).await.unwrap();
-        users::change_status(world.auth.users(), root.id, StatusChange::Suspend, "").await.unwrap();
+        users::change_status(world.auth.users(), Authority::Operator, root.id, StatusChange::Suspend { until: None }, &Reason::default()).await.unwrap();
         let mut read = world.auth.db().read().await.unwrap();
         assert_eq!(users::account::find(&mut read, root.id).await.unwrap().unwrap().status, Status::Suspended);
     }

@@ -1,8 +1,10 @@
 //! The use cases on both databases, with a clock that the tests move.
 
 mod accounts;
+mod administration;
 mod keys;
 mod sessions;
+mod withdrawal;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -91,6 +93,7 @@ impl World {
                             applied.revocations().end_session(&session.to_string(), i64::MAX);
                         }
                     }
+                    Some(kernel::Revocation::Key { kid }) => applied.revocations().end_key(&kid.to_string(), i64::MAX),
                     None => {}
                 }
             }

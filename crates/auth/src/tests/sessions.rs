@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use users::StatusChange;
+use users::{Authority, Reason, StatusChange};
 
 use super::{PASSWORD, World, client, new_account, on_both};
 use crate::{RefreshError, SessionKind, browser, session};
@@ -100,7 +100,7 @@ on_both! {
 
     async fn s4_suspending_and_deleting_end_everything_at_once(world: World) {
         for (email, change, undo) in [
-            ("ann@example.com", StatusChange::Suspend, StatusChange::Reinstate),
+            ("ann@example.com", StatusChange::Suspend { until: None }, StatusChange::Reinstate),
             ("bob@example.com", StatusChange::Delete, StatusChange::Restore),
         ] {
             let api = world.register(email).await;
@@ -109,12 +109,12 @@ on_both! {
             let browser = crate::sign_in(&world.auth, &credentials, None, &page).await.unwrap();
             let cookie = browser::session_cookie(&world.auth, &browser.session);
             assert!(browser::find(&world.auth, &cookie).await.unwrap().is_some());
-            users::change_status(world.auth.users(), api.account.id, change, "test").await.unwrap();
+            users::change_status(world.auth.users(), Authority::Operator, api.account.id, change, &Reason::default()).await.unwrap();
             assert!(!world.accepts(&api));
             assert!(refused(&world, &api.refresh_token).await);
             assert!(browser::find(&world.auth, &cookie).await.unwrap().is_none());
             // To come back is to sign in anew: what was ended stays ended.
-            users::change_status(world.auth.users(), api.account.id, undo, "test").await.unwrap();
+            users::change_status(world.auth.users(), Authority::Operator, api.account.id, undo, &Reason::default()).await.unwrap();
             assert!(refused(&world, &api.refresh_token).await);
             assert!(browser::find(&world.auth, &cookie).await.unwrap().is_none());
             assert!(world.accepts(&world.sign_in(email, PASSWORD).await.unwrap()));

@@ -28,6 +28,7 @@ pub const PROBLEMS: &[Entry] = &[
     ),
     entry("duplicate_field", 400, "Send each field once."),
     entry("email_taken", 409, "There is an account with this email, in whatever spelling. Sign in instead."),
+    entry("forbidden", 403, "It needs a role or permission that your account does not have. Ask an administrator."),
     entry("incomplete_body", 400, "The body ended too soon. Send it again."),
     entry("internal_error", 500, "It is our fault, and nothing was changed. Report it with the `request_id`."),
     entry(
@@ -49,10 +50,12 @@ pub const PROBLEMS: &[Entry] = &[
         410,
         "The link for the first administrator was used, is older than 60 minutes, or is not needed any more. Start the program again for a new one.",
     ),
+    entry("last_administrator", 409, "Nobody could administer afterwards. Make somebody else an administrator first."),
     entry("method_not_allowed", 405, "Use one of the methods in the `Allow` header."),
     entry("missing_field", 400, "Add the field that `detail` names."),
     entry("not_found", 404, "Check the address. What belongs to somebody else is not found either."),
     entry("nul_character", 400, "Remove the NUL character from the text."),
+    entry("own_account", 409, "Administrators do not suspend or delete themselves. Ask another administrator."),
     entry("request_timeout", 408, "Send the whole body within 15 seconds."),
     entry(
         "stale",
@@ -79,6 +82,11 @@ pub const PROBLEMS: &[Entry] = &[
     entry("unsupported_media_type", 415, "Send JSON with `Content-Type: application/json`."),
     entry("weak_password", 422, "Choose another password: `errors` says what is wrong with this one."),
     entry("wrong_password", 422, "The current password is not right, or was wrong too often. Check it."),
+    entry(
+        "wrong_status",
+        409,
+        "The account is in another status than this begins with. Read the account, then decide again.",
+    ),
     entry("wrong_type", 400, "A value has another type than its field. Compare it with the documentation."),
 ];
 

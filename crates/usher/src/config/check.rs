@@ -5,12 +5,13 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use auth::hashing::{Cost, HashSettings};
 use auth::keys::Algorithm;
 use auth::{Policy, Settings, TokenSettings};
-use gateway::{LogFormat, Network};
-use kernel::MasterKeys;
+use base64::Engine as _;
+use gateway::{IdentitySpec, LogFormat, Network, RouteSpec};
+use kernel::{Label, MasterKeys};
 
 use tracing_subscriber::EnvFilter;
 
@@ -70,7 +71,20 @@ impl Config {
             "auto" | "json" => LogFormat::Json,
             other => bail!("`log.format` is `{other}`: use auto, human or json"),
         };
+        self.check_gateway(listen)?;
         Ok(Checked { config: self, listen, private_listen, trusted_proxies, log_format, algorithm })
+    }
+
+    fn check_gateway(&self, listen: SocketAddr) -> Result<()> {
+        let host = if self.public_url.is_empty() { format!("http://{listen}") } else { self.public_url.clone() };
+        gateway::check_routes(&self.gateway.routes, &self.gateway.permissions, &host).context("`gateway.routes`")?;
+        if self.tls.certificate.is_empty() != self.tls.key.is_empty() {
+            bail!("`tls` needs both: `tls.certificate` and `tls.key`");
+        }
+        if !self.gateway.identity_key.is_empty() {
+            identity_seed(&self.gateway.identity_key)?;
+        }
+        Ok(())
     }
 
     fn check_ranges(&self) -> Result<()> {
@@ -84,6 +98,8 @@ impl Config {
             ("auth.sessions_per_user", u64::from(self.auth.sessions_per_user), 1, 10_000),
             ("passwords.queue", self.passwords.queue as u64, 1, 10_000),
             ("passwords.threads", self.passwords.threads as u64, 0, 256),
+            ("log.access_sample", u64::from(self.log.access_sample), 1, 1_000_000),
+            ("services.refuse_after_seconds", u64::from(self.services.refuse_after_seconds), 0, 86_400),
             ("server.threads", self.server.threads as u64, 0, 256),
             ("database.max_connections", u64::from(self.database.max_connections), 2, 1_000),
         ];
@@ -97,6 +113,13 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// The seed of the key that signs what upstreams are told.
+fn identity_seed(text: &str) -> Result<[u8; 32]> {
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text.trim()).unwrap_or_default();
+    <[u8; 32]>::try_from(bytes)
+        .map_err(|_| anyhow!("`gateway.identity_key` is not 32 bytes in base64: make one with `openssl rand -base64 32`"))
 }
 
 fn address(key: &str, text: &str) -> Result<SocketAddr> {
@@ -182,6 +205,35 @@ impl Checked {
                 rotation_days: tokens.rotation_days,
             },
         }
+    }
+
+    /// What signs what upstreams are told: from the configuration, or from the master key.
+    pub fn identity_seed(&self, master: Option<&MasterKeys>) -> Result<[u8; 32]> {
+        match (self.config.gateway.identity_key.as_str(), master) {
+            ("", Some(master)) => Ok(*master.seed(Label::GatewayIdentity)),
+            ("", None) => {
+                let signs = |route: &&RouteSpec| route.identity == IdentitySpec::HeadersAndJwt;
+                if let Some(route) = self.config.gateway.routes.iter().find(signs) {
+                    bail!(
+                        "`gateway.identity_key` is missing: the route `{}` wants a signed identity, and this process has no master key to derive the key from. Make one with `openssl rand -base64 32` and give it to every gateway",
+                        route.name
+                    );
+                }
+                Ok(kernel::secret::random_bytes())
+            }
+            (text, _) => identity_seed(text),
+        }
+    }
+
+    /// Where Usher's services are, for a gateway without them.
+    pub fn service_addresses(&self) -> Result<Vec<String>> {
+        let addresses: Vec<String> = self.config.services.url.split_whitespace().map(str::to_owned).collect();
+        if addresses.is_empty() || self.config.services.token.is_empty() || self.config.public_url.is_empty() {
+            bail!(
+                "a gateway alone needs `public_url`, `services.url` (where the services are) and `services.token` (make one there with `usher verifier create NAME`)"
+            );
+        }
+        Ok(addresses)
     }
 
     /// Settings of the database.

@@ -24,7 +24,7 @@ pub struct Flags {
 pub type Sources = BTreeMap<String, String>;
 
 /// Keys whose values are never shown.
-const SECRET: [&str; 2] = ["secrets.master_key", "database.url"];
+const SECRET: [&str; 4] = ["secrets.master_key", "database.url", "gateway.identity_key", "services.token"];
 /// Environment variables begin with this; `__` stands for a dot.
 const PREFIX: &str = "USHER_";
 
@@ -110,12 +110,18 @@ fn set(
     value: Value,
     source: String,
 ) -> Result<()> {
-    if !known.contains_key(key) {
+    if !known.contains_key(key) && !is_in_a_free_table(known, key) {
         bail!("there is no key `{key}` ({source}): did you mean `{}`?", nearest(known, key));
     }
     values.insert(key.to_owned(), value);
     sources.insert(key.to_owned(), source);
     Ok(())
+}
+
+/// Whether a key is an operator's own, in a table that is empty by default.
+fn is_in_a_free_table(known: &BTreeMap<String, Value>, key: &str) -> bool {
+    let table = key.rsplit_once('.').and_then(|(table, _)| known.get(table));
+    table.is_some_and(|value| matches!(value, Value::Table(_)))
 }
 
 fn nearest<'k>(known: &'k BTreeMap<String, Value>, key: &str) -> &'k str {

@@ -7,6 +7,7 @@
 mod check;
 mod load;
 
+use gateway::{Permissions, RouteSpec};
 use serde::{Deserialize, Serialize};
 
 pub use check::Checked;
@@ -43,6 +44,47 @@ pub struct Config {
     pub log: Log,
     /// The process.
     pub server: Server,
+    /// The gateway.
+    pub gateway: Gateway,
+    /// Usher's own services, for a gateway that runs without them.
+    pub services: Services,
+    /// Certificates for the public address.
+    pub tls: Tls,
+}
+
+/// The gateway.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gateway {
+    /// Where requests for applications go. The only key, with `permissions`, that a running server reads
+    /// again (SIGHUP).
+    pub routes: Vec<RouteSpec>,
+    /// Which permissions a role has: `author = ["quiz:author"]`. The role `admin` has all.
+    pub permissions: Permissions,
+    /// What signs `X-User-Token`: 32 bytes in base64. If empty it is derived from the master key.
+    pub identity_key: String,
+}
+
+/// Usher's own services, for a gateway that runs without them (`usher serve --only gateway`).
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Services {
+    /// Where they are: `http://host:port`, or several with spaces between.
+    pub url: String,
+    /// The token with which this gateway follows the revocation feed, of `usher verifier create`.
+    pub token: String,
+    /// After how many seconds without news of revocations tokens are refused; never if 0.
+    pub refuse_after_seconds: u32,
+}
+
+/// Certificates for the public address. Without them it speaks plain HTTP.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// A PEM file: the certificate, then those that it hangs from.
+    pub certificate: String,
+    /// A PEM file: its private key.
+    pub key: String,
 }
 
 /// The database.
@@ -146,6 +188,8 @@ pub struct Log {
     pub level: String,
     /// Whether each request is.
     pub access: bool,
+    /// Of the requests that went well, one in so many is logged. Refusals and failures always are.
+    pub access_sample: u32,
 }
 
 /// The process.
@@ -172,6 +216,9 @@ impl Default for Config {
             limits: Limits::default(),
             log: Log::default(),
             server: Server::default(),
+            gateway: Gateway::default(),
+            services: Services::default(),
+            tls: Tls::default(),
         }
     }
 }
@@ -220,6 +267,6 @@ impl Default for Limits {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: "auto".into(), level: "info".into(), access: true }
+        Self { format: "auto".into(), level: "info".into(), access: true, access_sample: 1 }
     }
 }

@@ -1,11 +1,26 @@
 //! Tokens for the tests: real keys, any header, any payload, right and wrong signatures.
 
 mod cache;
+#[cfg(feature = "follow")]
+mod feed;
+#[cfg(feature = "follow")]
+mod follow;
+#[cfg(feature = "follow")]
+mod follow_keys;
 mod forgery;
 mod hostile;
 mod key_sets;
 mod revocation;
+mod room;
+#[cfg(feature = "follow")]
+mod server;
+mod staleness;
 mod statements;
+mod stats;
+mod taken_back;
+#[cfg(feature = "tower")]
+mod tokens_required;
+mod vectors;
 
 use std::sync::{Arc, OnceLock};
 
@@ -230,5 +245,7 @@ fn a_token_made_by_jsonwebtoken_is_accepted() {
 #[test]
 fn without_keys_everything_is_refused() {
     let verifier = verifier_without_keys();
-    assert_eq!(verifier.check(&edwards().token(&payload()), NOW), Err(Refused::UnknownKey));
+    assert!(!verifier.is_ready());
+    assert_eq!(verifier.check(&edwards().token(&payload()), NOW), Err(Refused::NotReady));
+    assert_eq!(verifier.check("nonsense", NOW), Err(Refused::Malformed));
 }

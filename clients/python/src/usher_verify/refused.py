@@ -1,0 +1,34 @@
+"""Why a token is refused."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """For the operator alone: it tells a forger how far a forgery got. The codes never change."""
+
+    MALFORMED = "malformed"
+    UNKNOWN_KEY = "unknown_key"
+    BAD_SIGNATURE = "bad_signature"
+    WRONG_TYPE = "wrong_type"
+    WRONG_ISSUER = "wrong_issuer"
+    WRONG_AUDIENCE = "wrong_audience"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    MISSING_CLAIM = "missing_claim"
+    REVOKED = "revoked"
+    STALE = "stale"
+    """What was revoked lately is not known, and the staleness policy says to refuse."""
+    NOT_READY = "not_ready"
+    """No keys have been fetched yet."""
+
+
+class Refused(Exception):
+    """A token was refused. Log the reason, and tell the caller only that it was."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+class Forbidden(Exception):
+    """The token is good, but it lacks a role or a scope."""

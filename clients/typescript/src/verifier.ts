@@ -1,0 +1,324 @@
+/** The verifier: a checker, and the loops that keep its keys and its revocations fresh. */
+
+import { Checker } from "./checker.js";
+import { type Claims, grants, type Requirements } from "./claims.js";
+import { Backoff, Connection } from "./connection.js";
+import { Counters } from "./metrics.js";
+import { Forbidden, Refused } from "./refused.js";
+import { complete, type CompleteSettings, type Settings } from "./settings.js";
+import { Feed, NeedSnapshot } from "./stream.js";
+
+const KEYS_EVERY = 300_000;
+const UNKNOWN_KEY_EVERY = 60_000;
+const REPORT_EVERY = 5_000;
+const SWEEP_EVERY = 60_000;
+const LASTING_CONNECTION = 5_000;
+const START_WAITS = 5_000;
+
+/** What a verifier says about its work. `console` will do. */
+export interface Log {
+  info(message: string): void;
+  warn(message: string): void;
+}
+
+/** What else a verifier may be given. */
+export interface Options {
+  /** Where it says what it does; nowhere when it is not given. */
+  readonly log?: Log;
+  /** The time in milliseconds since 1970. */
+  readonly clock?: () => number;
+  /** Milliseconds that never jump. */
+  readonly steadyClock?: () => number;
+  /** How often the position is reported at most, in milliseconds. */
+  readonly reportEvery?: number;
+}
+
+const SILENT: Log = { info: () => undefined, warn: () => undefined };
+
+/** Checks access tokens with what is in memory, and follows Usher to keep that fresh. */
+export class Verifier {
+  readonly settings: CompleteSettings;
+  readonly #checker: Checker;
+  readonly #feed: Feed;
+  readonly #counters = new Counters();
+  readonly #log: Log;
+  readonly #clock: () => number;
+  readonly #steady: () => number;
+  readonly #reportEvery: number;
+  #heardAt: number;
+  #hasBeenCurrent = false;
+  #reported: number | undefined;
+  #unknownKeyAt = -Infinity;
+  #keysWanted = false;
+  #stop: AbortController | undefined;
+  #loops: Promise<unknown> = Promise.resolve();
+  readonly #wake = new Signal();
+  readonly #fetched = new Signal();
+  readonly #current = new Signal();
+
+  constructor(settings: Settings, options: Options = {}) {
+    this.settings = complete(settings);
+    this.#checker = new Checker(this.settings);
+    this.#log = options.log ?? SILENT;
+    this.#clock = options.clock ?? Date.now;
+    this.#steady = options.steadyClock ?? (() => performance.now());
+    this.#reportEvery = options.reportEvery ?? REPORT_EVERY;
+    this.#heardAt = this.#steady();
+    const seconds = (): number => this.#steady() / 1000;
+    this.#feed = new Feed(this.#checker.revocations, () => this.#wantKeys(), seconds, this.settings.leeway);
+  }
+
+  /**
+   * Checks a token with what is in memory, in microseconds. Needs any of the roles (if there are any) and all of the
+   * scopes. Throws {@link Refused} or {@link Forbidden}.
+   *
+   * Only a token of a key that was published just now waits for that key. Usher is asked at most once in 60 s, and
+   * only the one token that made it ask waits.
+   */
+  async check(token: string, requirements: Requirements = {}): Promise<Claims> {
+    try {
+      try {
+        return await this.#attempt(token, requirements);
+      } catch (error) {
+        if (!(error instanceof Refused && error.reason === "unknown_key" && this.#mayAskForUnknownKey())) throw error;
+      }
+      const fetched = this.#fetched.wait();
+      this.#wantKeys();
+      await fetched;
+      return await this.#attempt(token, requirements);
+    } catch (error) {
+      if (error instanceof Refused) this.#counters.count("refused", error.reason);
+      throw error;
+    }
+  }
+
+  /** Whether claims from an earlier check have been revoked since, for connections that live long. */
+  isRevoked(claims: Claims): boolean {
+    return this.#checker.isRevoked(claims);
+  }
+
+  /** The number of the last ledger entry that is known here, 0 before the first. */
+  get position(): number {
+    return this.#feed.position ?? 0;
+  }
+
+  /** Seconds since the last byte that was heard from the feed, or since the start if none was. */
+  get staleness(): number {
+    return Math.max(0, this.#steady() - this.#heardAt) / 1000;
+  }
+
+  /** Whether everything up to `position` is known: not before the first snapshot, not after a gap. */
+  get isCurrent(): boolean {
+    return this.#feed.current;
+  }
+
+  /** Whether there are keys to check with. */
+  get isReady(): boolean {
+    return this.#checker.keyIds.length > 0;
+  }
+
+  /** All numbers by name. */
+  metrics(): Record<string, number> {
+    return this.#counters.asObject(this.#gauges());
+  }
+
+  /** All numbers as OpenMetrics text. */
+  openmetrics(): string {
+    return this.#counters.asOpenMetrics(this.#gauges());
+  }
+
+  /**
+   * Starts to follow Usher, and waits a while for keys and for the first snapshot. It returns without them when Usher
+   * is down, and goes on trying.
+   */
+  async start(waitMilliseconds = START_WAITS): Promise<void> {
+    if (this.#stop !== undefined) return;
+    this.#stop = new AbortController();
+    const { signal } = this.#stop;
+    const connection = new Connection(this.settings, signal);
+    const loops = [this.#run("keys", signal, () => this.#keepKeys(connection, signal)), this.#sweep(signal)];
+    if (this.settings.feedToken === undefined) {
+      this.#log.warn("usher: no feed token, so revoked tokens are accepted until they expire");
+    } else {
+      loops.push(this.#run("feed", signal, () => this.#follow(connection, signal)), this.#report(connection, signal));
+    }
+    this.#loops = Promise.all(loops);
+    const enough = pause(waitMilliseconds, signal);
+    const ready = async (): Promise<void> => {
+      while (!this.isReady && !signal.aborted) await this.#fetched.wait();
+      if (this.settings.feedToken !== undefined && !this.isCurrent) await this.#current.wait();
+    };
+    await Promise.race([ready(), enough]);
+  }
+
+  /** Ends all loops and connections. What is known stays, so checks still work. */
+  async stop(): Promise<void> {
+    this.#stop?.abort();
+    this.#wake.set();
+    this.#fetched.set();
+    await this.#loops;
+    this.#stop = undefined;
+  }
+
+  /** Runs a loop for ever. A mistake in it is logged and does not end it: it keeps the revocations coming. */
+  async #run(name: string, signal: AbortSignal, loop: () => Promise<void>): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await loop();
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#log.warn(`usher: following the ${name} failed and starts again: ${String(error)}`);
+        await pause(1000, signal);
+      }
+    }
+  }
+
+  async #keepKeys(connection: Connection, signal: AbortSignal): Promise<void> {
+    const backoff = new Backoff(250, 5000);
+    let failed = false;
+    while (!signal.aborted) {
+      this.#keysWanted = false;
+      // This is the one attempt of this minute, so an unknown key may not ask for another.
+      if (failed && this.isReady) this.#unknownKeyAt = this.#steady();
+      failed = !(await this.#fetchKeys(connection));
+      this.#fetched.set();
+      // With keys there is no hurry, and a storm of unknown keys must not become a storm of fetches.
+      const hurry = this.isReady ? UNKNOWN_KEY_EVERY : backoff.next();
+      if (!this.#keysWanted) await pause(failed ? hurry : KEYS_EVERY, signal, this.#wake.wait());
+    }
+  }
+
+  async #fetchKeys(connection: Connection): Promise<boolean> {
+    try {
+      await this.#checker.setKeys(await connection.fetchKeys());
+      this.#counters.count("key_fetches", "ok");
+      return true;
+    } catch (error) {
+      this.#counters.count("key_fetches", "failed");
+      this.#log.warn(`usher: the keys could not be fetched: ${String(error)}`);
+      return false;
+    }
+  }
+
+  async #follow(connection: Connection, signal: AbortSignal): Promise<void> {
+    const backoff = new Backoff(100, 2000);
+    while (!signal.aborted) {
+      const resume = this.#feed.lastEventId;
+      this.#feed.connect(resume);
+      const begun = this.#steady();
+      try {
+        for await (const chunk of connection.feed(resume, () => this.#counters.count("feed_connections"))) {
+          this.#hear(chunk);
+        }
+        this.#log.info(`usher: the feed ended, it is resumed after ${this.#feed.lastEventId}`);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error instanceof NeedSnapshot) this.#counters.count("feed_gaps");
+        this.#log.warn(`usher: the feed is lost: ${String(error)}`);
+      }
+      this.#counters.count("feed_failures");
+      // Only a connection that lasted takes the waiting back, so that a feed that always fails is left alone.
+      if (this.#steady() - begun >= LASTING_CONNECTION) backoff.reset();
+      await pause(backoff.next(), signal);
+    }
+  }
+
+  #hear(chunk: Uint8Array): void {
+    this.#heardAt = this.#steady();
+    this.#feed.receive(chunk);
+    if (this.#feed.current) {
+      this.#hasBeenCurrent = true;
+      this.#current.set();
+    }
+  }
+
+  async #report(connection: Connection, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await pause(this.#reportEvery, signal);
+      const applied = this.#feed.lastEventId;
+      if (signal.aborted || !this.#feed.current || applied === undefined || applied === this.#reported) continue;
+      try {
+        await connection.report(applied);
+        this.#reported = applied;
+      } catch (error) {
+        this.#log.info(`usher: the position could not be reported: ${String(error)}`);
+      }
+    }
+  }
+
+  async #sweep(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await pause(SWEEP_EVERY, signal);
+      this.#checker.revocations.sweep(this.#steady() / 1000);
+    }
+  }
+
+  async #attempt(token: string, requirements: Requirements): Promise<Claims> {
+    this.#requireReady();
+    const { claims, known } = await this.#checker.check(token, () => this.#clock() / 1000);
+    this.#counters.count("checks", known ? "known" : "new");
+    if (grants(claims, requirements)) return claims;
+    this.#counters.count("forbidden");
+    throw new Forbidden();
+  }
+
+  #requireReady(): void {
+    if (!this.isReady) throw new Refused("not_ready");
+    const limit = this.settings.refuseAfter;
+    if (limit !== undefined && (this.staleness > limit || !this.#hasBeenCurrent)) throw new Refused("stale");
+  }
+
+  #mayAskForUnknownKey(): boolean {
+    const now = this.#steady();
+    if (this.#stop === undefined || now - this.#unknownKeyAt < UNKNOWN_KEY_EVERY) return false;
+    this.#unknownKeyAt = now;
+    return true;
+  }
+
+  #wantKeys(): void {
+    this.#keysWanted = true;
+    this.#wake.set();
+  }
+
+  #gauges(): Record<string, number> {
+    return {
+      staleness_seconds: Math.round(this.staleness * 1000) / 1000,
+      position: this.position,
+      current: Number(this.isCurrent),
+      revocations: this.#checker.revocations.size,
+      keys: this.#checker.keyIds.length,
+      known_tokens: this.#checker.knownTokens,
+    };
+  }
+}
+
+/** Wakes everybody who waits at that moment. */
+class Signal {
+  #waiting: Array<() => void> = [];
+
+  wait(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  set(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+}
+
+/** Waits, but not for longer than until the signal or the other promise. It keeps no process alive. */
+async function pause(milliseconds: number, signal: AbortSignal, other?: Promise<void>): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, milliseconds);
+    timer.unref();
+    signal.addEventListener("abort", end);
+    void other?.then(end);
+  });
+}

@@ -1,0 +1,145 @@
+//! Usher's own routes: which of its paths needs what. Whatever is not listed under `/api/` needs a
+//! token: a call that somebody adds and forgets to list is closed, not open.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use crate::limits::{Limit, Per};
+use crate::route::{Path, Route, Target};
+use crate::spec::AuthSpec;
+
+/// The largest body of a request to Usher itself, in bytes.
+pub(crate) const BODY_LIMIT: usize = 64 * 1024;
+
+/// Guessing passwords: through the API and through the page it is one bucket.
+const SIGN_IN: Limit = limit(1, 1_000, 60);
+/// Making accounts.
+const SIGN_UP: Limit = limit(2, 6_000, 30);
+/// Refreshing.
+const REFRESH: Limit = limit(3, 100, 300);
+/// Guessing the password of a session that is signed in.
+const PASSWORD: Limit = limit(4, 6_000, 20);
+/// Everything else that changes something: far more than a person does, far less than a disk holds.
+const WRITE: Limit = limit(5, 20, 500);
+
+const fn limit(bucket: u64, every_ms: u64, burst: u32) -> Limit {
+    Limit { bucket, per: Per::Address, every: Duration::from_millis(every_ms), burst, writes_only: true }
+}
+
+/// A call of a program.
+fn call(name: &'static str, path: Path, auth: AuthSpec, limit: Option<Limit>) -> Route {
+    Route { auth, limits: limit.into_iter().collect(), body_limit: BODY_LIMIT, ..Route::new(name, path, Target::Own) }
+}
+
+/// What a person looks at in a browser.
+fn page(name: &'static str, path: Path, limit: Option<Limit>) -> Route {
+    Route { is_page: true, ..call(name, path, AuthSpec::None, limit) }
+}
+
+fn exact(path: &str) -> Path {
+    Path::Exact(path.to_owned())
+}
+
+fn prefix(path: &str) -> Path {
+    Path::Prefix(path.to_owned())
+}
+
+/// First match wins.
+static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
+    use AuthSpec::{None as Public, Required};
+    vec![
+        call("me", exact("/api/v1/auth/me"), Required, None),
+        call("register", exact("/api/v1/auth/register"), Public, Some(SIGN_UP)),
+        call("login", exact("/api/v1/auth/login"), Public, Some(SIGN_IN)),
+        call("refresh", exact("/api/v1/auth/refresh"), Public, Some(REFRESH)),
+        call("change_password", exact("/api/v1/auth/change-password"), Required, Some(PASSWORD)),
+        // Services show a token of their own, which the calls themselves check: it is no user's.
+        call("feed", prefix("/api/v1/feed/"), Public, None),
+        call("signals", prefix("/api/v1/ssf/"), Public, None),
+        call("api", prefix("/api/"), Required, Some(WRITE)),
+        Route { target: Target::Authorize, ..call("authorize", exact("/gateway/authorize"), Public, None) },
+        Route { target: Target::Authorize, ..call("authorize", prefix("/gateway/authorize/"), Public, None) },
+        Route { target: Target::Keys, ..call("gateway_keys", exact("/gateway/jwks.json"), Public, None) },
+        call("well_known", prefix("/.well-known/"), Public, None),
+        Route { is_local: true, ..call("health", prefix("/health/"), Public, None) },
+        call("openapi", exact("/openapi.json"), Public, None),
+        Route { is_asset: true, ..page("assets", prefix("/assets/"), None) },
+        page("sign_in_page", exact("/sign-in"), Some(SIGN_IN)),
+        page("sign_up_page", exact("/sign-up"), Some(SIGN_UP)),
+        page("setup_page", exact("/setup"), Some(SIGN_UP)),
+        page("password_page", exact("/account/password"), Some(PASSWORD)),
+        page("pages", prefix("/"), Some(WRITE)),
+    ]
+});
+
+/// Where an operator's route may not go on Usher's own host: these are, or may become, its own.
+const RESERVED: [&str; 14] = [
+    "/account",
+    "/admin",
+    "/api",
+    "/assets",
+    "/dev",
+    "/docs",
+    "/gateway",
+    "/health",
+    "/openapi.json",
+    "/setup",
+    "/sign-in",
+    "/sign-out",
+    "/sign-up",
+    "/.well-known",
+];
+
+/// Usher's own route for a path.
+pub(crate) fn of(path: &str) -> &'static Route {
+    // The last one takes every path.
+    ROUTES.iter().find(|route| route.path.matches(path)).unwrap_or(&ROUTES[ROUTES.len() - 1])
+}
+
+/// Whether a path is, or lies above, one of Usher's own.
+pub(crate) fn is_reserved(path: &str) -> bool {
+    path.trim_end_matches('/').is_empty()
+        || RESERVED
+            .iter()
+            .any(|own| path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_listed_under_api_needs_a_token() {
+        for path in [
+            "/api/v1/users/me",
+            "/api/v2/anything",
+            "/api/v1/auth/register/",
+            "/api/v1/auth/loginx",
+            "/api/v1/feed",
+            "/api/v1/feedback",
+        ] {
+            assert_eq!(of(path).auth, AuthSpec::Required, "{path}");
+        }
+        for path in ["/api/v1/auth/login", "/.well-known/jwks.json", "/sign-in", "/"] {
+            assert_eq!(of(path).auth, AuthSpec::None, "{path}");
+        }
+    }
+
+    #[test]
+    fn page_and_api_share_their_bucket() {
+        let bucket = |path: &str| of(path).limits.first().map(|limit| limit.bucket);
+        assert_eq!(bucket("/sign-in"), bucket("/api/v1/auth/login"));
+        assert_eq!(bucket("/sign-up"), bucket("/api/v1/auth/register"));
+        assert!(of("/sign-in").limits.iter().all(|limit| limit.writes_only));
+    }
+
+    #[test]
+    fn reserved_paths_are_usher_s() {
+        for path in ["/", "/api", "/api/", "/api/v1/quiz", "/gateway/x", "/sign-in", "/.well-known/x"] {
+            assert!(is_reserved(path), "{path}");
+        }
+        for path in ["/quiz/", "/apis/", "/sign-inx", "/quiz/api/"] {
+            assert!(!is_reserved(path), "{path}");
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! A route: which requests it is for, and what they need and get.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::http::{HeaderName, HeaderValue, Method};
+use kernel::Problem;
+use verify::Claims;
+
+use crate::cors::Cors;
+use crate::limits::Limit;
+use crate::spec::AuthSpec;
+use crate::upstream::Upstreams;
+
+/// A route that can be used.
+pub(crate) struct Route {
+    /// For logs and metrics.
+    pub(crate) name: &'static str,
+    /// Any host if empty; in lower case.
+    pub(crate) host: String,
+    pub(crate) path: Path,
+    /// Any if empty.
+    pub(crate) methods: Vec<Method>,
+    pub(crate) target: Target,
+    pub(crate) auth: AuthSpec,
+    pub(crate) needs: Needs,
+    pub(crate) limits: Vec<Limit>,
+    /// The largest body, in bytes.
+    pub(crate) body_limit: usize,
+    pub(crate) rewriting: Option<Rewriting>,
+    pub(crate) cors: Option<Cors>,
+    /// Whether the upstream is told who asks with a signed JWT, too.
+    pub(crate) signs_identity: bool,
+    pub(crate) response_headers: Vec<(HeaderName, HeaderValue)>,
+    /// Whether people look at it in a browser.
+    pub(crate) is_page: bool,
+    /// Whether every process answers it for itself.
+    pub(crate) is_local: bool,
+    /// Whether its answers say themselves how long they may be kept.
+    pub(crate) is_asset: bool,
+}
+
+/// Who answers.
+#[derive(Clone)]
+pub(crate) enum Target {
+    /// Usher's own services.
+    Own,
+    /// Usher's own services, by an operator's route, on top of what their own route asks for.
+    Usher,
+    /// Somebody's application.
+    Upstreams(Arc<Upstreams>),
+    /// Another proxy, which only asks whether it may.
+    ForwardAuth,
+    /// The door itself: that question.
+    Authorize,
+    /// The door itself: the keys that sign what upstreams are told.
+    Keys,
+}
+
+impl Route {
+    /// Open, without limits.
+    pub(crate) fn new(name: &'static str, path: Path, target: Target) -> Self {
+        Self {
+            name,
+            host: String::new(),
+            path,
+            methods: Vec::new(),
+            target,
+            auth: AuthSpec::None,
+            needs: Needs::default(),
+            limits: Vec::new(),
+            body_limit: 0,
+            rewriting: None,
+            cors: None,
+            signs_identity: false,
+            response_headers: Vec::new(),
+            is_page: false,
+            is_local: false,
+            is_asset: false,
+        }
+    }
+
+    /// Whether a browser is shown a page when something goes wrong.
+    pub(crate) fn shows_pages(&self) -> bool {
+        self.is_page || matches!(self.target, Target::Upstreams(_))
+    }
+
+    /// Whether it takes requests of this method.
+    pub(crate) fn takes(&self, method: &Method) -> bool {
+        self.methods.is_empty() || self.methods.contains(method) || (self.cors.is_some() && method == Method::OPTIONS)
+    }
+}
+
+/// Which paths a route is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Path {
+    /// This one.
+    Exact(String),
+    /// Everything below, if it ends with a slash; else itself and everything below.
+    Prefix(String),
+    /// So many segments, of which those that are `None` may be anything.
+    Pattern(Vec<Option<String>>),
+}
+
+impl Path {
+    /// Reads a path as it is written in a route.
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
+        let help = "write a prefix like /quiz/ or a pattern like /quiz/{id}/answers";
+        if !text.contains(['{', '}']) {
+            return if crate::path::is_plain(text) {
+                Ok(Self::Prefix(text.to_owned()))
+            } else {
+                Err(format!("`path` is `{text}`: {help}"))
+            };
+        }
+        let segments = text.strip_prefix('/').ok_or_else(|| format!("`path` is `{text}`: {help}"))?.split('/');
+        let read = |segment: &str| match segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+            Some(name) if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') => Ok(None),
+            None if crate::path::is_plain(&format!("/{segment}")) && !segment.is_empty() => {
+                Ok(Some(segment.to_owned()))
+            }
+            Some(_) | None => Err(format!("`path` is `{text}`, and `{segment}` in it is no segment: {help}")),
+        };
+        segments.map(read).collect::<Result<_, _>>().map(Self::Pattern)
+    }
+
+    /// Whether it is for this path.
+    pub(crate) fn matches(&self, path: &str) -> bool {
+        match self {
+            Self::Exact(exact) => path == exact,
+            Self::Prefix(prefix) => path
+                .strip_prefix(prefix.as_str())
+                .is_some_and(|rest| rest.is_empty() || prefix.ends_with('/') || rest.starts_with('/')),
+            Self::Pattern(segments) => {
+                let mut given = path.split('/').skip(1);
+                segments.iter().all(|wanted| match (given.next(), wanted) {
+                    (Some(given), Some(wanted)) => given == wanted,
+                    (Some(given), None) => !given.is_empty(),
+                    (None, _) => false,
+                }) && given.next().is_none()
+            }
+        }
+    }
+
+    /// Orders paths by how much they say: what says more goes first.
+    pub(crate) fn says(&self) -> (usize, usize) {
+        match self {
+            Self::Exact(exact) => (usize::MAX, exact.len()),
+            Self::Pattern(segments) => {
+                (segments.iter().flatten().map(|text| text.len() + 1).sum::<usize>(), segments.len())
+            }
+            Self::Prefix(prefix) => (prefix.trim_end_matches('/').len(), 0),
+        }
+    }
+
+    /// What every path that it is for begins with.
+    pub(crate) fn beginning(&self) -> String {
+        match self {
+            Self::Exact(text) | Self::Prefix(text) => text.clone(),
+            Self::Pattern(segments) => {
+                segments.iter().map_while(Option::as_ref).fold(String::new(), |text, segment| text + "/" + segment)
+            }
+        }
+    }
+}
+
+/// What somebody has to have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// One of these, if there are any.
+    pub(crate) roles: Vec<String>,
+    /// All of these.
+    pub(crate) scopes: Vec<String>,
+    /// For each permission that is needed, the roles that have it: one of each.
+    pub(crate) permissions: Vec<Vec<String>>,
+}
+
+impl Needs {
+    /// Whether anything is needed at all.
+    pub(crate) fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether these claims have it.
+    pub(crate) fn are_met_by(&self, claims: &Claims) -> bool {
+        let has = |role: &String| claims.roles.contains(role);
+        (self.roles.is_empty() || self.roles.iter().any(has))
+            && self.scopes.iter().all(|scope| claims.scope.split(' ').any(|given| given == scope))
+            && self.permissions.iter().all(|roles| roles.iter().any(has))
+    }
+}
+
+/// What becomes of the path on its way to the upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rewriting {
+    pub(crate) strip: String,
+    pub(crate) add: String,
+}
+
+impl Rewriting {
+    /// The path for the upstream. `None` if what is left would begin like another host's address.
+    pub(crate) fn apply<'p>(&self, path: &'p str) -> Option<Cow<'p, str>> {
+        let rest = path.strip_prefix(self.strip.as_str()).unwrap_or(path);
+        let new = match (self.add.is_empty(), rest.starts_with('/')) {
+            (true, true) => Cow::Borrowed(rest),
+            (true, false) => Cow::Owned(format!("/{rest}")),
+            (false, true) => Cow::Owned(format!("{}{rest}", self.add)),
+            (false, false) if rest.is_empty() => Cow::Owned(self.add.clone()),
+            (false, false) => Cow::Owned(format!("{}/{rest}", self.add)),
+        };
+        crate::path::is_plain(&new).then_some(new)
+    }
+}
+
+/// 403: signed in, and yet not for them.
+pub(crate) fn forbidden() -> Problem {
+    Problem::new(
+        axum::http::StatusCode::FORBIDDEN,
+        "forbidden",
+        "You may not do this",
+        "This needs a role or permission that your account does not have.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_ends_where_a_segment_ends() {
+        let slash = Path::read("/quiz/").unwrap();
+        assert!(slash.matches("/quiz/") && slash.matches("/quiz/1"));
+        assert!(!slash.matches("/quiz") && !slash.matches("/quizzes/1"));
+        let bare = Path::read("/quiz").unwrap();
+        assert!(bare.matches("/quiz") && bare.matches("/quiz/1"));
+        assert!(!bare.matches("/quizadmin"));
+    }
+
+    #[test]
+    fn a_pattern_has_just_so_many_segments() {
+        let path = Path::read("/quiz/{id}/answers").unwrap();
+        assert!(path.matches("/quiz/7/answers"));
+        for other in ["/quiz/7", "/quiz//answers", "/quiz/7/answers/", "/quiz/7/answers/1", "/quiz/7/answersx"] {
+            assert!(!path.matches(other), "{other}");
+        }
+        for wrong in ["quiz", "/quiz/{}", "/quiz/{a-b}", "/quiz/x{id}", "/a//{id}", "/../{id}", "/a b"] {
+            assert!(Path::read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn rewriting_leaves_a_path() {
+        let quiz = |strip: &str, add: &str| Rewriting { strip: strip.into(), add: add.into() };
+        assert_eq!(quiz("/quiz", "").apply("/quiz/1").unwrap(), "/1");
+        assert_eq!(quiz("/quiz/", "").apply("/quiz/1").unwrap(), "/1");
+        assert_eq!(quiz("/quiz", "").apply("/quiz").unwrap(), "/");
+        assert_eq!(quiz("/quiz", "/v2").apply("/quiz/1").unwrap(), "/v2/1");
+        assert_eq!(quiz("", "/v2").apply("/quiz/1").unwrap(), "/v2/quiz/1");
+        assert_eq!(quiz("/quiz", "/v2").apply("/quiz").unwrap(), "/v2");
+    }
+}

@@ -1,0 +1,416 @@
+//! The route table: made from what an operator wrote, whole or not at all.
+
+use std::collections::{BTreeMap, HashSet};
+use std::str::FromStr as _;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::http::{HeaderName, HeaderValue, Method};
+
+use crate::builtin;
+use crate::cors::Cors;
+use crate::limits::{Limit, Per};
+use crate::route::{Needs, Path, Rewriting, Route, Target};
+use crate::spec::{self, AuthSpec, IdentitySpec, LimitSpec, PerSpec, RouteSpec};
+use crate::upstream::{self, Pool, Upstreams};
+
+/// The role that has every permission.
+const ADMIN: &str = "admin";
+/// More routes than anybody can oversee.
+const MOST_ROUTES: usize = 1_000;
+/// The largest body of a request to an application, unless its route says otherwise.
+const BODY_LIMIT: &str = "1MiB";
+
+/// Which permissions a role has.
+pub type Permissions = BTreeMap<String, Vec<String>>;
+
+/// What is wrong with a table.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the route `{route}`: {what}")]
+pub struct RouteError {
+    route: String,
+    what: String,
+}
+
+/// The routes in the order in which they are tried.
+pub(crate) struct Table {
+    routes: Vec<Arc<Route>>,
+    /// Upstreams by the route's name, with the settings that they were made with: a reload that changes
+    /// nothing about them keeps their connections and what is known of their health.
+    upstreams: BTreeMap<&'static str, (upstream::Settings, Arc<Upstreams>)>,
+}
+
+/// What a request is for.
+pub(crate) enum Found<'t> {
+    /// An operator's route.
+    Configured(&'t Arc<Route>),
+    /// Usher's own.
+    Own(&'static Route),
+    /// The path is there, but not for this method.
+    OtherMethods(Vec<Method>),
+    /// The host is an operator's, and no route of it is for the path.
+    Nothing,
+    /// Nobody serves this host here.
+    UnknownHost,
+}
+
+impl Table {
+    /// No routes but Usher's own.
+    pub(crate) fn empty() -> Self {
+        Self { routes: Vec::new(), upstreams: BTreeMap::new() }
+    }
+
+    /// Makes a table. Upstreams that `before` has already are taken over from it.
+    pub(crate) fn new(
+        specs: &[RouteSpec],
+        permissions: &Permissions,
+        own_host: &str,
+        pool: &Pool,
+        before: &Self,
+    ) -> Result<Self, RouteError> {
+        let mut table = Self::empty();
+        let mut names = HashSet::new();
+        for spec in specs {
+            let wrong = |what: String| RouteError { route: spec.name.clone(), what };
+            if specs.len() > MOST_ROUTES {
+                return Err(wrong(format!("there are more than {MOST_ROUTES} routes")));
+            }
+            if !names.insert(spec.name.as_str()) {
+                return Err(wrong("there is another route of this name".into()));
+            }
+            let route = table.read(spec, permissions, own_host, pool, before).map_err(wrong)?;
+            if let Some(twin) = table.routes.iter().find(|other| is_same_place(other, &route)) {
+                return Err(wrong(format!("it is for the same requests as the route `{}`", twin.name)));
+            }
+            table.routes.push(Arc::new(route));
+        }
+        table.routes.sort_by_key(|route| {
+            std::cmp::Reverse((!route.host.is_empty(), route.path.says(), !route.methods.is_empty()))
+        });
+        Ok(table)
+    }
+
+    /// The route for a request. `knows_host` says whether Usher itself answers for the host.
+    pub(crate) fn find(&self, host: &str, path: &str, method: &Method, knows_host: bool) -> Found<'_> {
+        let mut others: Vec<Method> = Vec::new();
+        let mut host_is_routed = false;
+        for route in &self.routes {
+            if !route.host.is_empty() {
+                if route.host != host {
+                    continue;
+                }
+                host_is_routed = true;
+            }
+            if !route.path.matches(path) {
+                continue;
+            }
+            if route.takes(method) {
+                return Found::Configured(route);
+            }
+            others.extend(route.methods.iter().cloned());
+        }
+        if !others.is_empty() {
+            return Found::OtherMethods(others);
+        }
+        if knows_host || (!host_is_routed && path.starts_with("/health/")) {
+            return Found::Own(builtin::of(path));
+        }
+        if host_is_routed { Found::Nothing } else { Found::UnknownHost }
+    }
+
+    /// The upstreams of all routes.
+    pub(crate) fn upstreams(&self) -> impl Iterator<Item = (&'static str, &Arc<Upstreams>)> {
+        self.upstreams.iter().map(|(name, (_, upstreams))| (*name, upstreams))
+    }
+
+    fn read(
+        &mut self,
+        spec: &RouteSpec,
+        permissions: &Permissions,
+        own_host: &str,
+        pool: &Pool,
+        before: &Self,
+    ) -> Result<Route, String> {
+        let name = name_of(&spec.name)?;
+        let path = Path::read(&spec.path)?;
+        let host = host_of(&spec.host)?;
+        if (host.is_empty() || host == own_host) && spec.service != "usher" && builtin::is_reserved(&path.beginning()) {
+            return Err(format!(
+                "`path` is `{}`, which is Usher's own on this host: use another path, or give the route a `host` of its own",
+                spec.path
+            ));
+        }
+        let target = match (spec.service.as_str(), spec.upstreams.is_empty()) {
+            ("usher", true) => Target::Usher,
+            ("forward-auth", true) => Target::ForwardAuth,
+            ("", false) => Target::Upstreams(self.upstreams_of(name, spec, pool, before)?),
+            ("", true) => return Err("it has no `upstreams`: name at least one, like http://127.0.0.1:9000".into()),
+            ("usher" | "forward-auth", false) => return Err("it has `service` and `upstreams`: leave one out".into()),
+            (other, _) => {
+                return Err(format!("`service` is `{other}`: use usher or forward-auth, or `upstreams` instead"));
+            }
+        };
+        let needs = Needs {
+            roles: spec.roles.clone(),
+            scopes: spec.scopes.clone(),
+            permissions: spec.permissions.iter().map(|wanted| roles_with(wanted, permissions)).collect(),
+        };
+        if spec.auth != AuthSpec::Required && !needs.is_nothing() {
+            return Err("it needs roles, scopes or permissions, but `auth` is not `required`".into());
+        }
+        let text = if spec.body_limit.is_empty() { BODY_LIMIT } else { &spec.body_limit };
+        let body_limit =
+            spec::size(text).ok_or_else(|| format!("`body_limit` is `{text}`: write it like 64KiB or 1MiB"))?;
+        Ok(Route {
+            host,
+            methods: methods_of(&spec.methods)?,
+            auth: spec.auth,
+            needs,
+            limits: limits_of(name, &spec.limits)?,
+            body_limit,
+            rewriting: rewriting_of(spec, &path)?,
+            cors: spec.cors.as_ref().map(Cors::read).transpose()?,
+            signs_identity: spec.identity == IdentitySpec::HeadersAndJwt,
+            response_headers: headers_of(&spec.response_headers)?,
+            ..Route::new(name, path, target)
+        })
+    }
+
+    fn upstreams_of(
+        &mut self,
+        name: &'static str,
+        spec: &RouteSpec,
+        pool: &Pool,
+        before: &Self,
+    ) -> Result<Arc<Upstreams>, String> {
+        let settings = upstream_settings(spec)?;
+        let upstreams = match before.upstreams.get(name) {
+            Some((same, upstreams)) if *same == settings => upstreams.clone(),
+            Some(_) | None => Upstreams::new(settings.clone(), pool.clone()),
+        };
+        self.upstreams.insert(name, (settings, upstreams.clone()));
+        Ok(upstreams)
+    }
+}
+
+/// Whether these routes would be taken by a gateway at this public address.
+pub fn check_routes(routes: &[RouteSpec], permissions: &Permissions, public_url: &str) -> Result<(), RouteError> {
+    let authority = public_url.split_once("://").map_or("", |(_, authority)| authority);
+    let host = crate::asked::plain_host(authority).unwrap_or_default();
+    Table::new(routes, permissions, &host, &Pool::new(), &Table::empty()).map(drop)
+}
+
+/// Whether two routes are for exactly the same requests.
+fn is_same_place(one: &Route, other: &Route) -> bool {
+    let overlap = one.methods.is_empty()
+        || other.methods.is_empty()
+        || one.methods.iter().any(|method| other.methods.contains(method));
+    one.host == other.host && one.path == other.path && overlap && one.methods.is_empty() == other.methods.is_empty()
+}
+
+/// Names live as long as the process: metrics and log lines of all threads refer to them, and a reload
+/// brings few new ones.
+fn name_of(name: &str) -> Result<&'static str, String> {
+    static NAMES: Mutex<BTreeMap<String, &'static str>> = Mutex::new(BTreeMap::new());
+    let fits = (1..=64).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'));
+    if !fits {
+        return Err("`name` has to be 1 to 64 of a-z, 0-9, - and _".into());
+    }
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(names.entry(name.to_owned()).or_insert_with(|| Box::leak(name.to_owned().into_boxed_str())))
+}
+
+fn host_of(host: &str) -> Result<String, String> {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let fits = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
+    if fits { Ok(host) } else { Err(format!("`host` is `{host}`: write a name like quiz.example.com, without a port")) }
+}
+
+fn methods_of(methods: &[String]) -> Result<Vec<Method>, String> {
+    let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    let read = |method: &String| match known.iter().find(|known| *known == method) {
+        Some(known) => Method::from_str(known).map_err(|error| error.to_string()),
+        None => Err(format!("`methods` has `{method}`: use {}", known.join(", "))),
+    };
+    let mut read: Vec<Method> = methods.iter().map(read).collect::<Result<_, _>>()?;
+    // Whoever may GET may ask for the head alone (RFC 9110 §9.3.2).
+    if read.contains(&Method::GET) && !read.contains(&Method::HEAD) {
+        read.push(Method::HEAD);
+    }
+    Ok(read)
+}
+
+fn roles_with(permission: &str, permissions: &Permissions) -> Vec<String> {
+    let granted = permissions.iter().filter(|(_, granted)| granted.iter().any(|one| one == permission));
+    granted.map(|(role, _)| role.clone()).chain([ADMIN.to_owned()]).collect()
+}
+
+fn limits_of(name: &str, specs: &[LimitSpec]) -> Result<Vec<Limit>, String> {
+    let read = |(number, spec): (usize, &LimitSpec)| {
+        let every = spec::rate(&spec.rate)
+            .ok_or_else(|| format!("`limits` has the rate `{}`: write it like 100/s, 60/m or 1000/h", spec.rate))?;
+        let per = match spec.per {
+            PerSpec::Ip => Per::Address,
+            PerSpec::User => Per::User,
+            PerSpec::Route => Per::Route,
+        };
+        let in_a_second = u32::try_from(1_000_000_000 / every.as_nanos().max(1)).unwrap_or(u32::MAX);
+        let burst = if spec.burst == 0 { in_a_second.max(1) } else { spec.burst };
+        Ok(Limit { bucket: bucket_of(name, number), per, every, burst, writes_only: false })
+    };
+    specs.iter().enumerate().map(read).collect()
+}
+
+/// A number that stays the same over reloads and is none of the small ones of Usher's own limits.
+fn bucket_of(route: &str, number: usize) -> u64 {
+    let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    route.bytes().chain(number.to_le_bytes()).fold(0xcbf2_9ce4_8422_2325, fnv) | 1 << 63
+}
+
+fn rewriting_of(spec: &RouteSpec, path: &Path) -> Result<Option<Rewriting>, String> {
+    let (strip, add) = (spec.strip_prefix.clone(), spec.add_prefix.trim_end_matches('/').to_owned());
+    if !path.beginning().starts_with(&strip) {
+        return Err(format!("`strip_prefix` is `{strip}`, and `path` does not begin with that"));
+    }
+    if !add.is_empty() && !crate::path::is_plain(&add) {
+        return Err(format!("`add_prefix` is `{add}`: write it like /v2"));
+    }
+    Ok((!strip.is_empty() || !add.is_empty()).then_some(Rewriting { strip, add }))
+}
+
+fn headers_of(headers: &BTreeMap<String, String>) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+    let read = |(name, value): (&String, &String)| match (
+        HeaderName::from_bytes(name.as_bytes()),
+        HeaderValue::from_str(value),
+    ) {
+        (Ok(name), Ok(value)) => Ok((name, value)),
+        _ => Err(format!("`response_headers` has `{name}`, which cannot be sent as a header")),
+    };
+    headers.iter().map(read).collect()
+}
+
+fn upstream_settings(spec: &RouteSpec) -> Result<upstream::Settings, String> {
+    let time = |key: &str, text: &str| {
+        spec::duration(text).ok_or_else(|| format!("`{key}` is `{text}`: write it like 500ms, 10s or 5m"))
+    };
+    let addresses = spec.upstreams.iter().map(|text| text.parse().map_err(|error| format!("`upstreams`: {error}")));
+    if spec.retries > 5 {
+        return Err("`retries` is more than 5".into());
+    }
+    if let Some(wrong) = spec.health.as_ref().map(|health| &health.path).filter(|path| !crate::path::is_plain(path)) {
+        return Err(format!("`health.path` is `{wrong}`: write it like /health"));
+    }
+    Ok(upstream::Settings {
+        addresses: addresses.collect::<Result<_, _>>()?,
+        connect: time("timeout.connect", &spec.timeout.connect)?,
+        first_byte: time("timeout.first_byte", &spec.timeout.first_byte)?,
+        total: time("timeout.total", &spec.timeout.total)?,
+        retries: spec.retries,
+        health_path: spec.health.as_ref().map(|health| health.path.clone()),
+        health_every: time("health.every", spec.health.as_ref().map_or("2s", |health| &health.every))?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(name: &str, path: &str) -> RouteSpec {
+        RouteSpec {
+            name: name.into(),
+            path: path.into(),
+            upstreams: vec!["http://127.0.0.1:9000".into()],
+            ..RouteSpec::default()
+        }
+    }
+
+    fn table(specs: &[RouteSpec]) -> Result<Table, RouteError> {
+        let permissions = Permissions::from([("author".into(), vec!["quiz:author".into()])]);
+        Table::new(specs, &permissions, "accounts.example.com", &Pool::new(), &Table::empty())
+    }
+
+    fn name(table: &Table, host: &str, path: &str, method: &Method) -> String {
+        match table.find(host, path, method, host == "accounts.example.com") {
+            Found::Configured(route) => route.name.into(),
+            Found::Own(route) => format!("own {}", route.name),
+            Found::OtherMethods(methods) => format!("405 {methods:?}"),
+            Found::Nothing => "404".into(),
+            Found::UnknownHost => "421".into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_says_more_wins_whatever_the_order() {
+        let quiz = RouteSpec { host: "Quiz.example.com.".into(), ..route("host", "/") };
+        let post = RouteSpec { methods: vec!["POST".into()], ..route("post", "/quiz/new") };
+        let table = table(&[route("quiz", "/quiz/"), post, route("answers", "/quiz/{id}/answers"), quiz]).unwrap();
+        let own = "accounts.example.com";
+        assert_eq!(name(&table, own, "/quiz/7", &Method::GET), "quiz");
+        assert_eq!(name(&table, own, "/quiz/7/answers", &Method::GET), "answers");
+        assert_eq!(name(&table, own, "/quiz/new", &Method::POST), "post");
+        assert_eq!(name(&table, own, "/quiz/new", &Method::GET), "quiz");
+        assert_eq!(name(&table, own, "/api/v1/auth/me", &Method::GET), "own me");
+        assert_eq!(name(&table, own, "/quizzes", &Method::GET), "own pages");
+        assert_eq!(name(&table, "quiz.example.com", "/api/v1/auth/me", &Method::GET), "host");
+    }
+
+    #[tokio::test]
+    async fn g7_hosts_that_nobody_serves_are_misdirected() {
+        let table = table(&[RouteSpec { host: "quiz.example.com".into(), ..route("quiz", "/quiz/") }]).unwrap();
+        assert_eq!(name(&table, "evil.io", "/sign-in", &Method::GET), "421");
+        assert_eq!(name(&table, "quiz.example.com", "/sign-in", &Method::GET), "404");
+        assert_eq!(name(&table, "quiz.example.com", "/health/ready", &Method::GET), "404");
+        assert_eq!(name(&table, "10.0.0.7", "/health/ready", &Method::GET), "own health");
+    }
+
+    #[tokio::test]
+    async fn other_methods_are_named() {
+        let spec = RouteSpec { methods: vec!["GET".into(), "POST".into()], ..route("quiz", "/quiz/") };
+        assert_eq!(name(&table(&[spec]).unwrap(), "x", "/quiz/1", &Method::PUT), "405 [GET, POST, HEAD]");
+    }
+
+    #[tokio::test]
+    async fn mistakes_are_named() {
+        let base = || route("quiz", "/quiz/");
+        for (what, spec) in [
+            ("name", route("Quiz", "/quiz/")),
+            ("Usher's own", route("quiz", "/api/v1/quiz")),
+            ("Usher's own", route("quiz", "/")),
+            ("upstreams", RouteSpec { upstreams: vec![], ..base() }),
+            ("upstreams", RouteSpec { upstreams: vec!["127.0.0.1:9000".into()], ..base() }),
+            ("leave one out", RouteSpec { service: "usher".into(), ..base() }),
+            ("service", RouteSpec { service: "auth".into(), upstreams: vec![], ..base() }),
+            ("auth", RouteSpec { auth: AuthSpec::Optional, roles: vec!["player".into()], ..base() }),
+            ("methods", RouteSpec { methods: vec!["TRACE".into()], ..base() }),
+            ("strip_prefix", RouteSpec { strip_prefix: "/other".into(), ..base() }),
+            ("body_limit", RouteSpec { body_limit: "1MB".into(), ..base() }),
+            ("host", RouteSpec { host: "a:80".into(), ..base() }),
+            ("retries", RouteSpec { retries: 6, ..base() }),
+        ] {
+            let error = table(&[spec]).err().unwrap_or_else(|| panic!("{what}")).to_string();
+            assert!(error.contains(what), "{what}: {error}");
+        }
+        let twice = table(&[route("one", "/quiz/"), route("two", "/quiz/")]).err().unwrap().to_string();
+        assert!(twice.contains("same requests"), "{twice}");
+        assert!(table(&[base(), base()]).is_err());
+    }
+
+    #[tokio::test]
+    async fn upstreams_that_did_not_change_are_kept() {
+        let one = table(&[route("quiz", "/quiz/")]).unwrap();
+        let again = |specs: &[RouteSpec]| {
+            Table::new(specs, &Permissions::new(), "accounts.example.com", &Pool::new(), &one).unwrap()
+        };
+        let kept = again(&[RouteSpec { auth: AuthSpec::None, ..route("quiz", "/quiz/") }]);
+        assert!(Arc::ptr_eq(&one.upstreams["quiz"].1, &kept.upstreams["quiz"].1));
+        let other = again(&[RouteSpec { retries: 1, ..route("quiz", "/quiz/") }]);
+        assert!(!Arc::ptr_eq(&one.upstreams["quiz"].1, &other.upstreams["quiz"].1));
+    }
+
+    #[test]
+    fn a_permission_is_had_through_a_role() {
+        let permissions = Permissions::from([("author".into(), vec!["quiz:author".into()])]);
+        assert_eq!(roles_with("quiz:author", &permissions), ["author", "admin"]);
+        assert_eq!(roles_with("quiz:grade", &permissions), ["admin"]);
+    }
+}

@@ -1,0 +1,115 @@
+//! The JSON face: `/api/v1/feed/…`, and that of Shared Signals.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use kernel::problem::ProblemDocument;
+use kernel::{Problem, StrictJson};
+use serde::Deserialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::caller::VerifierCaller;
+use crate::feed::NotNow;
+use crate::Signals;
+
+/// The calls of this crate.
+pub fn router(signals: Signals) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(revocations))
+        .routes(routes!(position))
+        .with_state(signals)
+}
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+struct After {
+    /// The last ledger number that is known; `Last-Event-ID` does the same.
+    after: Option<i64>,
+}
+
+/// The revocation feed
+///
+/// Server-sent events: `snapshot` (in parts; the last has `"last": true`), then `revoked` and `keys`, and
+/// every five seconds a comment with the ledger number that was reached. Resumed by number.
+#[utoipa::path(get, path = "/api/v1/feed/revocations", tag = "Revocation feed", security(("service_token" = [])),
+    params(After, ("Last-Event-ID" = Option<i64>, Header, description = "The last number that is known.")),
+    responses((status = 200, description = "The stream.", content_type = "text/event-stream", body = String),
+        (status = 401, description = "`unauthenticated`", body = ProblemDocument),
+        (status = 503, description = "`feed_unavailable`: come back, or ask another node.", body = ProblemDocument)))]
+async fn revocations(
+    State(signals): State<Signals>,
+    VerifierCaller(service): VerifierCaller,
+    query: Result<Query<After>, axum::extract::rejection::QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response<Body>, Problem> {
+    let unclear = || Problem::bad_request("invalid_query", "Use `after` with a ledger number, or leave it out.");
+    let Query(After { after }) = query.map_err(|_| unclear())?;
+    let resumed = headers.get(LAST_EVENT_ID).map(|id| id.to_str().ok().and_then(|id| id.parse().ok()));
+    let after = match (after, resumed) {
+        (Some(after), _) => Some(after),
+        (None, Some(Some(id))) => Some(id),
+        (None, Some(None)) => return Err(unclear()),
+        (None, None) => None,
+    };
+    if !accepts_events(&headers) {
+        return Err(Problem::new(
+            StatusCode::NOT_ACCEPTABLE,
+            "not_acceptable",
+            "This is a stream of events",
+            "Send `Accept: text/event-stream`.",
+        ));
+    }
+    let body = signals.feed().listen(&service, after).await.map_err(|why| {
+        let detail = match why {
+            NotNow::Full => "Too many services listen here. Ask another node, or come back.",
+            NotNow::Closed => "The feed is about to start or to stop. Come back.",
+        };
+        Problem::unavailable("feed_unavailable", detail, 1)
+    })?;
+    let mut response = Response::new(body);
+    let answer = response.headers_mut();
+    answer.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    answer.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer.insert(NO_BUFFERING, HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+fn accepts_events(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(ACCEPT).iter().peekable();
+    values.peek().is_none()
+        || values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|kind| {
+            let kind = kind.split(';').next().unwrap_or_default().trim();
+            matches!(kind, "text/event-stream" | "text/*" | "*/*")
+        })
+}
+
+/// How far a service has come.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Position {
+    /// The last ledger number that it has applied.
+    applied: i64,
+}
+
+/// Say how far you have followed the feed
+///
+/// So that operators see how far a ban has got. Every few seconds is enough.
+#[utoipa::path(put, path = "/api/v1/feed/position", tag = "Revocation feed", security(("service_token" = [])),
+    request_body = Position,
+    responses((status = 204, description = "It was noted."),
+        (status = 401, description = "`unauthenticated`", body = ProblemDocument)))]
+async fn position(
+    State(signals): State<Signals>,
+    VerifierCaller(service): VerifierCaller,
+    StrictJson(position): StrictJson<Position>,
+) -> StatusCode {
+    Arc::clone(signals.feed()).verifiers.report(&service, position.applied);
+    StatusCode::NO_CONTENT
+}

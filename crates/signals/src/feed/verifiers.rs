@@ -1,0 +1,74 @@
+//! Which services listen, and how far each of them says it has come: how far a ban has got.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use kernel::id::ServiceTokenId;
+
+use crate::service_token::Service;
+
+#[derive(Default)]
+pub(crate) struct Verifiers(Mutex<HashMap<ServiceTokenId, Known>>);
+
+#[derive(Default)]
+struct Known {
+    name: String,
+    connections: usize,
+    report: Option<(i64, Instant)>,
+}
+
+/// One service, as this process knows it.
+#[derive(Clone, Debug)]
+pub struct Connected {
+    /// Its token.
+    pub id: ServiceTokenId,
+    /// What it is called.
+    pub name: String,
+    /// How many of its processes listen here.
+    pub connections: usize,
+    /// The last ledger number that it says it has applied, and how many seconds ago it said so.
+    pub applied: Option<(i64, u64)>,
+}
+
+impl Verifiers {
+    fn change(&self, id: ServiceTokenId, change: impl FnOnce(&mut Known)) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        change(all.entry(id).or_default());
+    }
+
+    pub(super) fn connected(&self, service: &Service) {
+        self.change(service.id, |known| {
+            known.name.clone_from(&service.name);
+            known.connections += 1;
+        });
+    }
+
+    pub(super) fn disconnected(&self, id: ServiceTokenId) {
+        self.change(id, |known| known.connections = known.connections.saturating_sub(1));
+    }
+
+    /// A service says how far it has come.
+    pub(crate) fn report(&self, service: &Service, applied: i64) {
+        self.change(service.id, |known| {
+            known.name.clone_from(&service.name);
+            known.report = Some((applied, Instant::now()));
+        });
+    }
+
+    /// All that have been heard of, in alphabetical order.
+    pub(crate) fn list(&self) -> Vec<Connected> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut list: Vec<Connected> = all
+            .iter()
+            .map(|(id, known)| Connected {
+                id: *id,
+                name: known.name.clone(),
+                connections: known.connections,
+                applied: known.report.map(|(applied, at)| (applied, at.elapsed().as_secs())),
+            })
+            .collect();
+        list.sort_by(|one, other| one.name.cmp(&other.name));
+        list
+    }
+}

@@ -1,0 +1,40 @@
+//! Ending every session of an account that stays as it is.
+
+use kernel::{Event, Kind, UserId};
+
+use crate::{Authority, Ended, Users, account, revoke};
+
+/// Nobody was signed out.
+#[derive(Debug, thiserror::Error)]
+pub enum SignOutEverywhereError {
+    /// Whoever asks is not an administrator any more.
+    #[error("only an administrator may do this")]
+    Forbidden,
+    /// There is no such account.
+    #[error("no such account")]
+    NotFound,
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+}
+
+/// Ends all sessions and tokens of an account. Its owner may sign in again at once.
+pub async fn sign_out_everywhere(
+    users: &Users,
+    authority: Authority,
+    user: UserId,
+) -> Result<(), SignOutEverywhereError> {
+    let now = users.clock.now();
+    let mut tx = users.db.begin().await?;
+    let exists = account::lock(&mut tx, user).await?;
+    if !authority.stands(&mut tx).await? {
+        return Err(SignOutEverywhereError::Forbidden);
+    }
+    if !exists {
+        return Err(SignOutEverywhereError::NotFound);
+    }
+    let event = Event::new(Kind::AccountSignedOut, now).about(user);
+    revoke(&mut tx, Ended::Everything(user), authority.sign(event)).await?;
+    tx.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! Putting a process together: with Usher's services and their database, or as a gateway alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use auth::Auth;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::DefaultBodyLimit;
+use axum::http::header;
+use axum::routing::get;
+use gateway::Services;
+use kernel::Clock;
+use pages::Pages;
+use prometheus_client::registry::Registry;
+use signals::Signals;
+use storage::Db;
+use verify::{FollowSettings, Follower, Staleness, Verifier};
+
+use crate::config::Checked;
+use crate::only::{Only, Service};
+use crate::private::{Readiness, public_health};
+use crate::revocations::Applier;
+use crate::setup::{Absent, Opened};
+use crate::{control, metrics, openapi, setup, upkeep};
+
+/// How many checked tokens are remembered, about 1 KiB each.
+const KNOWN_TOKENS: usize = 8_192;
+/// How long a gateway alone waits for keys and revocations before it says that it is there without.
+const FIRST_NEWS: Duration = Duration::from_secs(5);
+
+/// A process, ready to serve.
+pub struct Process {
+    /// What the door hands requests to.
+    pub services: Services,
+    /// What the door checks tokens with.
+    pub verifier: Arc<Verifier>,
+    /// What signs who an upstream is told about.
+    pub identity_seed: [u8; 32],
+    /// The database and who uses it; nothing in a gateway alone.
+    pub house: Option<House>,
+    /// Runs until the process ends.
+    pub background: Vec<tokio::task::JoinHandle<()>>,
+    /// Follows the feed in a gateway alone, for as long as it is kept.
+    pub follower: Option<Follower>,
+}
+
+/// What there is where the services are.
+pub struct House {
+    /// Who signs in.
+    pub auth: Auth,
+    /// Who is told.
+    pub signals: Signals,
+}
+
+impl House {
+    /// The database.
+    pub fn db(&self) -> &Db {
+        self.auth.db()
+    }
+}
+
+fn verifier(public_url: &str) -> Arc<Verifier> {
+    Arc::new(Verifier::new(verify::Settings {
+        issuer: public_url.to_owned(),
+        audience: public_url.to_owned(),
+        leeway_seconds: 60,
+        cache_capacity: KNOWN_TOKENS,
+    }))
+}
+
+/// A process with services.
+pub async fn with_services(
+    checked: &Checked,
+    only: &Only,
+    public_url: &str,
+    readiness: &Readiness,
+    registry: &mut Registry,
+) -> Result<Process> {
+    let Opened { auth, signals, master } = setup::open(checked, public_url.to_owned(), Absent::Make).await?;
+    auth.keys().keep_fresh().await?;
+    auth::recover(&auth).await?;
+    let verifier = verifier(public_url);
+    upkeep::load_keys(&auth, &verifier);
+    let applier = Applier::new(verifier.clone(), auth.keys().clone(), Clock::system());
+    let at_commit = applier.clone();
+    auth.db()
+        .on_commit(Box::new(move |events| at_commit.apply(events.iter().filter_map(|event| event.revokes.as_ref()))));
+    let position = applier.catch_up(auth.db()).await?;
+    let house = House { auth, signals };
+    control::listen(&checked.config.data_dir, house.auth.clone(), house.signals.clone())?;
+    registry.register_collector(Box::new(metrics::Services { auth: house.auth.clone(), verifier: verifier.clone() }));
+    house.signals.register(registry);
+    Ok(Process {
+        services: Services::Here(router(&house, only, readiness)),
+        background: upkeep::begin(&house, only, &verifier, &applier, position, readiness),
+        verifier,
+        identity_seed: checked.identity_seed(Some(&master))?,
+        house: Some(house),
+        follower: None,
+    })
+}
+
+/// A gateway alone: it asks the services for what it does not decide itself, and follows their feed
+/// like any other verifier.
+pub async fn gateway_alone(
+    checked: &Checked,
+    public_url: &str,
+    readiness: &Readiness,
+    registry: &mut Registry,
+) -> Result<Process> {
+    let addresses = checked.service_addresses()?;
+    let verifier = verifier(public_url);
+    let url = addresses.first().cloned().unwrap_or_default();
+    let after = checked.config.services.refuse_after_seconds;
+    let staleness = match after {
+        0 => Staleness::Continue,
+        seconds => Staleness::RefuseAfter(Duration::from_secs(seconds.into())),
+    };
+    let settings = FollowSettings::new(url, checked.config.services.token.clone())
+        .with_staleness(staleness)
+        .with_listener(|trouble| tracing::warn!(%trouble, "the services cannot be followed; checks go on"));
+    let follower = verify::follow(verifier.clone(), settings)?;
+    if let Err(late) = follower.wait_ready(FIRST_NEWS).await {
+        tracing::warn!(%late, "tokens are refused with 503 until the services were heard once");
+    }
+    registry.register_collector(Box::new(metrics::Following { verifier: verifier.clone() }));
+    Ok(Process {
+        services: Services::There { addresses, local: public_health(readiness.clone()) },
+        verifier,
+        identity_seed: checked.identity_seed(None)?,
+        house: None,
+        background: Vec::new(),
+        follower: Some(follower),
+    })
+}
+
+/// The services of this process, behind the door.
+fn router(house: &House, only: &Only, readiness: &Readiness) -> Router {
+    let (api, document) = openapi::services(house, only);
+    let text = Bytes::from(document.to_string());
+    let openapi = Router::new()
+        .route("/openapi.json", get(move || async move { ([(header::CONTENT_TYPE, "application/json")], text) }));
+    let mut all = Router::new().merge(api).merge(openapi).merge(public_health(readiness.clone()));
+    if only.has(Service::Pages) {
+        let origin = house.auth.settings().issuer.clone();
+        all = all.merge(pages::router(Pages { auth: house.auth.clone(), origin, openapi: document }));
+    }
+    // The door has the limit; axum's own would only be a second one.
+    all.layer(DefaultBodyLimit::disable())
+}

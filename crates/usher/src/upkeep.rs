@@ -1,0 +1,132 @@
+//! What runs beside the requests: following the ledger, keeping keys fresh, ending suspensions, and
+//! throwing away what nobody needs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth::Auth;
+use tokio::task::{JoinHandle, JoinSet};
+use verify::Verifier;
+
+use crate::assemble::House;
+use crate::only::{Only, Service};
+use crate::private::Readiness;
+use crate::revocations::Applier;
+
+/// How often keys, revocations and old rows are looked after.
+const UPKEEP: Duration = Duration::from_secs(30);
+/// How often it is looked whether a suspension has ended.
+const SUSPENSIONS: Duration = Duration::from_secs(2);
+
+/// Begins everything, for this process's services.
+pub fn begin(
+    house: &House,
+    only: &Only,
+    verifier: &Arc<Verifier>,
+    applier: &Applier,
+    position: i64,
+    readiness: &Readiness,
+) -> Vec<JoinHandle<()>> {
+    let db = house.db().clone();
+    let mut tasks = vec![supervise("sequencer", move || {
+        let db = db.clone();
+        async move { db.keep().await }
+    })];
+    let (db, probing) = (house.db().clone(), readiness.clone());
+    tasks.push(supervise("probe", move || {
+        let (db, probing) = (db.clone(), probing.clone());
+        async move { probing.probe(&db).await }
+    }));
+    if house.db().is_shared() {
+        let (db, applier) = (house.db().clone(), applier.clone());
+        tasks.push(supervise("revocations", move || {
+            let (db, applier) = (db.clone(), applier.clone());
+            async move { applier.follow(&db, position).await }
+        }));
+    }
+    let (auth, verifier, applier) = (house.auth.clone(), verifier.clone(), applier.clone());
+    tasks.push(supervise("upkeep", move || {
+        let (auth, verifier, applier) = (auth.clone(), verifier.clone(), applier.clone());
+        async move { upkeep(&auth, &verifier, &applier).await }
+    }));
+    if only.has(Service::Users) {
+        let users = house.auth.users().clone();
+        tasks.push(supervise("suspensions", move || {
+            let users = users.clone();
+            async move { end_suspensions(&users).await }
+        }));
+    }
+    if only.has(Service::Auth) || only.has(Service::Feed) {
+        let signals = house.signals.clone();
+        tasks.push(supervise("feed", move || {
+            let signals = signals.clone();
+            async move { signals.follow().await }
+        }));
+    }
+    tasks
+}
+
+/// Runs a task for ever: if it ends or panics, it is begun again.
+fn supervise<F>(name: &'static str, task: impl Fn() -> F + Send + 'static) -> JoinHandle<()>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    tokio::spawn(async move {
+        loop {
+            let mut running = JoinSet::new();
+            running.spawn(task());
+            let ended = running.join_next().await;
+            tracing::error!(task = name, ended = ?ended, "a background task ended; it is begun again");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    })
+}
+
+/// Gives the verifier the keys that are published now.
+pub fn load_keys(auth: &Auth, verifier: &Verifier) {
+    if let Err(error) = verifier.set_keys(auth.keys().jwks().to_string().as_bytes()) {
+        tracing::error!(%error, "the new signing keys were refused; the old ones stay");
+    }
+}
+
+async fn upkeep(auth: &Auth, verifier: &Verifier, applier: &Applier) {
+    let mut keys_changed = auth.keys().changes();
+    loop {
+        let by_hand = tokio::time::timeout(UPKEEP, keys_changed.changed()).await.is_ok();
+        if !by_hand {
+            look_after(auth, applier).await;
+        }
+        load_keys(auth, verifier);
+    }
+}
+
+/// What has to be done now and then. A failure is logged; the next round tries again.
+async fn look_after(auth: &Auth, applier: &Applier) {
+    applier.sweep();
+    if let Err(error) = auth.keys().keep_fresh().await {
+        tracing::warn!(%error, "the signing keys could not be looked after");
+    }
+    loop {
+        match auth::sweep(auth).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                tracing::warn!(%error, "old rows could not be removed");
+                return;
+            }
+        }
+    }
+}
+
+async fn end_suspensions(users: &users::Users) {
+    loop {
+        match users::lift_expired_suspensions(users).await {
+            Ok(true) => {}
+            Ok(false) => tokio::time::sleep(SUSPENSIONS).await,
+            Err(error) => {
+                tracing::warn!(%error, "suspensions that have ended could not be lifted");
+                tokio::time::sleep(SUSPENSIONS).await;
+            }
+        }
+    }
+}
