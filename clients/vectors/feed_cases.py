@@ -55,42 +55,31 @@ def heartbeat(number: int) -> str:
     return f":\nid: {number}\n\n"
 
 
+USUALLY: Entry = {
+    "outcome": "following",
+    "position": None,
+    "last_event_id": None,
+    "current": True,
+    "subjects": {},
+    "sessions": (),
+    "keys": (),
+    "fetch_keys": False,
+}
+
+
 class Cases(list[dict[str, Any]]):
-    def add(
-        self,
-        name: str,
-        chunks: list[str] | str,
-        *,
-        resume: int | None = None,
-        position: int | None = None,
-        current: bool = True,
-        last_event_id: int | None = None,
-        subjects: dict[str, int] | None = None,
-        sessions: tuple[str, ...] = (),
-        keys: tuple[str, ...] = (),
-        outcome: str = "following",
-        fetch_keys: bool = False,
-    ) -> None:
-        """`last_event_id` is the position unless it is given. Who needs a snapshot has no position any more."""
-        if outcome == "snapshot":
-            position, last_event_id, current = None, None, False
-        self.append(
-            {
-                "name": name,
-                "resume": resume,
-                "chunks": [chunks] if isinstance(chunks, str) else chunks,
-                "expect": {
-                    "outcome": outcome,
-                    "position": position,
-                    "last_event_id": position if last_event_id is None else last_event_id,
-                    "current": current,
-                    "subjects": subjects or {},
-                    "sessions": sorted(sessions),
-                    "keys": sorted(keys),
-                    "fetch_keys": fetch_keys,
-                },
-            }
-        )
+    def add(self, name: str, chunks: list[str] | str, *, resume: int | None = None, **expected: Any) -> None:
+        """Adds a case that expects what is usual, but for what is named.
+
+        `last_event_id` is the position unless it is given. Who needs a snapshot has no position any more.
+        """
+        assert expected.keys() <= USUALLY.keys(), name
+        expect = USUALLY | {"last_event_id": expected.get("position")} | expected
+        if expect["outcome"] == "snapshot":
+            expect |= {"position": None, "last_event_id": None, "current": False}
+        expect |= {"sessions": sorted(expect["sessions"]), "keys": sorted(expect["keys"])}
+        pieces = [chunks] if isinstance(chunks, str) else chunks
+        self.append({"name": name, "resume": resume, "chunks": pieces, "expect": expect})
 
 
 def feed_cases() -> list[dict[str, Any]]:

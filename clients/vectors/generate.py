@@ -8,10 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from claimed_tokens import ClaimedTokens
 from feed_cases import feed_cases
+from forged_tokens import ForgedTokens
+from hostile_tokens import HostileTokens
 from key_set_cases import key_set_cases
+from live_tokens import LiveTokens
 from signing import load_keys
-from token_cases import SETTINGS, TokenCases
+from token_case import SETTINGS
 
 HERE = Path(__file__).parent
 
@@ -28,9 +32,11 @@ def lines(head: dict[str, Any], cases: list[dict[str, Any]]) -> str:
 
 def main() -> int:
     keys, strangers = load_keys()
+    subjects = (ClaimedTokens, ForgedTokens, HostileTokens, LiveTokens)
+    tokens = [case for subject in subjects for case in subject(keys, strangers).all()]
     key_set = {"keys": [key.public_jwk for key in keys]}
     documents = {
-        "tokens.json": lines({"settings": SETTINGS, "jwks": key_set}, TokenCases(keys, strangers).all()),
+        "tokens.json": lines({"settings": SETTINGS, "jwks": key_set}, tokens),
         "jwks.json": lines({}, key_set_cases(keys)),
         "feed.json": lines({}, feed_cases()),
     }

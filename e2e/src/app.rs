@@ -27,12 +27,14 @@ pub struct Setup {
     pub database: Database,
     environment: BTreeMap<String, String>,
     folder: Option<PathBuf>,
+    config: Option<String>,
+    only: Option<&'static str>,
 }
 
 impl Setup {
     /// As it comes, but without limits by address: all tests come from one.
     pub fn new(database: Database) -> Self {
-        let setup = Self { database, environment: BTreeMap::new(), folder: None };
+        let setup = Self { database, environment: BTreeMap::new(), folder: None, config: None, only: None };
         setup.env("USHER_LIMITS__ENABLED", "false")
     }
 
@@ -48,6 +50,37 @@ impl Setup {
     pub fn in_folder(mut self, folder: &Path) -> Self {
         self.folder = Some(folder.to_owned());
         self
+    }
+
+    /// With a configuration file.
+    #[must_use]
+    pub fn config(mut self, text: &str) -> Self {
+        self.config = Some(text.to_owned());
+        self
+    }
+
+    /// With these services only.
+    #[must_use]
+    pub fn only(mut self, services: &'static str) -> Self {
+        self.only = Some(services);
+        self
+    }
+
+    /// As two processes: the services, and a gateway alone before them with this configuration.
+    pub async fn start_apart(self, config: &str) -> Apart {
+        let door = Self::new(Database::Sqlite).config(config).only("gateway").prepare().await;
+        let services = self
+            .env("USHER_PUBLIC_URL", &door.url)
+            .env("USHER_TRUSTED_PROXIES", "127.0.0.1")
+            .only("auth,users,pages")
+            .start()
+            .await;
+        let token = services.cli_ok(&["verifier", "create", "door"]).await;
+        let door = door
+            .with_env("USHER_SERVICES__URL", &services.url)
+            .with_env("USHER_SERVICES__TOKEN", token.trim());
+        door.start().await;
+        Apart { services, door }
     }
 
     /// Makes folder, ports and database, and starts nothing yet.
@@ -72,7 +105,13 @@ impl Setup {
             environment.insert("USHER_DATABASE__URL".to_owned(), url.clone());
         }
         environment.extend(self.environment);
+        let config = home.join("usher.toml");
+        if let Some(text) = &self.config {
+            std::fs::write(&config, text).expect("a configuration file");
+        }
         TestApp {
+            config: self.config.is_some().then_some(config),
+            only: self.only,
             url,
             private_url: format!("http://{private_listen}"),
             data,
@@ -98,6 +137,14 @@ impl Setup {
     }
 }
 
+/// A program as two processes.
+pub struct Apart {
+    /// Sign-in, accounts and pages, with the database.
+    pub services: TestApp,
+    /// The gateway alone: what people and applications talk to.
+    pub door: TestApp,
+}
+
 struct Running {
     child: Child,
     readers: Vec<JoinHandle<()>>,
@@ -118,6 +165,8 @@ pub struct TestApp {
     home: PathBuf,
     database_url: Option<String>,
     environment: BTreeMap<String, String>,
+    config: Option<PathBuf>,
+    only: Option<&'static str>,
     process: Mutex<Option<Running>>,
     client: reqwest::Client,
 }
@@ -135,6 +184,9 @@ impl TestApp {
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(Self::program());
         command.args(words).current_dir(&self.home).envs(&self.environment).stdin(Stdio::null());
+        if let Some(config) = &self.config {
+            command.arg("--config").arg(config);
+        }
         command
     }
 
@@ -175,7 +227,8 @@ impl TestApp {
 
     /// Starts the program and does not wait.
     pub fn spawn(&self) {
-        let mut command = self.command(&["serve"]);
+        let words: Vec<&str> = ["serve"].into_iter().chain(self.only.iter().flat_map(|only| ["--only", only])).collect();
+        let mut command = self.command(&words);
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program has to start");
         let readers = vec![
@@ -194,6 +247,20 @@ impl TestApp {
     fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a process id");
         kill_process(pid, signal).expect("the program is there to be signalled");
+    }
+
+    /// With a key of the configuration set, from the next start on.
+    #[must_use]
+    pub fn with_env(mut self, key: &str, value: &str) -> Self {
+        self.environment.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Writes another configuration file, and tells the program.
+    pub fn configure(&self, text: &str) {
+        let file = self.config.as_ref().expect("a program with a configuration file");
+        std::fs::write(file, text).expect("a configuration file");
+        self.signal(Signal::HUP);
     }
 
     /// Asks it to stop.

@@ -15,21 +15,37 @@
     reason = "every function here panics when the program misbehaves: that is the test"
 )]
 
+mod access;
 mod answer;
 mod app;
 mod browser;
 mod database;
+mod feed;
+mod grpc;
 mod logs;
 mod metrics;
+mod process;
+mod proxy;
+mod raw;
+mod service;
+mod tls;
 mod token;
+mod upstream;
 mod user;
 
 pub use answer::Answer;
-pub use app::{Setup, TestApp};
+pub use app::{Apart, Setup, TestApp};
 pub use browser::{Browser, Look};
 pub use database::{Database, DatabaseView};
+pub use feed::{Feed, FeedEvent};
+pub use grpc::{GrpcEcho, grpc_call};
 pub use metrics::Metrics;
+pub use proxy::Proxy;
+pub use raw::{RawAnswer, send_raw, send_raw_for};
+pub use service::{Language, Service};
+pub use tls::{Certificate, send_http2};
 pub use token::Token;
+pub use upstream::{Manner, Seen, Upstream};
 pub use user::{PASSWORD, User};
 pub use xtask::source;
 

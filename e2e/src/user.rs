@@ -68,6 +68,12 @@ impl User {
         Self::from_answer(app, &email, PASSWORD, &answer)
     }
 
+    /// The same person, asking another program: one door of several.
+    #[must_use]
+    pub fn at(&self, app: &TestApp) -> Self {
+        Self { base: app.url.clone(), ..self.clone() }
+    }
+
     /// A request with this person's access token.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.access_token)

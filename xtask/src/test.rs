@@ -1,40 +1,60 @@
 //! `cargo xtask test`: everything that has to pass, on a machine that has only Rust and a C compiler.
 
-use std::path::Path;
+mod node;
+mod packages;
+mod python;
+mod stamp;
+
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
-use xtask::postgres::{self, Server};
+use xtask::postgres::Server;
 use xtask::tidy as rules;
 
+use self::node::Node;
+use self::python::Python;
 use crate::step::{cargo, run as run_command, step, workspace_root};
 
 /// Checks the architecture, builds once, starts private servers and runs the tests whose names
-/// contain one of `filter`, or all.
+/// contain one of `filter`, or all. The clients have test programs of their own, which know nothing of
+/// our names: they run when nothing is filtered.
 pub fn run(filter: &[&str]) -> Result<()> {
-    step("install what is missing", install)?;
+    step("install what is missing", packages::install)?;
     step("tidy", tidy)?;
+    let python = step("prepare Python", || Python::prepare(&workspace_root()))?;
+    let node = step("prepare Node", || Node::prepare(&workspace_root()))?;
     // The same packages, targets and profile as the run below, so that nothing compiles twice; it
     // also builds the plain `usher` that the whole-process tests start.
     step("build", || run_command(cargo().args(["build", "--workspace", "--all-targets", "--locked"])))?;
+    let mut outcomes = Vec::new();
+    if filter.is_empty() {
+        outcomes.push(step("run the tests of the Python client", || run_command(&mut python.tests())));
+        outcomes.push(step("run the tests of the TypeScript client", || run_command(&mut node.tests())));
+    }
     let server = step("start PostgreSQL", Server::start)?;
-    let outcome = step("run the tests", || {
-        let mut tests = cargo();
-        if has_nextest() {
-            tests.args(["nextest", "run", "--no-fail-fast"]);
-        } else {
-            tests.args(["test", "--no-fail-fast"]);
-        }
-        tests.args(["--workspace", "--all-targets", "--locked"]).env("TEST_POSTGRES_URL", server.url());
-        if has_nextest() {
-            tests.args(filter);
-        } else {
-            tests.arg("--").args(filter);
-        }
+    outcomes.push(step("run the tests", || {
+        let mut tests = tests(filter);
+        tests.env("TEST_POSTGRES_URL", server.url());
+        tests.env("TEST_PYTHON", python.program()).env("TEST_QUIZ_PYTHON", python.quiz());
+        tests.env("TEST_NODE", node.program());
         run_command(&mut tests)
-    });
+    }));
     step("stop PostgreSQL", || server.stop())?;
-    outcome
+    // One failure must not hide the others, so all of them were run; the first one is the answer.
+    outcomes.into_iter().collect()
+}
+
+/// Every Rust test of the workspace, or those whose names contain one of `filter`.
+fn tests(filter: &[&str]) -> Command {
+    let mut tests = cargo();
+    let with_nextest = has_nextest();
+    tests.args(if with_nextest { &["nextest", "run"][..] } else { &["test"] });
+    tests.args(["--no-fail-fast", "--workspace", "--all-targets", "--locked"]);
+    if !with_nextest {
+        tests.arg("--");
+    }
+    tests.args(filter);
+    tests
 }
 
 /// Checks what ARCHITECTURE.md promises about the source text.
@@ -58,30 +78,4 @@ pub fn tidy() -> Result<()> {
 fn has_nextest() -> bool {
     let asked = cargo().args(["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     asked.is_ok_and(|status| status.success())
-}
-
-/// Installs PostgreSQL's server and Chromium with its driver, if they are not there.
-fn install() -> Result<()> {
-    let mut packages = Vec::new();
-    if postgres::binaries().is_none() {
-        packages.push("postgresql");
-    }
-    for (program, package) in [("chromium", "chromium"), ("chromedriver", "chromium-driver")] {
-        if !Path::new("/usr/bin").join(program).exists() {
-            packages.push(package);
-        }
-    }
-    if packages.is_empty() {
-        return Ok(());
-    }
-    if !rustix::process::geteuid().is_root() {
-        bail!("the tests need more programs; as root, run: apt-get install {}", packages.join(" "));
-    }
-    let apt = || {
-        let mut command = Command::new("apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive");
-        command
-    };
-    run_command(apt().args(["update", "-qq"]))?;
-    run_command(apt().args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages))
 }

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self
 
-from vectors import load
+from signing import SigningKey, load_keys
 
-from signing import SigningKey, load_keys  # the shared vectors' own
+from vectors import load
 
 KEY_SET: dict[str, Any] = load("tokens.json")["jwks"]
 EDWARDS, ELLIPTIC, RSA = load_keys()[0]
@@ -75,9 +75,9 @@ class FakeUsher:
         if path == "/.well-known/jwks.json":
             self.keys_requests += 1
             await asyncio.sleep(self.keys_delay)
-            writer.write(
-                f"HTTP/1.1 {self.keys_status} X\r\ncontent-length: {len(self.keys_body)}\r\nconnection: close\r\n\r\n".encode()
-            )
+            length = len(self.keys_body)
+            head = f"HTTP/1.1 {self.keys_status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+            writer.write(head.encode())
             writer.write(self.keys_body)
         elif headers.get("authorization") != f"Bearer {FEED_TOKEN}":
             writer.write(b"HTTP/1.1 401 X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")

@@ -10,11 +10,10 @@ from typing import Annotated, Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
-import uvicorn  # noqa: E402
-from fastapi import Depends, FastAPI  # noqa: E402
-
-from usher_verify import Claims, Settings, Verifier  # noqa: E402
-from usher_verify.fastapi import install, require_user  # noqa: E402
+import uvicorn
+from fastapi import Depends, FastAPI
+from usher_verify import Claims, Settings, Verifier
+from usher_verify.fastapi import install, require_user
 
 verifier = Verifier(
     Settings(

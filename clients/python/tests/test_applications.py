@@ -20,7 +20,6 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
-
 from usher_verify import Claims, Settings, UsherMiddleware, Verifier
 from usher_verify.fastapi import install, require_user
 

@@ -4,9 +4,8 @@ import json
 
 import pytest
 from fake_usher import EDWARDS, ELLIPTIC, KEY_SET, RSA
-
 from signing import SigningKey, load_keys
-from token_cases import AUDIENCE, ISSUER, LEEWAY, NOW, claims
+from token_case import AUDIENCE, ISSUER, LEEWAY, NOW, claims
 from usher_verify.checker import Checker
 from usher_verify.keys import KeysRefused
 from usher_verify.refused import Refused

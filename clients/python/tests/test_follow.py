@@ -19,7 +19,6 @@ from fake_usher import (
     token,
     until,
 )
-
 from usher_verify import Reason, Refused, Settings, Verifier
 
 
@@ -115,6 +114,25 @@ async def test_a_service_that_starts_before_usher_becomes_ready() -> None:
     finally:
         await verifier.stop()
         await usher.die()
+
+
+async def test_a_connection_that_falls_silent_is_dropped_and_resumed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("usher_verify.connection.FEED_SILENCE_SECONDS", 0.4)
+    async with FakeUsher() as usher:
+        usher.scripts = [stays(snapshot(7)), stays(epoch(9, 7, "ann", 4))]
+        async with Verifier(settings(usher)) as verifier:
+            await until(lambda: verifier.position == 9)
+            assert usher.feed_requests[1]["last-event-id"] == "7"
+
+
+async def test_a_slow_feed_is_no_silent_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("usher_verify.connection.FEED_SILENCE_SECONDS", 0.8)
+    async with FakeUsher() as usher:
+        pieces = [snapshot(7), b":", b"\nid: 8\n", b"\n:\n", b":\n", b":\nid: 9\n", b"\n"]
+        usher.scripts = [stays(*pieces, pause=0.2)]
+        async with Verifier(settings(usher)) as verifier:
+            await until(lambda: verifier.position == 9)
+            assert len(usher.feed_requests) == 1
 
 
 async def test_the_policy_refuses_after_its_limit() -> None:
@@ -273,7 +291,7 @@ def test_settings_that_cannot_work_are_refused() -> None:
         {"issuer": "https://id.example", "refuse_after": 30},
     ]
     for changes in wrong:
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError, match=r"."):
             Settings(**changes)
 
 

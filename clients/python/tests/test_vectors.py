@@ -6,13 +6,13 @@ import sys
 from typing import Any
 
 import pytest
-from vectors import VECTORS, load
-
 from usher_verify.checker import Checker
 from usher_verify.keys import KeysRefused, read_keys
 from usher_verify.refused import Refused
 from usher_verify.revocations import Revocations
 from usher_verify.stream import Feed, NeedSnapshot
+
+from vectors import VECTORS, load
 
 TOKENS = load("tokens.json")
 
@@ -90,5 +90,6 @@ def test_feed(case: dict[str, Any]) -> None:
 
 
 def test_the_vectors_are_what_the_generator_writes() -> None:
-    result = subprocess.run([sys.executable, str(VECTORS / "generate.py"), "--check"], capture_output=True, check=False)
+    command = [sys.executable, str(VECTORS / "generate.py"), "--check"]
+    result = subprocess.run(command, capture_output=True, check=False)
     assert result.returncode == 0, result.stdout.decode() + result.stderr.decode()

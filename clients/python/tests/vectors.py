@@ -1,12 +1,10 @@
-"""Finds the shared test vectors, and makes tokens with the keys that they were made with."""
+"""Finds the shared test vectors."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 VECTORS = Path(__file__).parents[2] / "vectors"
-sys.path.insert(0, str(VECTORS))
 
 
 def load(name: str) -> dict[str, Any]:

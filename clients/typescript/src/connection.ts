@@ -5,8 +5,6 @@ import type { CompleteSettings } from "./settings.js";
 
 const KEYS_MILLISECONDS = 10_000;
 const REPORT_MILLISECONDS = 5_000;
-/** The feed says something every 5 s. A connection that is silent for three times as long is dead. */
-const FEED_SILENCE_MILLISECONDS = 15_000;
 
 /** Requests to one Usher. Redirects are refused: the service token is for one address. */
 export class Connection {
@@ -16,6 +14,7 @@ export class Connection {
   constructor(
     settings: CompleteSettings,
     private readonly stopped: AbortSignal,
+    private readonly feedSilence: number,
   ) {
     this.#base = settings.baseUrl;
     this.#authorization = `Bearer ${settings.feedToken}`;
@@ -23,28 +22,26 @@ export class Connection {
 
   /** The JWKS document, or a little more than it may have. */
   async fetchKeys(): Promise<Uint8Array> {
-    const signal = AbortSignal.any([this.stopped, AbortSignal.timeout(KEYS_MILLISECONDS)]);
-    const response = await fetch(`${this.#base}/.well-known/jwks.json`, { signal, redirect: "error" });
-    if (response.status !== 200 || response.body === null) {
-      await response.body?.cancel();
-      throw new Error(`the key set was answered with ${response.status}`);
+    const limit = new Limit(this.stopped, KEYS_MILLISECONDS);
+    try {
+      const response = await fetch(`${this.#base}/.well-known/jwks.json`, { signal: limit.signal, redirect: "error" });
+      if (response.status !== 200) throw new Error(`the key set was answered with ${response.status}`);
+      const pieces: Uint8Array[] = [];
+      let length = 0;
+      for await (const piece of limit.read(response)) {
+        pieces.push(piece);
+        length += piece.length;
+        if (length > LONGEST_DOCUMENT) break;
+      }
+      return Buffer.concat(pieces);
+    } finally {
+      limit.end();
     }
-    const pieces: Uint8Array[] = [];
-    let length = 0;
-    // Leaving the loop cancels the rest of the body.
-    for await (const piece of response.body as AsyncIterable<Uint8Array>) {
-      pieces.push(piece);
-      length += piece.length;
-      if (length > LONGEST_DOCUMENT) break;
-    }
-    return Buffer.concat(pieces);
   }
 
   /** Opens the feed after a position, or from a snapshot, and gives its bytes as they come. */
   async *feed(resume: number | undefined, opened: () => void): AsyncGenerator<Uint8Array> {
-    const silence = new AbortController();
-    const silent = setTimeout(() => silence.abort(new Error("the feed is silent")), FEED_SILENCE_MILLISECONDS);
-    silent.unref();
+    const limit = new Limit(this.stopped, this.feedSilence);
     const headers: Record<string, string> = {
       authorization: this.#authorization,
       accept: "text/event-stream",
@@ -53,37 +50,90 @@ export class Connection {
     };
     if (resume !== undefined) headers["last-event-id"] = String(resume);
     try {
-      const signal = AbortSignal.any([this.stopped, silence.signal]);
-      const response = await fetch(`${this.#base}/api/v1/feed/revocations`, { headers, signal, redirect: "error" });
+      const address = `${this.#base}/api/v1/feed/revocations`;
+      const response = await fetch(address, { headers, signal: limit.signal, redirect: "error" });
       const kind = (response.headers.get("content-type") ?? "").split(";")[0]?.trim().toLowerCase();
-      if (response.status !== 200 || kind !== "text/event-stream" || response.body === null) {
-        await response.body?.cancel();
+      if (response.status !== 200 || kind !== "text/event-stream") {
         throw new Error(`the feed was answered with ${response.status} ${kind}`);
       }
       opened();
-      for await (const piece of response.body as AsyncIterable<Uint8Array>) {
-        silent.refresh();
+      for await (const piece of limit.read(response)) {
+        limit.refresh();
         yield piece;
       }
     } finally {
-      clearTimeout(silent);
-      // A reader that has left is gone for the server too.
-      silence.abort();
+      limit.end();
     }
   }
 
   /** Tells Usher how far the feed has been applied here, for those who want to see how far a ban has got. */
   async report(applied: number): Promise<void> {
-    const response = await fetch(`${this.#base}/api/v1/feed/position`, {
-      method: "PUT",
-      headers: { authorization: this.#authorization, "content-type": "application/json" },
-      body: JSON.stringify({ applied }),
-      signal: AbortSignal.any([this.stopped, AbortSignal.timeout(REPORT_MILLISECONDS)]),
-      redirect: "error",
-    });
-    await response.body?.cancel();
-    if (response.status !== 204) throw new Error(`the position was answered with ${response.status}`);
+    const limit = new Limit(this.stopped, REPORT_MILLISECONDS);
+    try {
+      const response = await fetch(`${this.#base}/api/v1/feed/position`, {
+        method: "PUT",
+        headers: { authorization: this.#authorization, "content-type": "application/json" },
+        body: JSON.stringify({ applied }),
+        signal: limit.signal,
+        redirect: "error",
+      });
+      if (response.status !== 204) throw new Error(`the position was answered with ${response.status}`);
+    } finally {
+      limit.end();
+    }
   }
+}
+
+/**
+ * Ends a request when the verifier stops or when the time is up. `AbortSignal.any` and a signal that is left to
+ * `fetch` do not do: in Node 20 the garbage collector may take away what would have ended the body, and it never ends.
+ */
+class Limit {
+  readonly #controller = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+
+  constructor(
+    private readonly stopped: AbortSignal,
+    milliseconds: number,
+  ) {
+    this.#timer = setTimeout(this.#timeIsUp, milliseconds);
+    this.#timer.unref();
+    stopped.addEventListener("abort", this.#stop);
+    if (stopped.aborted) this.end();
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** The time begins anew. */
+  refresh(): void {
+    this.#timer.refresh();
+  }
+
+  /** The pieces of an answer's body. Throws when the request was ended before the body. */
+  async *read(response: Response): AsyncGenerator<Uint8Array> {
+    if (response.body === null) return;
+    this.#reader = response.body.getReader();
+    for (;;) {
+      const { done, value } = await this.#reader.read();
+      this.signal.throwIfAborted();
+      if (done) return;
+      yield value;
+    }
+  }
+
+  /** Lets go of the connection, whether its body was read or not. */
+  end(reason: Error = new Error("the request was ended")): void {
+    clearTimeout(this.#timer);
+    this.stopped.removeEventListener("abort", this.#stop);
+    this.#controller.abort(reason);
+    this.#reader?.cancel(reason).catch(() => undefined);
+  }
+
+  readonly #stop = (): void => this.end(new Error("the verifier was stopped"));
+  readonly #timeIsUp = (): void => this.end(new Error("nothing was heard for too long"));
 }
 
 /** How long to wait before the next attempt: twice as long each time, and never the same for everybody. */

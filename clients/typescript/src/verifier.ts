@@ -12,6 +12,7 @@ const KEYS_EVERY = 300_000;
 const UNKNOWN_KEY_EVERY = 60_000;
 const REPORT_EVERY = 5_000;
 const SWEEP_EVERY = 60_000;
+const FEED_SILENCE = 15_000;
 const LASTING_CONNECTION = 5_000;
 const START_WAITS = 5_000;
 
@@ -31,6 +32,8 @@ export interface Options {
   readonly steadyClock?: () => number;
   /** How often the position is reported at most, in milliseconds. */
   readonly reportEvery?: number;
+  /** After how many milliseconds of silence a connection to the feed is dead. The feed says something every 5 s. */
+  readonly feedSilence?: number;
 }
 
 const SILENT: Log = { info: () => undefined, warn: () => undefined };
@@ -45,6 +48,7 @@ export class Verifier {
   readonly #clock: () => number;
   readonly #steady: () => number;
   readonly #reportEvery: number;
+  readonly #feedSilence: number;
   #heardAt: number;
   #hasBeenCurrent = false;
   #reported: number | undefined;
@@ -63,6 +67,7 @@ export class Verifier {
     this.#clock = options.clock ?? Date.now;
     this.#steady = options.steadyClock ?? (() => performance.now());
     this.#reportEvery = options.reportEvery ?? REPORT_EVERY;
+    this.#feedSilence = options.feedSilence ?? FEED_SILENCE;
     this.#heardAt = this.#steady();
     const seconds = (): number => this.#steady() / 1000;
     this.#feed = new Feed(this.#checker.revocations, () => this.#wantKeys(), seconds, this.settings.leeway);
@@ -135,7 +140,7 @@ export class Verifier {
     if (this.#stop !== undefined) return;
     this.#stop = new AbortController();
     const { signal } = this.#stop;
-    const connection = new Connection(this.settings, signal);
+    const connection = new Connection(this.settings, signal, this.#feedSilence);
     const loops = [this.#run("keys", signal, () => this.#keepKeys(connection, signal)), this.#sweep(signal)];
     if (this.settings.feedToken === undefined) {
       this.#log.warn("usher: no feed token, so revoked tokens are accepted until they expire");
@@ -143,12 +148,12 @@ export class Verifier {
       loops.push(this.#run("feed", signal, () => this.#follow(connection, signal)), this.#report(connection, signal));
     }
     this.#loops = Promise.all(loops);
-    const enough = pause(waitMilliseconds, signal);
     const ready = async (): Promise<void> => {
       while (!this.isReady && !signal.aborted) await this.#fetched.wait();
       if (this.settings.feedToken !== undefined && !this.isCurrent) await this.#current.wait();
     };
-    await Promise.race([ready(), enough]);
+    // This alone keeps the process alive: there may be no server yet that would.
+    await pause(waitMilliseconds, signal, { until: ready(), keepAlive: true });
   }
 
   /** Ends all loops and connections. What is known stays, so checks still work. */
@@ -184,7 +189,7 @@ export class Verifier {
       this.#fetched.set();
       // With keys there is no hurry, and a storm of unknown keys must not become a storm of fetches.
       const hurry = this.isReady ? UNKNOWN_KEY_EVERY : backoff.next();
-      if (!this.#keysWanted) await pause(failed ? hurry : KEYS_EVERY, signal, this.#wake.wait());
+      if (!this.#keysWanted) await pause(failed ? hurry : KEYS_EVERY, signal, { until: this.#wake.wait() });
     }
   }
 
@@ -307,8 +312,14 @@ class Signal {
   }
 }
 
-/** Waits, but not for longer than until the signal or the other promise. It keeps no process alive. */
-async function pause(milliseconds: number, signal: AbortSignal, other?: Promise<void>): Promise<void> {
+interface PauseOptions {
+  /** What ends the pause early, beside the signal. */
+  readonly until?: Promise<void>;
+  readonly keepAlive?: boolean;
+}
+
+/** Waits. A service that has nothing else to do may end meanwhile, unless it is told to stay. */
+async function pause(milliseconds: number, signal: AbortSignal, options: PauseOptions = {}): Promise<void> {
   if (signal.aborted) return;
   await new Promise<void>((resolve) => {
     const end = (): void => {
@@ -317,8 +328,8 @@ async function pause(milliseconds: number, signal: AbortSignal, other?: Promise<
       resolve();
     };
     const timer = setTimeout(end, milliseconds);
-    timer.unref();
+    if (!options.keepAlive) timer.unref();
     signal.addEventListener("abort", end);
-    void other?.then(end);
+    void options.until?.then(end);
   });
 }

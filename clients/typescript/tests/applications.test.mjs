@@ -22,7 +22,7 @@ async function expressApp(verifier, requirements) {
   const server = app.listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   const url = `http://127.0.0.1:${server.address().port}/whoami`;
-  return { ask: (headers = {}) => fetch(url, { headers }), url, close: () => server.close() };
+  return { ask: (headers = {}) => fetch(url, { headers }), url, close: () => server.close().closeAllConnections() };
 }
 
 /** The same as a handler of the Fetch API. */

@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 
 import { REASONS, Verifier } from "../dist/index.js";
 import {
@@ -98,6 +100,35 @@ test("a service that starts before Usher becomes ready", async () => {
   await verifier.stop();
   await usher.die();
 });
+
+test("a connection that falls silent is dropped and resumed", withUsher(async (usher, use) => {
+  usher.scripts = [stays(snapshot(7)), stays(epoch(9, 7, "ann", 4))];
+  const verifier = use(new Verifier(settings(usher), { feedSilence: 400 }));
+  await verifier.start();
+  await until(() => verifier.position === 9);
+  assert.equal(usher.feedRequests[1]["last-event-id"], "7");
+}));
+
+test("a slow feed is no silent one", withUsher(async (usher, use) => {
+  usher.scripts = [slowly(200, snapshot(7), ":", "\nid: 8\n", "\n:\n", ":\n", ":\nid: 9\n", "\n")];
+  const verifier = use(new Verifier(settings(usher), { feedSilence: 800 }));
+  await verifier.start();
+  await until(() => verifier.position === 9);
+  assert.equal(usher.feedRequests.length, 1);
+}));
+
+test("a stop ends requests that the garbage collector has passed over", withUsher(async (usher) => {
+  const verifier = new Verifier(settings(usher));
+  await verifier.start();
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc");
+  for (let round = 0; round < 5; round += 1) {
+    collect();
+    await sleep(20);
+  }
+  const stopped = verifier.stop().then(() => "stopped");
+  assert.equal(await Promise.race([stopped, sleep(2000, "hangs")]), "stopped");
+}));
 
 test("the policy refuses after its limit", withUsher(async (usher, use) => {
   usher.scripts = [stays(snapshot(7))];

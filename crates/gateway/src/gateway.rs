@@ -543,9 +543,8 @@ fn refused(reason: Refused) -> Problem {
 /// What the client is told, and why for the log.
 fn problem_of(failed: upstream::Failed) -> (&'static str, Problem) {
     use upstream::Failed;
-    let bad_gateway = |code, detail| {
-        (code, Problem::new(StatusCode::BAD_GATEWAY, code, "The application cannot be reached", detail))
-    };
+    let bad_gateway =
+        |code, detail| (code, Problem::new(StatusCode::BAD_GATEWAY, code, "The application cannot be reached", detail));
     match failed {
         Failed::NoneHealthy => {
             let detail = "The application behind this address is down. Try again soon.";

@@ -178,6 +178,3 @@ async fn accept(
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

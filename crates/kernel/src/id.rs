@@ -73,6 +73,8 @@ ids! {
     LinkId;
     /// One token of a service.
     ServiceTokenId;
+    /// One stream of Shared Signals.
+    StreamId;
 }
 
 /// 48 bits of milliseconds and 12 bits of their fractions, then 62 random bits (RFC 9562 §6.2, method 3).

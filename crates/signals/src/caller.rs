@@ -11,8 +11,8 @@ use axum::http::request::Parts;
 use kernel::Problem;
 use kernel::id::ServiceTokenId;
 
-use crate::service_token::{self, Service, TokenKind};
 use crate::Signals;
+use crate::service_token::{self, Service, TokenKind};
 
 /// For how long a row is believed without looking again.
 const FRESH: Duration = Duration::from_secs(1);

@@ -59,9 +59,9 @@ impl ServiceName {
     /// Reads a name.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         let fits = (1..=64).contains(&text.len())
-            && text.bytes().all(|byte| {
-                byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.')
-            });
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.'));
         if fits { Ok(Self(text.to_owned())) } else { Err(InvalidName) }
     }
 

@@ -149,7 +149,7 @@ fn describe(account: &Account) -> String {
 fn keys(auth: &Auth) -> Output {
     let keys = auth.keys().list();
     let line = |key: &auth::keys::KeyInfo| {
-        format!("{}  {}  {:8}  signs from {}", key.id, key.algorithm.name(), key.state, key.signs_from)
+        format!("{}  {}  {:9}  signs from {}", key.id, key.algorithm.name(), key.state, key.signs_from)
     };
     let data = keys.iter().map(|key| {
         json!({ "kid": key.id, "alg": key.algorithm.name(), "state": key.state,

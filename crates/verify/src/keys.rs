@@ -164,9 +164,9 @@ impl Keys {
         *longest = (*longest).max(forget_at);
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, feature = "follow"))]
     pub(crate) fn taken_back(&self) -> std::collections::BTreeSet<String> {
-        self.0.read().unwrap().taken_back.keys().cloned().collect()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).taken_back.keys().cloned().collect()
     }
 
     #[cfg(test)]

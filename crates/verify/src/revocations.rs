@@ -121,7 +121,7 @@ impl Revocations {
         self.widened.load(Ordering::Acquire) != NOT_WIDENED
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, feature = "follow"))]
     pub(crate) fn names(&self) -> [std::collections::BTreeSet<String>; 3] {
         [self.subjects.names(), self.sessions.names(), self.keys.taken_back()]
     }

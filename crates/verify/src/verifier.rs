@@ -14,7 +14,7 @@ use crate::{Claims, KeysError, Refused, Revocations, Staleness};
 
 /// Longer tokens are refused before anything else is done with them.
 const LONGEST_TOKEN: usize = 8 * 1024;
-/// A million of one kind take about 130 MB. At 500 revocations a second and tokens of 15 minutes,
+/// A million of one kind take about 100 MB. At 500 revocations a second and tokens of 15 minutes,
 /// half of it is used.
 const USUAL_MOST_REVOCATIONS: usize = 1_000_000;
 

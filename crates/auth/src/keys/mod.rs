@@ -6,7 +6,7 @@
 //! signs, and stays published until tokens signed by it are dead. `withdraw` ends it before its time.
 
 mod record;
-mod signer;
+pub mod signer;
 mod withdraw;
 
 use std::sync::{Arc, PoisonError, RwLock};

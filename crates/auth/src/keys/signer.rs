@@ -1,4 +1,7 @@
 //! The cryptography of signing keys: making them, and signing (RFC 7518, RFC 8037).
+//!
+//! It knows no table and no use: [`super::Keys`] signs access tokens with it, and Shared Signals sign
+//! their event tokens with keys of their own. Whoever keeps a key seals [`Made::private`] first.
 
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::error::Unspecified;
@@ -40,12 +43,15 @@ impl Algorithm {
 }
 
 /// A new key: its private half as PKCS #8, its public half as a JWK without `kid`.
-pub(super) struct Made {
-    pub(super) private: Zeroizing<Vec<u8>>,
-    pub(super) public: Value,
+pub struct Made {
+    /// The private half, in the clear: to be sealed before it is stored.
+    pub private: Zeroizing<Vec<u8>>,
+    /// The public half.
+    pub public: Value,
 }
 
-pub(super) fn generate(algorithm: Algorithm) -> Result<Made, Unspecified> {
+/// Makes a key. An RSA key takes a second of CPU: not on a thread that answers requests.
+pub fn generate(algorithm: Algorithm) -> Result<Made, Unspecified> {
     let private: Zeroizing<Vec<u8>> = Zeroizing::new(match algorithm {
         Algorithm::EdDsa => Ed25519KeyPair::generate()?.to_pkcs8()?.as_ref().to_vec(),
         Algorithm::Es256 => EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?.to_pkcs8v1()?.as_ref().to_vec(),
@@ -56,27 +62,31 @@ pub(super) fn generate(algorithm: Algorithm) -> Result<Made, Unspecified> {
 }
 
 /// A key that can sign.
-pub(super) enum Signer {
+pub struct Signer(Pair);
+
+enum Pair {
     EdDsa(Ed25519KeyPair),
     Es256(EcdsaKeyPair),
     Rs256(RsaKeyPair),
 }
 
 impl Signer {
-    pub(super) fn from_pkcs8(algorithm: Algorithm, pkcs8: &[u8]) -> Result<Self, Unspecified> {
-        Ok(match algorithm {
-            Algorithm::EdDsa => Self::EdDsa(Ed25519KeyPair::from_pkcs8(pkcs8)?),
-            Algorithm::Es256 => Self::Es256(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8)?),
-            Algorithm::Rs256 => Self::Rs256(RsaKeyPair::from_pkcs8(pkcs8)?),
-        })
+    /// Reads a private key as [`generate`] made it.
+    pub fn from_pkcs8(algorithm: Algorithm, pkcs8: &[u8]) -> Result<Self, Unspecified> {
+        Ok(Self(match algorithm {
+            Algorithm::EdDsa => Pair::EdDsa(Ed25519KeyPair::from_pkcs8(pkcs8)?),
+            Algorithm::Es256 => Pair::Es256(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8)?),
+            Algorithm::Rs256 => Pair::Rs256(RsaKeyPair::from_pkcs8(pkcs8)?),
+        }))
     }
 
-    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
+    /// The signature over these bytes, in the form of JWS (RFC 7518 §3).
+    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
         let random = SystemRandom::new();
-        match self {
-            Self::EdDsa(key) => Ok(key.try_sign(message)?.as_ref().to_vec()),
-            Self::Es256(key) => Ok(key.sign(&random, message)?.as_ref().to_vec()),
-            Self::Rs256(key) => {
+        match &self.0 {
+            Pair::EdDsa(key) => Ok(key.try_sign(message)?.as_ref().to_vec()),
+            Pair::Es256(key) => Ok(key.sign(&random, message)?.as_ref().to_vec()),
+            Pair::Rs256(key) => {
                 let mut signature = vec![0; key.public_modulus_len()];
                 key.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)?;
                 Ok(signature)
@@ -86,17 +96,17 @@ impl Signer {
 
     fn public_jwk(&self) -> Value {
         let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        match self {
-            Self::EdDsa(key) => {
+        match &self.0 {
+            Pair::EdDsa(key) => {
                 json!({ "kty": "OKP", "crv": "Ed25519", "x": text(key.public_key().as_ref()), "alg": "EdDSA", "use": "sig" })
             }
-            Self::Es256(key) => {
+            Pair::Es256(key) => {
                 // An uncompressed point: one byte 4, then both coordinates of 32 bytes.
                 let point = key.public_key().as_ref();
                 let (x, y) = point.get(1..).unwrap_or_default().split_at(point.len().saturating_sub(1) / 2);
                 json!({ "kty": "EC", "crv": "P-256", "x": text(x), "y": text(y), "alg": "ES256", "use": "sig" })
             }
-            Self::Rs256(key) => {
+            Pair::Rs256(key) => {
                 let public = key.public_key();
                 let (n, e) = (public.modulus(), public.exponent());
                 json!({

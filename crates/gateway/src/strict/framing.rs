@@ -43,10 +43,15 @@ enum State {
     Start,
     Headers,
     Body(u64),
-    ChunkSize { digits: u8, size: u64 },
+    ChunkSize {
+        digits: u8,
+        size: u64,
+    },
     ChunkSizeEnd(u64),
     Chunk(u64),
-    ChunkEnd { after_cr: bool },
+    ChunkEnd {
+        after_cr: bool,
+    },
     Trailers,
     /// The message is over, and it wished for another protocol.
     Hold,

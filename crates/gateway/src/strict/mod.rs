@@ -24,8 +24,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::link::{Link, Upgrade};
 use framing::{Framing, Step};
 
-/// No head, no chunk size and no trailer may contain it.
-const POISON: u8 = 0;
+/// No head, no chunk size and no trailer may contain NUL. The empty line is there because the server
+/// parses a head that came in pieces again only when it sees its end.
+const POISON: &[u8] = b"\0\r\n\r\n";
 
 /// A stream whose reading side is strict.
 pub(crate) struct Strict<S> {
@@ -38,10 +39,16 @@ enum Reading {
     Follow(Framing),
     /// A request wished for another protocol and is not answered yet. What was read after it may be
     /// either, so it waits.
-    Held { framing: Framing, bytes: Vec<u8> },
+    Held {
+        framing: Framing,
+        bytes: Vec<u8>,
+    },
     /// Not HTTP/1.1, or no longer; these bytes have waited.
     Opaque(Vec<u8>),
-    Refused { told: bool },
+    /// So much of the poison was handed on.
+    Refused {
+        told: usize,
+    },
 }
 
 impl<S> Strict<S> {
@@ -65,11 +72,7 @@ impl<S> Strict<S> {
             Step::RefuseAfter(length) => {
                 tracing::debug!("a request was refused: its framing is ambiguous");
                 buffer.set_filled(start + length);
-                let told = buffer.remaining() > 0;
-                if told {
-                    buffer.put_slice(&[POISON]);
-                }
-                Reading::Refused { told }
+                Reading::Refused { told: poison(buffer, 0) }
             }
         };
     }
@@ -80,6 +83,13 @@ impl<S> Strict<S> {
         buffer.put_slice(&waiting[..length]);
         waiting.drain(..length);
     }
+}
+
+/// Hands on what has room of the poison after `told`; how much of it was then handed on.
+fn poison(buffer: &mut ReadBuf<'_>, told: usize) -> usize {
+    let until = POISON.len().min(told + buffer.remaining());
+    buffer.put_slice(&POISON[told..until]);
+    until
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
@@ -118,10 +128,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
                         return Poll::Ready(Ok(()));
                     }
                 },
-                Reading::Refused { told: true } => return Poll::Ready(Ok(())),
+                // With nothing left to hand on, this is the end of the stream.
                 Reading::Refused { told } => {
-                    *told = true;
-                    buffer.put_slice(&[POISON]);
+                    *told = poison(buffer, *told);
                     return Poll::Ready(Ok(()));
                 }
             }
@@ -136,8 +145,7 @@ impl<S> Strict<S> {
             return;
         }
         match &mut self.reading {
-            Reading::Held { bytes, .. } => bytes.extend_from_slice(&rest),
-            Reading::Opaque(bytes) => bytes.extend_from_slice(&rest),
+            Reading::Held { bytes, .. } | Reading::Opaque(bytes) => bytes.extend_from_slice(&rest),
             Reading::Refused { .. } => {}
             Reading::Follow(framing) => {
                 self.reading = Reading::Held { framing: std::mem::take(framing), bytes: rest };

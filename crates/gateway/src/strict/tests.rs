@@ -244,7 +244,8 @@ async fn good_requests_pass() {
 async fn g5_an_upgrade_that_was_declined_opens_nothing() {
     let (address, seen) = start().await;
     let wish = "GET /declined HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n";
-    let smuggled = "POST /smuggled HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    let smuggled =
+        "POST /smuggled HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
     assert_eq!(statuses(&talk(address, &format!("{wish}{smuggled}")).await), ["200", "400"]);
     assert_eq!(seen.lock().unwrap().drain(..).collect::<Vec<_>>(), ["/declined 0"]);
     // And what is fine after it is answered, also after two of them.

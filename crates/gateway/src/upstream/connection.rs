@@ -124,7 +124,7 @@ async fn connect_unbounded(address: &Address, tls: Option<Arc<ClientConfig>>) ->
 
 async fn http1(stream: Stream) -> io::Result<Box<Http1>> {
     let mut builder = http1::Builder::new();
-    builder.max_buf_size(MAX_HEAD);
+    builder.max_buf_size(MAX_HEAD).max_header_size(MAX_HEAD);
     let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
     let mut made = Http1 { sender, connection: Some(connection), used: Instant::now() };
     // A connection counts as ready only after it has been driven once.

@@ -196,7 +196,15 @@ impl http_body::Body for Guarded {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        // What was taken early is still to come: with less than that the server would cut the answer short.
+        let ahead = self.ahead.as_ref().and_then(Frame::data_ref).map_or(0, |data| data.len() as u64);
+        let rest = self.incoming.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(ahead));
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper.saturating_add(ahead));
+        }
+        hint
     }
 }
 

@@ -86,12 +86,11 @@ impl Health {
         self.trying.store(false, Ordering::Release);
     }
 
-    /// A request failed through its fault. Whether this ejected it.
-    pub(super) fn failed(&self) -> bool {
+    /// A request failed through its fault, perhaps the one that tried it. Whether this ejected it.
+    pub(super) fn failed(&self, was_trial: bool) -> bool {
         let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
         let failures = self.failures.load(Ordering::Relaxed).saturating_add(1);
         self.failures.store(failures, Ordering::Relaxed);
-        let was_trial = self.trying.load(Ordering::Acquire);
         let is_ejected = self.ejected_until.load(Ordering::Acquire) != 0;
         // What fails late, when it is already out, says nothing new; a failed trial does.
         if (is_ejected && !was_trial) || (!is_ejected && failures < FAILURES) {

@@ -119,11 +119,6 @@ impl Upstreams {
         this
     }
 
-    /// What it was made from.
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
     /// How each upstream is.
     pub(crate) fn states(&self) -> Vec<State> {
         let state = |member: &Arc<Member>| State {

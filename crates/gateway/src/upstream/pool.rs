@@ -88,6 +88,7 @@ impl Pool {
 /// The connections to one address.
 pub(super) struct Host {
     address: Address,
+    #[expect(clippy::vec_box, reason = "a connection is large and moves in and out for every request")]
     idle: Mutex<Vec<Box<Http1>>>,
     /// Whether its connections take many requests at a time: known from the start for h2c, and from
     /// the first handshake on for https.

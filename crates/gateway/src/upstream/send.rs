@@ -60,7 +60,7 @@ impl Upstreams {
             };
             attempts = attempts.saturating_add(1);
             let spare = (repeatable && attempts <= self.settings.retries).then(|| copy(&request));
-            let member = place.member.clone();
+            let (member, is_trial) = (place.member.clone(), place.is_trial);
             let outcome = if let Some(client) = client.as_ref() {
                 self.tunnel(place, request, client.clone(), still_trusted.clone(), deadline).await
             } else {
@@ -69,13 +69,13 @@ impl Upstreams {
             };
             let missed = match outcome {
                 Ok(response) => {
-                    self.judge(&member, Ok(response.status()));
+                    self.judge(&member, is_trial, Ok(response.status()));
                     let first_byte = started.elapsed();
                     return Ok(Answered { response, first_byte, address: member.name.clone(), attempts });
                 }
                 Err(missed) => missed,
             };
-            self.judge(&member, Err(missed.failed));
+            self.judge(&member, is_trial, Err(missed.failed));
             let others = usize::from(attempts) < self.members.len();
             let again = match missed.failed {
                 Failed::Connect => others || attempts <= self.settings.retries,
@@ -190,7 +190,7 @@ impl Upstreams {
     }
 
     /// Remembers how an upstream did.
-    fn judge(&self, member: &Member, outcome: Result<StatusCode, Failed>) {
+    fn judge(&self, member: &Member, is_trial: bool, outcome: Result<StatusCode, Failed>) {
         // One that is alone is asked even if it says that it is overloaded: nobody else could do better,
         // and its own answer is worth more than ours.
         let alone = self.members.len() == 1;
@@ -208,7 +208,7 @@ impl Upstreams {
         };
         if !bad {
             member.health.succeeded();
-        } else if member.health.failed() {
+        } else if member.health.failed(is_trial) {
             tracing::warn!(upstream = %member.name, "an upstream fails and gets no requests for a while");
         }
     }

@@ -1,1 +1,7 @@
+//! Real servers on real sockets.
 
+mod balance;
+mod failures;
+mod protocols;
+mod streams;
+mod world;

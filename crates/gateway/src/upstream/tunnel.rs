@@ -1,4 +1,4 @@
-//! Tunnels: WebSockets, after both sides have agreed on them.
+//! Tunnels: what a WebSocket is after both sides have agreed on it.
 
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;

@@ -116,7 +116,7 @@ impl Feed {
         // At the start of the process the first services may be here before the ledger was read.
         let mut ready = self.ready.subscribe();
         let in_time = matches!(tokio::time::timeout(PATIENCE, ready.wait_for(|ready| *ready)).await, Ok(Ok(_)));
-        if !in_time || *self.stopping.borrow() {
+        if !in_time {
             return Err(NotNow::Closed);
         }
         let place = self.room.clone().try_acquire_owned().map_err(|_| NotNow::Full)?;
@@ -126,6 +126,10 @@ impl Feed {
             // Under the lock under which pieces are sent: nothing is missed and nothing comes twice.
             (window.begin(after), self.ring.subscribe())
         };
+        // Only now: whoever stops after this look reaches the receiver that is already there.
+        if *self.stopping.borrow() {
+            return Err(NotNow::Closed);
+        }
         Ok(stream::body(self.clone(), service, first, receiver, place))
     }
 

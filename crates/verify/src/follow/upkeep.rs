@@ -33,7 +33,10 @@ pub(super) async fn keep_tidy(shared: Arc<Shared>) {
         shared.correct_clock();
         if swept.elapsed() >= shared.settings.timing.sweep {
             swept = Instant::now();
-            shared.verifier.revocations().sweep(shared.settings.now());
+            let (verifier, now) = (Arc::clone(&shared.verifier), shared.settings.now());
+            // A million entries take a fifth of a second, which is too long for a thread of the runtime.
+            // It can only fail if the runtime is ending.
+            let _ = tokio::task::spawn_blocking(move || verifier.revocations().sweep(now)).await;
         }
     }
 }

@@ -7,6 +7,8 @@ mod feed;
 mod follow;
 #[cfg(feature = "follow")]
 mod follow_keys;
+#[cfg(feature = "follow")]
+mod follow_tls;
 mod forgery;
 mod hostile;
 mod key_sets;

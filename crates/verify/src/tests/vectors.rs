@@ -1,7 +1,5 @@
 //! The cases that the verifiers of all languages share: `clients/vectors`.
 
-use std::collections::BTreeSet;
-
 use super::*;
 use crate::{Denied, KeysError, Requirements};
 
@@ -102,6 +100,8 @@ fn j5_key_sets_are_judged_as_in_every_language() {
 #[cfg(feature = "follow")]
 #[test]
 fn the_feed_is_understood_as_in_every_language() {
+    use std::collections::BTreeSet;
+
     use crate::follow::feed::Feed;
 
     let (_, cases) = cases("feed.json");

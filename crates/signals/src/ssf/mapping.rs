@@ -1,0 +1,127 @@
+//! What a ledger entry means to receivers: which events, about whom, and why.
+//!
+//! The texts in `reason_admin` are ours. What an administrator typed as a reason is not passed on: it
+//! may name people, and receivers are other organisations.
+
+use kernel::id::StreamId;
+use kernel::{Event, EventId, Kind, Revocation, SessionId, UserId};
+use serde_json::{Map, Value, json};
+
+use super::event_type::EventType;
+
+/// Whom an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// An account.
+    User(UserId),
+    /// One session of an account.
+    Session(UserId, SessionId),
+    /// Every session of an account.
+    AllSessions(UserId),
+    /// The stream itself.
+    Stream(StreamId),
+}
+
+impl Subject {
+    /// As `sub_id` (RFC 9493; SSF 1.0 §3.3 for the complex ones).
+    pub(super) fn to_sub_id(self, issuer: &str) -> Value {
+        let account = |user: UserId| json!({ "format": "iss_sub", "iss": issuer, "sub": user.to_string() });
+        match self {
+            Self::User(user) => account(user),
+            Self::Session(user, session) => json!({
+                "format": "complex",
+                "user": account(user),
+                "session": { "format": "opaque", "id": session.to_string() },
+            }),
+            Self::AllSessions(user) => json!({ "format": "complex", "user": account(user) }),
+            Self::Stream(stream) => json!({ "format": "opaque", "id": stream.to_string() }),
+        }
+    }
+}
+
+/// One event for receivers.
+#[derive(Clone, Debug)]
+pub(super) struct Signal {
+    /// Of which kind.
+    pub(super) event_type: EventType,
+    /// About whom.
+    pub(super) subject: Subject,
+    /// The members of the event.
+    pub(super) members: Map<String, Value>,
+    /// The ledger event that caused it, for `txn`.
+    pub(super) cause: EventId,
+}
+
+/// Whether entries of this kind mean anything to receivers.
+pub(super) fn is_relevant(kind: &str) -> bool {
+    let relevant = [
+        Kind::SessionEnded,
+        Kind::OtherSessionsEnded,
+        Kind::RefreshTokenReused,
+        Kind::PasswordChanged,
+        Kind::AccountSignedOut,
+        Kind::AccountSuspended,
+        Kind::AccountReinstated,
+        Kind::AccountDeleted,
+        Kind::AccountRestored,
+    ];
+    relevant.iter().any(|relevant| relevant.as_str() == kind)
+}
+
+/// What a ledger entry means, always in the same order: the place in it is part of the token's id.
+pub(super) fn signals(event: &Event) -> Vec<Signal> {
+    let Some(user) = event.subject else { return Vec::new() };
+    let account = |event_type| signal(event, event_type, Subject::User(user), Map::new());
+    let everything = || signal(event, EventType::SessionRevoked, Subject::AllSessions(user), circumstances(event));
+    match event.kind {
+        Kind::SessionEnded | Kind::OtherSessionsEnded | Kind::RefreshTokenReused => ended_sessions(event),
+        Kind::PasswordChanged => {
+            let mut members = circumstances(event);
+            members.insert("credential_type".into(), "password".into());
+            members.insert("change_type".into(), "update".into());
+            let change = signal(event, EventType::CredentialChange, Subject::User(user), members);
+            [vec![change], ended_sessions(event)].concat()
+        }
+        Kind::AccountSignedOut => vec![everything()],
+        Kind::AccountSuspended => vec![everything(), account(EventType::AccountDisabled)],
+        Kind::AccountDeleted => vec![everything(), account(EventType::AccountPurged)],
+        Kind::AccountReinstated | Kind::AccountRestored => vec![account(EventType::AccountEnabled)],
+        _ => Vec::new(),
+    }
+}
+
+fn signal(event: &Event, event_type: EventType, subject: Subject, members: Map<String, Value>) -> Signal {
+    Signal { event_type, subject, members, cause: event.id }
+}
+
+fn ended_sessions(event: &Event) -> Vec<Signal> {
+    let Some(Revocation::Sessions { subject, sessions }) = &event.revokes else { return Vec::new() };
+    let ended = |&session| {
+        signal(event, EventType::SessionRevoked, Subject::Session(*subject, session), circumstances(event))
+    };
+    sessions.iter().map(ended).collect()
+}
+
+/// When, by whom and why (CAEP 1.0 §2).
+fn circumstances(event: &Event) -> Map<String, Value> {
+    let mut members = Map::new();
+    members.insert("event_timestamp".into(), event.at.unix_seconds().into());
+    let (entity, reason) = match event.kind {
+        Kind::SessionEnded if event.data.contains_key("by_session") => {
+            ("user", "The user ended this session from another one.")
+        }
+        Kind::SessionEnded => ("user", "The user signed out."),
+        Kind::OtherSessionsEnded => ("user", "The user ended all other sessions."),
+        Kind::PasswordChanged => ("user", "The user changed the password."),
+        Kind::RefreshTokenReused => {
+            ("policy", "A refresh token that had been replaced was used again: the session was ended as stolen.")
+        }
+        Kind::AccountSuspended => ("admin", "An administrator suspended the account."),
+        Kind::AccountDeleted => ("admin", "An administrator deleted the account."),
+        _ => ("admin", "An administrator ended all sessions of the account."),
+    };
+    members.insert("initiating_entity".into(), entity.into());
+    members.insert("reason_admin".into(), json!({ "en": reason }));
+    members
+}
+

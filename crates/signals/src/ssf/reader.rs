@@ -1,0 +1,147 @@
+//! The reader of the ledger: turns entries into waiting tokens.
+//!
+//! The tokens of an entry and the position after it are written in one transaction, under a lock that
+//! all nodes share. So each entry is turned into tokens once, whichever node does it and whenever one dies.
+
+use std::time::Duration;
+
+use kernel::Event;
+use serde::Deserialize;
+use storage::{Lock, Tx, ledger};
+
+use super::mapping::{self, Signal};
+use super::outbox::{self, Pending};
+use super::set::{self, Address};
+use super::stream::{self, Stream};
+use crate::Signals;
+
+/// How many entries are read at once.
+const BATCH: i64 = 500;
+/// What is committed in this time is read together.
+const TOGETHER: Duration = Duration::from_millis(100);
+/// How long to wait when nothing is heard, or after a failure.
+const PAUSE: Duration = Duration::from_secs(2);
+/// How many entries that mean nothing may be read again after a restart.
+const UNWRITTEN: i64 = 10_000;
+
+/// Where this process is.
+struct Place {
+    /// Up to here, entries were read.
+    read: i64,
+    /// Up to here, the database knows it.
+    written: i64,
+}
+
+/// Reads for as long as the process lives.
+pub(super) async fn run(signals: &Signals) {
+    let mut head = signals.db().head();
+    let mut place = None;
+    loop {
+        let newest = *head.borrow_and_update();
+        match step(signals, &mut place, newest).await {
+            Ok(true) => continue,
+            Ok(false) => tokio::time::sleep(TOGETHER).await,
+            Err(error) => {
+                tracing::warn!(%error, "the ledger could not be read for Shared Signals");
+                // What was read and not written is read again.
+                place = None;
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        // The number can also grow without being told, by another node: ask now and then.
+        let _ = tokio::time::timeout(PAUSE, head.changed()).await;
+    }
+}
+
+/// Reads some entries. Whether there may be more.
+async fn step(signals: &Signals, place: &mut Option<Place>, newest: i64) -> storage::Result<bool> {
+    let mut read = signals.db().read().await?;
+    let from = match place.take() {
+        Some(place) => place,
+        None => {
+            let written = outbox::position(&mut read).await?;
+            Place { read: written, written }
+        }
+    };
+    let here = place.insert(from);
+    let streams = stream::keeping(&mut read).await?;
+    let Some(oldest) = streams.iter().map(|stream| stream.begins_after).min() else {
+        // Nobody listens. A stream that is made from now on begins after `newest`.
+        here.read = here.read.max(newest);
+        return Ok(false);
+    };
+    here.read = here.read.max(oldest);
+    let entries = ledger::after(&mut read, here.read, BATCH).await?;
+    drop(read);
+    let Some(&(last, _)) = entries.last() else { return Ok(false) };
+    let found: Vec<(i64, Vec<Signal>)> =
+        entries.iter().filter_map(|(index, body)| Some((*index, signals_in(*index, body)?))).collect();
+    if !found.is_empty() || last - here.written >= UNWRITTEN {
+        write(signals, &found, last).await?;
+        here.written = last;
+    }
+    here.read = last;
+    Ok(entries.len() == usize::try_from(BATCH).unwrap_or(usize::MAX))
+}
+
+/// The part of an entry by which most are passed over.
+#[derive(Deserialize)]
+struct KindOnly<'a> {
+    #[serde(borrow)]
+    kind: std::borrow::Cow<'a, str>,
+}
+
+/// What an entry means to receivers. Of a newer program's kinds nothing is known here; that program
+/// tells of them.
+fn signals_in(index: i64, body: &str) -> Option<Vec<Signal>> {
+    let kind = serde_json::from_str::<KindOnly<'_>>(body).ok()?;
+    if !mapping::is_relevant(&kind.kind) {
+        return None;
+    }
+    match serde_json::from_str::<Event>(body) {
+        Ok(event) => Some(mapping::signals(&event)).filter(|signals| !signals.is_empty()),
+        Err(error) => {
+            // To stop here would keep every later event from every receiver.
+            tracing::error!(index, %error, "a ledger entry cannot be read: no receiver is told of it");
+            None
+        }
+    }
+}
+
+async fn write(signals: &Signals, found: &[(i64, Vec<Signal>)], last: i64) -> storage::Result<()> {
+    let mut tx = signals.db().begin().await?;
+    tx.hold(Lock::Signals).await?;
+    let done = outbox::position(&mut tx).await?;
+    let streams = stream::keeping(&mut tx).await?;
+    for (index, caused) in found.iter().filter(|(index, _)| *index > done) {
+        for stream in streams.iter().filter(|stream| *index > stream.begins_after) {
+            insert(signals, &mut tx, stream, *index, caused).await?;
+        }
+    }
+    outbox::advance(&mut tx, last).await?;
+    tx.commit().await?;
+    signals.ssf().wake();
+    Ok(())
+}
+
+async fn insert(
+    signals: &Signals,
+    tx: &mut Tx,
+    stream: &Stream,
+    index: i64,
+    caused: &[Signal],
+) -> storage::Result<()> {
+    let now = signals.auth().clock().now();
+    let issuer = &signals.auth().settings().issuer;
+    let to = Address { issuer, audience: &stream.audience, stream: stream.id };
+    for (place, signal) in caused.iter().enumerate().filter(|(_, signal)| stream.delivers(signal.event_type)) {
+        let pending = Pending {
+            stream: stream.id,
+            ordinal: outbox::ordinal(index, place),
+            control: false,
+            claims: set::claims(&to, signal, place, now),
+        };
+        outbox::insert(tx, &pending, now).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Other people's programs that a test starts: their output is kept, and they end with the test.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::logs::{Logs, lock};
+
+/// How long one may take to start on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// A running program.
+pub(crate) struct Process {
+    name: String,
+    child: std::sync::Mutex<Child>,
+    logs: Logs,
+}
+
+impl Process {
+    /// Starts it.
+    pub(crate) fn start(name: &str, command: &mut Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| {
+            panic!("{name} has to start ({error}): run the tests with `cargo xtask test`, which installs it")
+        });
+        let logs = Logs::default();
+        drop(logs.follow(child.stdout.take().expect("its output")));
+        drop(logs.follow(child.stderr.take().expect("its errors")));
+        Self { name: name.to_owned(), child: std::sync::Mutex::new(child), logs }
+    }
+
+    /// Waits until somebody answers at an address, whatever the answer is.
+    pub(crate) async fn wait_until_open(&self, address: &str) {
+        let begun = Instant::now();
+        while tokio::net::TcpStream::connect(address).await.is_err() {
+            self.check(begun);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Waits until something is true of it.
+    pub(crate) async fn wait_until<F: Future<Output = bool>>(&self, is_so: impl Fn() -> F) {
+        let begun = Instant::now();
+        while !is_so().await {
+            self.check(begun);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    fn check(&self, begun: Instant) {
+        let Self { name, logs, .. } = self;
+        if let Some(status) = lock(&self.child).try_wait().expect("its status") {
+            panic!("{name} ended with {status} instead of starting:\n{}", logs.tail());
+        }
+        assert!(begun.elapsed() < PATIENCE, "{name} is not ready after {PATIENCE:?}:\n{}", logs.tail());
+    }
+
+    /// What it said so far.
+    pub(crate) fn text(&self) -> String {
+        self.logs.text()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let mut child = lock(&self.child);
+        // One that has ended by itself cannot be killed, and is gone as well.
+        drop(child.kill());
+        drop(child.wait());
+        if std::thread::panicking() {
+            eprintln!("what {} said last:\n{}", self.name, self.logs.tail());
+        }
+    }
+}
+
+/// A port of this machine that stays free, as an address.
+pub(crate) fn free_address() -> String {
+    format!("127.0.0.1:{}", xtask::postgres::free_port().expect("a free port"))
+}
+
+/// What `cargo xtask test` hands over.
+pub(crate) fn handed_over(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run the tests with `cargo xtask test`"))
+}
+
+/// A path below the root of the workspace.
+pub(crate) fn in_workspace(path: &str) -> std::path::PathBuf {
+    let own = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().expect("the root of the workspace").join(path)
+}
