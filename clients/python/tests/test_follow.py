@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
@@ -264,8 +265,6 @@ async def test_a_synchronous_service_follows_in_a_thread() -> None:
                         verifier.check(token(usher.url))
                     except Refused as caught:
                         return [first, caught.reason.value]
-                    import time
-
                     time.sleep(0.05)
                 return [first]
 

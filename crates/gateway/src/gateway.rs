@@ -162,6 +162,11 @@ impl Gateway {
         Ok(())
     }
 
+    /// Ends the tunnels that are open, so that the process can stop.
+    pub fn stop(&self) {
+        self.pool.stop();
+    }
+
     /// How the upstreams of all routes are.
     pub(crate) fn upstream_states(&self) -> Vec<(&'static str, upstream::State)> {
         let own = match &self.services {
@@ -591,7 +596,7 @@ fn too_many(wait: Duration) -> Problem {
         ..Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
             "too_many_attempts",
-            "Too many attempts from this address",
+            "Too many attempts",
             "Wait a little, then try again.",
         )
     }

@@ -91,8 +91,8 @@ impl Table {
 
     /// The route for a request. `knows_host` says whether Usher itself answers for the host.
     pub(crate) fn find(&self, host: &str, path: &str, method: &Method, knows_host: bool) -> Found<'_> {
-        let mut others: Vec<Method> = Vec::new();
         let mut host_is_routed = false;
+        let mut missed: Option<(&Route, Vec<Method>)> = None;
         for route in &self.routes {
             if !route.host.is_empty() {
                 if route.host != host {
@@ -100,16 +100,19 @@ impl Table {
                 }
                 host_is_routed = true;
             }
-            if !route.path.matches(path) {
+            // The route that says most decides, also against a method: a broader one that would take it
+            // may ask for less.
+            let is_decided = |(first, _): &(&Route, _)| first.host != route.host || first.path != route.path;
+            if !route.path.matches(path) || missed.as_ref().is_some_and(is_decided) {
                 continue;
             }
             if route.takes(method) {
                 return Found::Configured(route);
             }
-            others.extend(route.methods.iter().cloned());
+            missed.get_or_insert((route, Vec::new())).1.extend(route.methods.iter().cloned());
         }
-        if !others.is_empty() {
-            return Found::OtherMethods(others);
+        if let Some((_, methods)) = missed {
+            return Found::OtherMethods(methods);
         }
         if knows_host || (!host_is_routed && path.starts_with("/health/")) {
             return Found::Own(builtin::of(path));
@@ -348,7 +351,7 @@ mod tests {
         assert_eq!(name(&table, own, "/quiz/7", &Method::GET), "quiz");
         assert_eq!(name(&table, own, "/quiz/7/answers", &Method::GET), "answers");
         assert_eq!(name(&table, own, "/quiz/new", &Method::POST), "post");
-        assert_eq!(name(&table, own, "/quiz/new", &Method::GET), "quiz");
+        assert_eq!(name(&table, own, "/quiz/new", &Method::PUT), "405 [POST]");
         assert_eq!(name(&table, own, "/api/v1/auth/me", &Method::GET), "own me");
         assert_eq!(name(&table, own, "/quizzes", &Method::GET), "own pages");
         assert_eq!(name(&table, "quiz.example.com", "/api/v1/auth/me", &Method::GET), "host");
@@ -366,7 +369,9 @@ mod tests {
     #[tokio::test]
     async fn other_methods_are_named() {
         let spec = RouteSpec { methods: vec!["GET".into(), "POST".into()], ..route("quiz", "/quiz/") };
-        assert_eq!(name(&table(&[spec]).unwrap(), "x", "/quiz/1", &Method::PUT), "405 [GET, POST, HEAD]");
+        let put = RouteSpec { methods: vec!["PUT".into()], ..route("put", "/quiz/") };
+        assert_eq!(name(&table(&[spec.clone()]).unwrap(), "x", "/quiz/1", &Method::PUT), "405 [GET, POST, HEAD]");
+        assert_eq!(name(&table(&[spec, put]).unwrap(), "x", "/quiz/1", &Method::PUT), "put");
     }
 
     #[tokio::test]

@@ -12,13 +12,17 @@ use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::Signals;
 use crate::caller::VerifierCaller;
 use crate::feed::NotNow;
+use crate::{Signals, ssf};
 
 /// The calls of this crate.
 pub fn router(signals: Signals) -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(revocations)).routes(routes!(position)).with_state(signals)
+    OpenApiRouter::new()
+        .routes(routes!(revocations))
+        .routes(routes!(position))
+        .with_state(signals.clone())
+        .merge(ssf::router(signals))
 }
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");

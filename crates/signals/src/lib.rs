@@ -12,6 +12,7 @@ pub mod api;
 mod caller;
 mod feed;
 pub mod service_token;
+pub(crate) mod ssf;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +38,7 @@ struct Parts {
     tokens: MacRing,
     callers: Callers,
     feed: Arc<Feed>,
+    ssf: ssf::State,
 }
 
 impl Signals {
@@ -46,6 +48,7 @@ impl Signals {
             tokens: master.mac_ring(Label::ServiceToken),
             callers: Callers::default(),
             feed: Arc::new(Feed::new()),
+            ssf: ssf::State::new(master),
             auth,
         }))
     }
@@ -55,9 +58,16 @@ impl Signals {
         self.0.feed.follow(self).await;
     }
 
+    /// Reads the ledger for receivers of Shared Signals and sends them what they want pushed. It ends
+    /// some seconds after [`Signals::stop`].
+    pub async fn transmit(&self) {
+        ssf::transmit(self).await;
+    }
+
     /// Ends what services have open, so that the process can stop. They resume elsewhere.
     pub fn stop(&self) {
         self.0.feed.stop();
+        self.0.ssf.stop();
     }
 
     /// The verifiers that have been heard of, and how far each of them has come.
@@ -94,14 +104,28 @@ impl Signals {
     pub(crate) fn feed(&self) -> &Arc<Feed> {
         &self.0.feed
     }
+
+    pub(crate) fn ssf(&self) -> &ssf::State {
+        &self.0.ssf
+    }
 }
 
 /// The tables of this crate.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    owner: "signals",
-    version: 1,
-    name: "service tokens",
-    shared: include_str!("../migrations/0001_service_tokens.sql"),
-    sqlite: "",
-    postgres: "",
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        owner: "signals",
+        version: 1,
+        name: "service tokens",
+        shared: include_str!("../migrations/0001_service_tokens.sql"),
+        sqlite: "",
+        postgres: "",
+    },
+    Migration {
+        owner: "signals",
+        version: 2,
+        name: "streams",
+        shared: include_str!("../migrations/0002_streams.sql"),
+        sqlite: "",
+        postgres: "",
+    },
+];

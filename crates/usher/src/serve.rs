@@ -75,7 +75,8 @@ pub async fn run(checked: Checked, only: Only, reread: Reread) -> Result<()> {
     let tls = tls(&checked.config)?;
     let private_server = tokio::spawn(serve_private(private_listener, private, stopped.clone()));
     greet(house.as_ref(), &public_url, &checked, started).await?;
-    tokio::spawn(wait_for_signal(stop, readiness, house.as_ref().map(|house| house.signals.clone())));
+    let streams = Streams { gateway: gateway.clone(), signals: house.as_ref().map(|house| house.signals.clone()) };
+    tokio::spawn(wait_for_signal(stop, readiness, streams));
     if only.has(Service::Gateway) {
         tokio::spawn(take_new_routes(gateway.clone(), reread, tls.clone()));
     }
@@ -157,15 +158,27 @@ async fn until(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
+/// What never finishes by itself: tunnels and feeds. Their clients come back elsewhere.
+struct Streams {
+    gateway: Arc<Gateway>,
+    signals: Option<signals::Signals>,
+}
+
+impl Streams {
+    fn stop(&self) {
+        self.gateway.stop();
+        if let Some(signals) = &self.signals {
+            signals.stop();
+        }
+    }
+}
+
 /// The first signal stops well, the second at once.
-async fn wait_for_signal(stop: watch::Sender<bool>, readiness: Readiness, signals: Option<signals::Signals>) {
+async fn wait_for_signal(stop: watch::Sender<bool>, readiness: Readiness, streams: Streams) {
     signal().await;
     tracing::info!("stopping: requests that are under way may finish");
     readiness.stop();
-    if let Some(signals) = signals {
-        // Feeds never finish by themselves; verifiers come back elsewhere.
-        signals.stop();
-    }
+    streams.stop();
     stop.send_replace(true);
     signal().await;
     tracing::warn!("stopping at once");

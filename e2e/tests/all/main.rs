@@ -6,7 +6,9 @@
 mod admin;
 mod bad_input;
 mod contracts;
+mod door;
 mod enumeration;
+mod gateway;
 mod headers;
 mod kill;
 mod lockout;

@@ -55,6 +55,7 @@ pub const PROBLEMS: &[Entry] = &[
         410,
         "The link for the first administrator was used, is older than 60 minutes, or is not needed any more. Start the program again for a new one.",
     ),
+    entry("invalid_stream", 400, "Correct what `detail` names about the stream of Shared Signals."),
     entry("last_administrator", 409, "Nobody could administer afterwards. Make somebody else an administrator first."),
     entry("method_not_allowed", 405, "Use one of the methods in the `Allow` header."),
     entry("missing_field", 400, "Add the field that `detail` names."),
@@ -73,11 +74,17 @@ pub const PROBLEMS: &[Entry] = &[
         503,
         "The database cannot take this now, and nothing was changed. Wait as long as `Retry-After` says, then try again.",
     ),
+    entry("stream_exists", 409, "A receiver of Shared Signals has one stream: read it, and change or replace it."),
     entry("timeout", 503, "It took too long. Try again."),
     entry(
         "too_many_attempts",
         429,
         "Too many requests of this kind came from your address. Wait as long as `Retry-After` says.",
+    ),
+    entry(
+        "too_many_verifications",
+        429,
+        "Wait as long as `Retry-After` says before you ask for the next verification of a stream.",
     ),
     entry(
         "unauthenticated",

@@ -18,7 +18,7 @@ use kernel::id::ServiceTokenId;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use storage::{Db, ledger};
+use storage::{Read, ledger};
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::service_token::Service;
@@ -69,6 +69,7 @@ pub(crate) struct Numbers {
     sent: Counter,
     dropped: Counter,
     entries: Gauge,
+    behind: Gauge,
 }
 
 /// Why nobody can listen now.
@@ -95,10 +96,11 @@ impl Feed {
 
     /// Registers what is counted.
     pub(crate) fn register(&self, registry: &mut Registry) {
-        let Numbers { connections, sent, dropped, entries } = self.numbers.clone();
+        let Numbers { connections, sent, dropped, entries, behind } = self.numbers.clone();
         registry.register("usher_feed_connections", "Services that listen to the revocation feed", connections);
         registry.register("usher_feed_events", "Ledger entries told to the feed's listeners", sent);
         registry.register("usher_feed_dropped", "Listeners dropped because they read too slowly", dropped);
+        registry.register("usher_feed_behind", "Ledger entries that the slowest listener has not applied", behind);
         registry.register("usher_feed_entries", "Revocations that a snapshot names", entries);
     }
 
@@ -137,6 +139,7 @@ impl Feed {
     pub(crate) fn end(&self, token: ServiceTokenId) {
         // Nobody may be listening.
         let _ = self.ring.send(Piece::End(token));
+        self.verifiers.forget(token);
     }
 
     /// Ends all connections: their clients resume elsewhere.
@@ -186,7 +189,7 @@ impl Feed {
         let newest = ledger::newest(&mut read).await?;
         let mut position = match self.newest() {
             Some(position) => position,
-            None => self.first_position(signals, newest).await?,
+            None => first_position(&mut read, signals, newest).await?,
         };
         let mut fresh = self.newest().is_none().then(|| Window::new(position));
         while position < newest {
@@ -212,12 +215,6 @@ impl Feed {
         Ok(())
     }
 
-    async fn first_position(&self, signals: &Signals, newest: i64) -> storage::Result<i64> {
-        let from = signals.auth().clock().now().plus_seconds(-MATTERS);
-        let first = ledger::first_revoking_since(&mut signals.db().read().await?, from).await?;
-        Ok(first.map_or(newest, |first| first - 1))
-    }
-
     fn tell(&self, found: &[ledger::Revoking], position: i64) {
         let mut window = self.window();
         let Some(window) = window.as_mut() else { return };
@@ -234,6 +231,7 @@ impl Feed {
         let Some(window) = window.as_mut() else { return };
         window.sweep(signals.auth().clock().now());
         self.numbers.entries.set(i64::try_from(window.len()).unwrap_or(i64::MAX));
+        self.numbers.behind.set(self.verifiers.slowest(window.newest()));
         self.send(text::heartbeat(window.newest()));
     }
 
@@ -244,7 +242,7 @@ impl Feed {
         if self.ring.receiver_count() == 0 {
             return now;
         }
-        let db: &Db = signals.db();
+        let db = signals.db();
         // A little further back: another process's clock may be behind, and its commit may have taken a while.
         let from = since.plus_seconds(-10);
         let found = async { service_token::revoked_since(&mut db.read().await?, from).await }.await;
@@ -262,4 +260,11 @@ impl Feed {
             }
         }
     }
+}
+
+/// Everything after this number is to be read: what could still matter.
+async fn first_position(read: &mut Read, signals: &Signals, newest: i64) -> storage::Result<i64> {
+    let from = signals.auth().clock().now().plus_seconds(-MATTERS);
+    let first = ledger::first_revoking_since(read, from).await?;
+    Ok(first.map_or(newest, |first| first - 1))
 }

@@ -45,7 +45,10 @@ impl Verifiers {
     }
 
     pub(super) fn disconnected(&self, id: ServiceTokenId) {
-        self.change(id, |known| known.connections = known.connections.saturating_sub(1));
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.get_mut(&id) {
+            known.connections = known.connections.saturating_sub(1);
+        }
     }
 
     /// A service says how far it has come.
@@ -54,6 +57,19 @@ impl Verifiers {
             known.name.clone_from(&service.name);
             known.report = Some((applied, Instant::now()));
         });
+    }
+
+    /// Forgets a service whose token was taken back.
+    pub(crate) fn forget(&self, id: ServiceTokenId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
+    /// How far behind `newest` the slowest of those is that listen and report.
+    pub(crate) fn slowest(&self, newest: i64) -> i64 {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let behind =
+            |known: &Known| known.report.filter(|_| known.connections > 0).map(|(applied, _)| newest - applied);
+        all.values().filter_map(behind).max().unwrap_or(0).max(0)
     }
 
     /// All that have been heard of, in alphabetical order.

@@ -30,7 +30,7 @@ pub(super) struct Window {
     last_revoking: i64,
     /// Every entry after this one that ends trust is in `written`.
     floor: i64,
-    written: VecDeque<(i64, Bytes)>,
+    written: VecDeque<(i64, Timestamp, Bytes)>,
     subjects: HashMap<UserId, (i64, Timestamp)>,
     sessions: HashMap<SessionId, Timestamp>,
     keys: HashMap<KeyId, Timestamp>,
@@ -87,9 +87,9 @@ impl Window {
         }
         self.last_revoking = revoking.index;
         self.newest = self.newest.max(revoking.index);
-        self.written.push_back((revoking.index, written.clone()));
+        self.written.push_back((revoking.index, revoking.at, written.clone()));
         if self.written.len() > MOST_WRITTEN
-            && let Some((dropped, _)) = self.written.pop_front()
+            && let Some((dropped, _, _)) = self.written.pop_front()
         {
             self.floor = dropped;
         }
@@ -107,6 +107,12 @@ impl Window {
         self.subjects.retain(|_, (_, at)| *at >= from);
         self.sessions.retain(|_, at| *at >= from);
         self.keys.retain(|_, at| *at >= from);
+        while let Some((index, at, _)) = self.written.front()
+            && *at < from
+        {
+            self.floor = *index;
+            self.written.pop_front();
+        }
     }
 
     /// What somebody has to be told first, who knows everything up to `after`, or nothing.
@@ -127,8 +133,8 @@ impl Window {
     }
 
     fn written_after(&self, index: i64) -> impl Iterator<Item = Bytes> {
-        let from = self.written.partition_point(|(written, _)| *written <= index);
-        self.written.iter().skip(from).map(|(_, text)| text.clone())
+        let from = self.written.partition_point(|(written, _, _)| *written <= index);
+        self.written.iter().skip(from).map(|(_, _, text)| text.clone())
     }
 
     /// The snapshot of now, or one that others were given a moment ago and that `written` goes on from.

@@ -96,9 +96,8 @@ fn signal(event: &Event, event_type: EventType, subject: Subject, members: Map<S
 
 fn ended_sessions(event: &Event) -> Vec<Signal> {
     let Some(Revocation::Sessions { subject, sessions }) = &event.revokes else { return Vec::new() };
-    let ended = |&session| {
-        signal(event, EventType::SessionRevoked, Subject::Session(*subject, session), circumstances(event))
-    };
+    let ended =
+        |&session| signal(event, EventType::SessionRevoked, Subject::Session(*subject, session), circumstances(event));
     sessions.iter().map(ended).collect()
 }
 
@@ -124,4 +123,3 @@ fn circumstances(event: &Event) -> Map<String, Value> {
     members.insert("reason_admin".into(), json!({ "en": reason }));
     members
 }
-

@@ -120,12 +120,7 @@ async fn push_waiting(signals: &Signals, client: &Client, id: StreamId) -> Resul
     }
 }
 
-async fn push_one(
-    signals: &Signals,
-    client: &Client,
-    stream: &Stream,
-    waiting: &Waiting,
-) -> Result<Answer, KeyError> {
+async fn push_one(signals: &Signals, client: &Client, stream: &Stream, waiting: &Waiting) -> Result<Answer, KeyError> {
     let key = keys::key(signals, stream.algorithm).await?;
     let token = keys::sign(key, vec![waiting.claims.clone()]).await?.pop().ok_or(KeyError::Key)?;
     let authorization = ssf::open_authorization(signals, stream)?;

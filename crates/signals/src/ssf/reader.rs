@@ -124,13 +124,7 @@ async fn write(signals: &Signals, found: &[(i64, Vec<Signal>)], last: i64) -> st
     Ok(())
 }
 
-async fn insert(
-    signals: &Signals,
-    tx: &mut Tx,
-    stream: &Stream,
-    index: i64,
-    caused: &[Signal],
-) -> storage::Result<()> {
+async fn insert(signals: &Signals, tx: &mut Tx, stream: &Stream, index: i64, caused: &[Signal]) -> storage::Result<()> {
     let now = signals.auth().clock().now();
     let issuer = &signals.auth().settings().issuer;
     let to = Address { issuer, audience: &stream.audience, stream: stream.id };

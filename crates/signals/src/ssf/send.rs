@@ -59,9 +59,8 @@ impl Client {
     pub(super) async fn send(&self, endpoint: &str, authorization: Option<&str>, token: String) -> Answer {
         let away = |cause: &str| Answer::Away { cause: cause.to_owned(), wait: 0 };
         let Ok(uri) = endpoint::parse(endpoint, self.reach) else { return away("the endpoint is not allowed") };
-        let mut request = Request::post(uri)
-            .header(CONTENT_TYPE, "application/secevent+jwt")
-            .header(ACCEPT, "application/json");
+        let mut request =
+            Request::post(uri).header(CONTENT_TYPE, "application/secevent+jwt").header(ACCEPT, "application/json");
         if let Some(text) = authorization {
             let Ok(mut value) = HeaderValue::try_from(text) else { return away("the authorization is not a header") };
             value.set_sensitive(true);
@@ -137,7 +136,10 @@ mod tests {
             let answer = meaning(StatusCode::from_u16(status).unwrap(), 0);
             assert!(matches!(answer, Answer::Unclear(_)), "{status}: {answer:?}");
         }
-        assert_eq!(refusal(br#"{"err":"invalid_audience","description":"x"}"#), Answer::Refused("invalid_audience".into()));
+        assert_eq!(
+            refusal(br#"{"err":"invalid_audience","description":"x"}"#),
+            Answer::Refused("invalid_audience".into())
+        );
         assert!(matches!(refusal(br#"{"err":"authentication_failed"}"#), Answer::Away { .. }));
         assert!(matches!(refusal(br#"{"err":"invalid_key"}"#), Answer::Away { .. }));
         assert!(matches!(refusal(b"<html>"), Answer::Unclear(_)));

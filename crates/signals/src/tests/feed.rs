@@ -57,7 +57,7 @@ async fn a_restart_forgets_nothing_that_matters() {
     let world = World::following().await;
     let token = world.token(TokenKind::Verifier, "orders").await;
     let subject = world.suspend(2).await;
-    let world = world.restarted().await;
+    let world = world.restarted();
     let snapshot = next_event(&mut world.listen(&token, None).await).await;
     assert!(snapshot.contains(&subject.to_string()), "{snapshot}");
 }
@@ -83,5 +83,100 @@ async fn when_the_process_stops_the_streams_end_and_none_begins() {
     assert!(ends(&mut stream).await);
     let response = world.feed(Some(&format!("Bearer {}", token.reveal())), None).await;
     assert_eq!(response.status(), 503);
-    assert!(response.headers().contains_key("retry-after"));
+    assert!(response.extensions().get::<kernel::Problem>().is_some_and(|problem| problem.retry_after.is_some()));
+}
+
+#[tokio::test]
+async fn a_slow_listener_is_dropped_and_costs_the_others_nothing() {
+    let world = World::following().await;
+    let token = world.token(TokenKind::Verifier, "orders").await;
+    let index = world.caught_up().await;
+    let mut slow = world.listen(&token, None).await;
+    let mut quick = world.listen(&token, None).await;
+    next_event(&mut quick).await;
+    for _ in 0..5 {
+        let subjects: Vec<_> = (0..1_000).map(|_| kernel::UserId::new(world.clock.now())).collect();
+        world.revoke_all(&subjects).await;
+        for _ in &subjects {
+            next_event(&mut quick).await;
+        }
+    }
+    assert!(ends(&mut slow).await, "it was not dropped");
+    // Whoever was dropped comes back and has missed nothing.
+    let mut back = world.listen(&token, Some(index)).await;
+    let newest = world.caught_up().await;
+    let mut last = String::new();
+    while !last.contains(&format!("id: {newest}\n")) {
+        last = next_event(&mut back).await;
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_listeners_hear_the_same_in_order() {
+    let world = World::following().await;
+    let token = world.token(TokenKind::Verifier, "orders").await;
+    let mut all = Vec::new();
+    for _ in 0..1_000 {
+        let mut stream = world.listen(&token, None).await;
+        next_event(&mut stream).await;
+        all.push(stream);
+    }
+    let subjects: Vec<_> = (0..200).map(|_| kernel::UserId::new(world.clock.now())).collect();
+    world.revoke_all(&subjects).await;
+    for mut stream in all {
+        for subject in &subjects {
+            assert!(next_event(&mut stream).await.contains(&subject.to_string()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_comes_in_parts_and_the_last_says_so() {
+    let world = World::new().await;
+    let token = world.token(TokenKind::Verifier, "orders").await;
+    let subjects: Vec<_> = (0..2_500).map(|_| kernel::UserId::new(world.clock.now())).collect();
+    world.revoke_all(&subjects).await;
+    super::follow(&world.signals);
+    let mut stream = world.listen(&token, None).await;
+    let mut named = 0;
+    for part in 1..=3 {
+        let text = next_event(&mut stream).await;
+        named += text.matches("\"subject\"").count();
+        assert_eq!(text.contains("\"last\":true"), part == 3, "{part}");
+        assert_eq!(text.contains("\nid: "), part == 3, "{part}");
+    }
+    assert_eq!(named, 2_500);
+}
+
+#[tokio::test]
+async fn the_window_forgets_what_no_token_can_outlive() {
+    let world = World::following().await;
+    let token = world.token(TokenKind::Verifier, "orders").await;
+    world.suspend(2).await;
+    let index = world.caught_up().await;
+    let mut stream = world.listen(&token, None).await;
+    assert!(next_event(&mut stream).await.contains("\"epoch\":2"));
+    world.clock.advance(std::time::Duration::from_secs(900 + 121));
+    // Forgotten with the next heartbeat.
+    next(&mut stream).await.unwrap();
+    world.suspend(3).await;
+    world.caught_up().await;
+    let snapshot = next_event(&mut world.listen(&token, None).await).await;
+    assert!(snapshot.contains("\"epoch\":3") && !snapshot.contains("\"epoch\":2"), "{snapshot}");
+    assert!(next_event(&mut world.listen(&token, Some(index - 1)).await).await.starts_with("event: snapshot"));
+}
+
+#[tokio::test]
+async fn listeners_say_how_far_they_are() {
+    let world = World::following().await;
+    let token = world.token(TokenKind::Verifier, "orders").await;
+    let _stream = world.listen(&token, None).await;
+    let request = axum::http::Request::put("/api/v1/feed/position")
+        .header("authorization", format!("Bearer {}", token.reveal()))
+        .header("content-type", "application/json")
+        .body(axum::body::Body::from("{\"applied\": 7}"));
+    assert_eq!(world.call(request.unwrap()).await.status(), 204);
+    let known = world.signals.verifiers();
+    assert_eq!((known[0].name.as_str(), known[0].connections), ("orders", 1));
+    assert_eq!(known[0].applied.map(|(applied, _)| applied), Some(7));
 }

@@ -1,6 +1,7 @@
 //! The feed and the tokens of services, through the router, on a database in a temporary folder.
 
 mod feed;
+mod ssf;
 mod tokens;
 
 use std::time::Duration;
@@ -24,7 +25,7 @@ struct World {
     signals: Signals,
     clock: Clock,
     master: MasterKeys,
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 impl World {
@@ -33,7 +34,7 @@ impl World {
         let clock = Clock::fixed(Timestamp::from_unix_seconds(1_795_000_000));
         let master = MasterKeys::generate();
         let signals = open(&folder, &clock, &master).await;
-        Self { signals, clock, master, folder }
+        Self { signals, clock, master, _folder: folder }
     }
 
     /// One whose feed runs.
@@ -43,10 +44,10 @@ impl World {
         world
     }
 
-    /// The process starts again on the same database.
-    async fn restarted(self) -> Self {
+    /// Another process on the same database, which knows only what is in there.
+    fn restarted(self) -> Self {
         self.signals.stop();
-        let signals = open(&self.folder, &self.clock, &self.master).await;
+        let signals = Signals::new(self.signals.auth().clone(), &self.master);
         follow(&signals);
         Self { signals, ..self }
     }
@@ -89,6 +90,17 @@ impl World {
         let subject = UserId::new(self.clock.now());
         self.revoke(Revocation::Subject { subject, epoch }).await;
         subject
+    }
+
+    /// Suspends these in one transaction.
+    async fn revoke_all(&self, subjects: &[UserId]) {
+        let mut tx = self.signals.db().begin().await.unwrap();
+        for subject in subjects {
+            let mut event = Event::new(Kind::AccountSuspended, self.clock.now());
+            event.revokes = Some(Revocation::Subject { subject: *subject, epoch: 2 });
+            tx.append(event);
+        }
+        tx.commit().await.unwrap();
     }
 
     async fn end_sessions(&self, count: usize) -> Vec<SessionId> {
