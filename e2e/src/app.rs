@@ -76,9 +76,7 @@ impl Setup {
             .start()
             .await;
         let token = services.cli_ok(&["verifier", "create", "door"]).await;
-        let door = door
-            .with_env("USHER_SERVICES__URL", &services.url)
-            .with_env("USHER_SERVICES__TOKEN", token.trim());
+        let door = door.with_env("USHER_SERVICES__URL", &services.url).with_env("USHER_SERVICES__TOKEN", token.trim());
         door.start().await;
         Apart { services, door }
     }
@@ -227,7 +225,8 @@ impl TestApp {
 
     /// Starts the program and does not wait.
     pub fn spawn(&self) {
-        let words: Vec<&str> = ["serve"].into_iter().chain(self.only.iter().flat_map(|only| ["--only", only])).collect();
+        let words: Vec<&str> =
+            ["serve"].into_iter().chain(self.only.iter().flat_map(|only| ["--only", only])).collect();
         let mut command = self.command(&words);
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program has to start");

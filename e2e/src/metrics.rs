@@ -13,7 +13,8 @@ impl Metrics {
     /// The same, over the lines whose labels contain a text such as `outcome="refused"`.
     #[track_caller]
     pub fn sum_where(&self, name: &str, label: &str) -> f64 {
-        let known = format!("# TYPE {}", name.trim_end_matches("_total"));
+        let family = ["_total", "_count", "_sum"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
+        let known = format!("# TYPE {family}");
         assert!(self.0.contains(&known), "there is no metric {name} in:\n{}", self.0);
         self.0
             .lines()

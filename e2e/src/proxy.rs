@@ -63,10 +63,13 @@ impl Drop for Proxy {
 /// The configuration with other ports; each has to be in there.
 fn with_ports(text: &str, usher: &str, application: &str, own: (&str, &str)) -> String {
     let usher = usher.trim_start_matches("http://");
-    [("127.0.0.1:8080", usher), ("127.0.0.1:9000", application), own].iter().fold(text.to_owned(), |text, (from, to)| {
-        assert!(text.contains(from), "the configuration has no {from}");
-        text.replace(from, to)
-    })
+    [("127.0.0.1:8080", usher), ("127.0.0.1:9000", application), own].iter().fold(
+        text.to_owned(),
+        |text, (from, to)| {
+            assert!(text.contains(from), "the configuration has no {from}");
+            text.replace(from, to)
+        },
+    )
 }
 
 /// Debian has these where only root's path goes.

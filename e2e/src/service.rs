@@ -79,8 +79,7 @@ impl Service {
     pub async fn start_all(issuer: &str, usher: &str, token: &str) -> Vec<Self> {
         let start = |language| Self::start(language, issuer, usher, token);
         // Together, for an interpreter takes a second to start.
-        let (rust, python, node) =
-            tokio::join!(start(Language::Rust), start(Language::Python), start(Language::Node));
+        let (rust, python, node) = tokio::join!(start(Language::Rust), start(Language::Python), start(Language::Node));
         vec![rust, python, node]
     }
 
@@ -125,9 +124,8 @@ async fn here(address: &str, issuer: &str, usher: &str, token: &str) -> Begun {
     let verifier = Arc::new(Verifier::new(Settings::new(issuer)));
     let follower = follow(verifier.clone(), FollowSettings::new(usher, token)).expect("settings that can be followed");
     follower.wait_ready(Duration::from_secs(30)).await.expect("Usher can be reached");
-    let whoami = get(async |Caller(claims): Caller| {
-        Json(json!({"service": "rust", "user": claims.sub, "roles": claims.roles}))
-    });
+    let whoami =
+        get(async |Caller(claims): Caller| Json(json!({"service": "rust", "user": claims.sub, "roles": claims.roles})));
     let state = verifier.clone();
     let verify_state = get(async move || {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.as_secs());

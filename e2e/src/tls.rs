@@ -52,8 +52,9 @@ impl Certificate {
         let port = address.rsplit(':').next().unwrap_or_default();
         let request = Request::get(path).header("host", format!("localhost:{port}"));
         let answer = if over_http2 {
-            let (mut sender, connection) =
-                http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+            let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+                .await
+                .map_err(|error| error.to_string())?;
             tokio::spawn(connection);
             let request = Request::get(format!("https://localhost:{port}{path}")).body(Body::empty());
             sender.send_request(request.expect("a request")).await

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::limits::{Limit, Per};
-use crate::route::{Path, Route, Target};
+use crate::route::{Kind, Path, Route, Target};
 use crate::spec::AuthSpec;
 
 /// The largest body of a request to Usher itself, in bytes.
@@ -33,7 +33,7 @@ fn call(name: &'static str, path: Path, auth: AuthSpec, limit: Option<Limit>) ->
 
 /// What a person looks at in a browser.
 fn page(name: &'static str, path: Path, limit: Option<Limit>) -> Route {
-    Route { is_page: true, ..call(name, path, AuthSpec::None, limit) }
+    Route { kind: Kind::Page, ..call(name, path, AuthSpec::None, limit) }
 }
 
 fn exact(path: &str) -> Path {
@@ -61,9 +61,9 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         Route { target: Target::Authorize, ..call("authorize", prefix("/gateway/authorize/"), Public, None) },
         Route { target: Target::Keys, ..call("gateway_keys", exact("/gateway/jwks.json"), Public, None) },
         call("well_known", prefix("/.well-known/"), Public, None),
-        Route { is_local: true, ..call("health", prefix("/health/"), Public, None) },
+        Route { kind: Kind::Health, ..call("health", prefix("/health/"), Public, None) },
         call("openapi", exact("/openapi.json"), Public, None),
-        Route { is_asset: true, ..page("assets", prefix("/assets/"), None) },
+        Route { kind: Kind::Asset, ..page("assets", prefix("/assets/"), None) },
         page("sign_in_page", exact("/sign-in"), Some(SIGN_IN)),
         page("sign_up_page", exact("/sign-up"), Some(SIGN_UP)),
         page("setup_page", exact("/setup"), Some(SIGN_UP)),

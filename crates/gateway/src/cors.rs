@@ -42,11 +42,12 @@ impl Cors {
             HeaderValue::from_str(origin).map_err(|_| format!("`cors.origins` has `{origin}`, which is no origin"))
         });
         let origins = origins.collect::<Result<_, _>>()?;
-        let more: String = spec.headers.iter().map(|name| format!(", {}", name.to_ascii_lowercase())).collect();
+        let more = spec.headers.iter().map(|name| name.to_ascii_lowercase());
+        let listed = std::iter::once(ALWAYS.to_owned()).chain(more).collect::<Vec<_>>().join(", ");
         if let Some(wrong) = spec.headers.iter().find(|name| HeaderName::from_bytes(name.as_bytes()).is_err()) {
             return Err(format!("`cors.headers` has `{wrong}`, which is no header's name"));
         }
-        let headers = HeaderValue::from_str(&format!("{ALWAYS}{more}")).map_err(|_| "`cors.headers`".to_owned())?;
+        let headers = HeaderValue::from_str(&listed).map_err(|_| "`cors.headers`".to_owned())?;
         let age = Duration::from_secs(u64::from(spec.max_age)).min(Duration::from_secs(86_400));
         Ok(Self { origins, credentials: spec.credentials, headers, max_age: HeaderValue::from(age.as_secs()) })
     }

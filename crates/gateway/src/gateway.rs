@@ -25,7 +25,7 @@ use crate::identity::{self, Identity, Told};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::request_id::{CURRENT, RequestIds};
-use crate::route::{Route, Target, forbidden};
+use crate::route::{Kind, Route, Target, forbidden};
 use crate::spec::{AuthSpec, RouteSpec};
 use crate::table::{Found, Permissions, RouteError, Table};
 use crate::trace::{Trace, Traces};
@@ -214,7 +214,7 @@ impl Gateway {
         let shown = Shown {
             id: &id,
             wants_page: visit.wants_page,
-            is_asset: route.is_some_and(|route| route.is_asset),
+            is_asset: route.is_some_and(|route| route.kind == Kind::Asset),
             allow: visit.allow,
         };
         let mut response = self.answerer.complete(outcome, &shown);
@@ -310,7 +310,9 @@ impl Gateway {
         let request = Request::from_parts(parts, Body::from(body));
         match &self.services {
             Own::Here(router) => self.serve_here(router, request, claims.as_deref(), visit).await,
-            Own::There { local, .. } if route.is_local => self.serve_here(local, request, None, visit).await,
+            Own::There { local, .. } if route.kind == Kind::Health => {
+                self.serve_here(local, request, None, visit).await
+            }
             // The services check the token again: they do not take our word for it.
             Own::There { upstreams, .. } => self.send(upstreams, request, route, claims, visit).await,
         }

@@ -86,15 +86,12 @@ fn is_utf8_decoded(bytes: &[u8]) -> bool {
     let mut plain = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
-        match (byte, decoded(bytes, at)) {
-            (b'%', Some(hidden)) => {
-                plain.push(hidden);
-                at += 3;
-            }
-            _ => {
-                plain.push(byte);
-                at += 1;
-            }
+        if let (b'%', Some(hidden)) = (byte, decoded(bytes, at)) {
+            plain.push(hidden);
+            at += 3;
+        } else {
+            plain.push(byte);
+            at += 1;
         }
     }
     std::str::from_utf8(&plain).is_ok()

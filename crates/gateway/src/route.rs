@@ -32,12 +32,20 @@ pub(crate) struct Route {
     /// Whether the upstream is told who asks with a signed JWT, too.
     pub(crate) signs_identity: bool,
     pub(crate) response_headers: Vec<(HeaderName, HeaderValue)>,
-    /// Whether people look at it in a browser.
-    pub(crate) is_page: bool,
-    /// Whether every process answers it for itself.
-    pub(crate) is_local: bool,
-    /// Whether its answers say themselves how long they may be kept.
-    pub(crate) is_asset: bool,
+    pub(crate) kind: Kind,
+}
+
+/// What kind of thing is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A program's to call.
+    Call,
+    /// For people to look at in a browser.
+    Page,
+    /// The same, and its answers say themselves how long they may be kept.
+    Asset,
+    /// How this very process is: never asked of another machine.
+    Health,
 }
 
 /// Who answers.
@@ -74,15 +82,13 @@ impl Route {
             cors: None,
             signs_identity: false,
             response_headers: Vec::new(),
-            is_page: false,
-            is_local: false,
-            is_asset: false,
+            kind: Kind::Call,
         }
     }
 
     /// Whether a browser is shown a page when something goes wrong.
     pub(crate) fn shows_pages(&self) -> bool {
-        self.is_page || matches!(self.target, Target::Upstreams(_))
+        matches!(self.kind, Kind::Page | Kind::Asset) || matches!(self.target, Target::Upstreams(_))
     }
 
     /// Whether it takes requests of this method.

@@ -32,6 +32,8 @@ CREATE TABLE signal_events (
     ordinal    BIGINT NOT NULL,
     -- About the stream itself: sent even when it is paused or disabled.
     control    @boolean NOT NULL,
+    -- Whom it is about: what follows about the same account does not overtake it.
+    subject    @uuid,
     claims     TEXT NOT NULL,
     attempts   BIGINT NOT NULL,
     -- The receiver fails over this one again and again: until then, the others go.
@@ -42,6 +44,7 @@ CREATE TABLE signal_events (
 )@strict;
 
 CREATE INDEX signal_events_stream ON signal_events (stream_id, ordinal);
+CREATE INDEX signal_events_subject ON signal_events (stream_id, subject, ordinal);
 CREATE INDEX signal_events_created_at ON signal_events (created_at);
 
 -- Keys that sign event tokens and nothing else.

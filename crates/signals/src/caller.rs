@@ -55,16 +55,12 @@ async fn service(parts: &Parts, signals: &Signals, wanted: TokenKind) -> Result<
     if kind != wanted {
         return Err(Problem::unauthenticated());
     }
-    let known = signals.callers().find(id);
-    let service = match known {
-        Some(service) => service,
-        None => {
-            let found = service_token::find(&mut signals.db().read().await?, id).await?;
-            let service = found.ok_or_else(Problem::unauthenticated)?;
-            signals.callers().remember(service.clone());
-            service
-        }
-    };
+    if let Some(known) = signals.callers().find(id) {
+        return Ok(known);
+    }
+    let found = service_token::find(&mut signals.db().read().await?, id).await?;
+    let service = found.ok_or_else(Problem::unauthenticated)?;
+    signals.callers().remember(service.clone());
     Ok(service)
 }
 

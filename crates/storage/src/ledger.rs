@@ -188,12 +188,7 @@ struct RevokingRow {
 }
 
 /// The entries after number `index` up to `newest` that end trust, oldest first, at most `limit`.
-pub async fn revoking_after(
-    on: &mut impl Connection,
-    index: i64,
-    newest: i64,
-    limit: i64,
-) -> Result<Vec<Revoking>> {
+pub async fn revoking_after(on: &mut impl Connection, index: i64, newest: i64, limit: i64) -> Result<Vec<Revoking>> {
     let rows: Vec<RevokingRow> = fetch_all!(
         on,
         "SELECT idx, kind, at, body FROM ledger WHERE revokes AND idx > $1 AND idx <= $2 ORDER BY idx LIMIT $3",

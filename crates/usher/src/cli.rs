@@ -203,9 +203,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Words::Users(words) => execute(config, users(words), json),
         Words::Keys(KeysWords::List) => execute(config, Command::ListKeys, json),
         Words::Keys(KeysWords::Rotate) => execute(config, Command::RotateKeys, json),
-        Words::Keys(KeysWords::Withdraw { kid, reason }) => {
-            execute(config, Command::WithdrawKey { kid, reason }, json)
-        }
+        Words::Keys(KeysWords::Withdraw { kid, reason }) => execute(config, Command::WithdrawKey { kid, reason }, json),
         Words::Verifier(words) => execute(config, verifier(words), json),
         Words::Receiver(words) => execute(config, receiver(words), json),
         Words::Migrate => {

@@ -99,7 +99,9 @@ pub async fn execute(auth: &Auth, signals: &Signals, command: Command) -> Result
             let account = find(auth, &email).await?;
             Ok(Output { text: describe(&account), data: serde_json::to_value(users::api::UserView::from(&account))? })
         }
-        Command::SuspendUser { email, reason } => change(auth, &email, StatusChange::Suspend { until: None }, &reason).await,
+        Command::SuspendUser { email, reason } => {
+            change(auth, &email, StatusChange::Suspend { until: None }, &reason).await
+        }
         Command::ReinstateUser { email } => change(auth, &email, StatusChange::Reinstate, "").await,
         Command::DeleteUser { email, reason } => change(auth, &email, StatusChange::Delete, &reason).await,
         Command::RestoreUser { email } => change(auth, &email, StatusChange::Restore, "").await,

@@ -68,10 +68,18 @@ impl Collector for Following {
         let now = Clock::system().now().unix_seconds();
         let staleness = self.verifier.staleness(now).and_then(|seconds| i64::try_from(seconds).ok());
         for (name, help, value) in [
-            ("usher_revocations", "Subjects and sessions in the revocation map", whole(self.verifier.revocations().len())),
+            (
+                "usher_revocations",
+                "Subjects and sessions in the revocation map",
+                whole(self.verifier.revocations().len()),
+            ),
             ("usher_tokens_known", "Checked tokens in the cache", whole(self.verifier.known_tokens())),
             ("usher_ledger_index", "The newest ledger entry that was applied", self.verifier.revocations().applied()),
-            ("usher_feed_staleness_seconds", "Since the feed was last heard; -1 before the first time", staleness.unwrap_or(-1)),
+            (
+                "usher_feed_staleness_seconds",
+                "Since the feed was last heard; -1 before the first time",
+                staleness.unwrap_or(-1),
+            ),
         ] {
             let gauge = ConstGauge::new(value);
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;

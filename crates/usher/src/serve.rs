@@ -136,7 +136,9 @@ async fn take_new_routes(gateway: Arc<Gateway>, reread: Reread, tls: Option<Tls>
         });
         match taken {
             Ok(routes) => tracing::info!(routes, "the new routes are in use"),
-            Err(error) => tracing::error!(error = format!("{error:#}"), "the new routes were refused; the old ones stay"),
+            Err(error) => {
+                tracing::error!(error = format!("{error:#}"), "the new routes were refused; the old ones stay")
+            }
         }
     }
 }

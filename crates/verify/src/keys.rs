@@ -249,6 +249,8 @@ fn rsa_key(kind: &str, members: &mut Object) -> Result<ParsedPublicKey, KeysErro
     require(kind == "RSA")?;
     let components = RsaPublicKeyComponents { n: number(members, "n", 256..=1024)?, e: number(members, "e", 3..=4)? };
     require(components.e.last().is_some_and(|lowest| lowest % 2 == 1))?;
+    // Zeros in front would make a short modulus look long.
+    require(components.n.first().is_some_and(|highest| *highest != 0))?;
     components.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).map_err(|_| KeysError::InvalidKey)
 }
 

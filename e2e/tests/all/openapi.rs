@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 /// What anybody may call. Everything else answers 401 without a token. This list may only become shorter.
 const PUBLIC: [&str; 3] = ["POST /api/v1/auth/register", "POST /api/v1/auth/login", "POST /api/v1/auth/refresh"];
 
+/// An id that nothing has.
+const NOBODY: &str = "01890000-0000-7000-8000-000000000000";
+
 /// Every operation that the program says it has, as `METHOD /path`.
 async fn operations(app: &TestApp) -> Vec<String> {
     let document = app.get("/openapi.json").await.is(200).json();
@@ -25,11 +28,16 @@ async fn operations(app: &TestApp) -> Vec<String> {
 
 fn split(operation: &str) -> (Method, String) {
     let (method, path) = operation.split_once(' ').unwrap();
-    (method.parse().unwrap(), path.replace("{id}", "01890000-0000-7000-8000-000000000000"))
+    (method.parse().unwrap(), path.replace("{id}", NOBODY).replace("{stream_id}", NOBODY))
 }
 
 fn is_public(operation: &str) -> bool {
     PUBLIC.contains(&operation) || operation.starts_with("GET /.well-known/") || operation.starts_with("GET /health/")
+}
+
+/// Whether it is for services with a token of their own, which is no user's.
+fn is_for_services(operation: &str) -> bool {
+    operation.contains(" /api/v1/feed/") || operation.contains(" /api/v1/ssf/")
 }
 
 /// Whether only administrators may call it. What is new under an account's id is for them, unless it
@@ -141,7 +149,8 @@ on_both! {
 
     async fn one_write_is_one_event_and_a_read_is_none(app: TestApp) {
         let root = User::administrator(&app, "root").await;
-        for (number, operation) in operations(&app).await.iter().enumerate() {
+        let all = operations(&app).await;
+        for (number, operation) in all.iter().filter(|operation| !is_for_services(operation)).enumerate() {
             let user = app.user(&format!("user{number}")).await;
             let other = app.again(&user).await;
             let (method, mut path) = split(operation);
@@ -164,6 +173,51 @@ on_both! {
             let expected: Vec<&str> = event_of(operation).into_iter().collect();
             assert_eq!(after[before.len()..], expected, "{operation}");
         }
+    }
+
+    async fn what_is_for_services_is_for_no_user_and_for_no_other_kind_of_service(app: TestApp) {
+        let root = User::administrator(&app, "root").await;
+        let verifier = app.cli_ok(&["verifier", "create", "orders"]).await;
+        let receiver = app.cli_ok(&["receiver", "create", "siem", "--audience", "https://siem.example.com"]).await;
+        let mut seen = 0;
+        for operation in operations(&app).await.iter().filter(|operation| is_for_services(operation)) {
+            let (method, path) = split(operation);
+            let wrong_kind = if path.contains("/feed/") { &receiver } else { &verifier };
+            for token in [root.access_token.as_str(), wrong_kind.trim(), "uvt_AAAA", "urt_AAAA"] {
+                let request = app.request(method.clone(), &path).bearer_auth(token).json(&json!({}));
+                Answer::of(request).await.is_problem(401, "unauthenticated");
+            }
+            seen += 1;
+        }
+        assert!(seen >= 10, "only {seen}");
+    }
+
+    async fn what_a_service_writes_is_one_event_too(app: TestApp) {
+        let receiver = app.cli_ok(&["receiver", "create", "siem", "--audience", "https://siem.example.com"]).await;
+        let verifier = app.cli_ok(&["verifier", "create", "orders"]).await;
+        let before = kinds(&app).await;
+        let ask = async |token: &str, method: &str, path: &str, body: Value| {
+            let request = app.request(method.parse().unwrap(), path).bearer_auth(token.trim());
+            let answer = Answer::of(if body.is_null() { request } else { request.json(&body) }).await;
+            assert!(answer.status < 300, "{method} {path}: {} {}", answer.status, answer.body);
+            answer
+        };
+        let made = ask(&receiver, "POST", "/api/v1/ssf/stream", json!({})).await.json();
+        let id = json!({"stream_id": made["stream_id"]});
+        let of_stream = format!("?stream_id={}", made["stream_id"].as_str().unwrap());
+        ask(&receiver, "GET", &format!("/api/v1/ssf/stream{of_stream}"), Value::Null).await;
+        ask(&receiver, "PATCH", "/api/v1/ssf/stream", json!({"stream_id": made["stream_id"], "description": "x"})).await;
+        ask(&receiver, "PUT", "/api/v1/ssf/stream", id.clone()).await;
+        let paused = json!({"stream_id": made["stream_id"], "status": "paused"});
+        ask(&receiver, "POST", "/api/v1/ssf/status", paused).await;
+        ask(&receiver, "GET", &format!("/api/v1/ssf/status{of_stream}"), Value::Null).await;
+        ask(&receiver, "POST", "/api/v1/ssf/verify", id.clone()).await;
+        let poll = json!({"maxEvents": 1, "returnImmediately": true});
+        ask(&receiver, "POST", &format!("/api/v1/ssf/poll/{}", made["stream_id"].as_str().unwrap()), poll).await;
+        ask(&receiver, "DELETE", &format!("/api/v1/ssf/stream{of_stream}"), Value::Null).await;
+        ask(&verifier, "PUT", "/api/v1/feed/position", json!({"applied": 1})).await;
+        let expected = ["stream.created", "stream.updated", "stream.updated", "stream.updated", "stream.deleted"];
+        assert_eq!(kinds(&app).await[before.len()..], expected);
     }
 
     async fn the_document_is_readable_from_the_program_itself(app: TestApp) {

@@ -67,7 +67,7 @@ on_both! {
         app.user("ann").await;
         let body = json!({"email": "ann@example.com", "password": PASSWORD}).to_string();
         let request = format!(
-            "POST /api/v1/auth/login HTTP/1.1\r\nhost: usher\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            "POST /api/v1/auth/login HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );
         let before = app.metrics().await.hashes();
@@ -96,7 +96,7 @@ on_both! {
         let mut slow = Vec::new();
         for _ in 0..50 {
             let mut connection = app.connect().await;
-            connection.write_all(b"POST /api/v1/auth/login HTTP/1.1\r\nhost: usher\r\ncontent-").await.unwrap();
+            connection.write_all(b"POST /api/v1/auth/login HTTP/1.1\r\nhost: localhost\r\ncontent-").await.unwrap();
             slow.push(connection);
         }
         let ann = app.user("ann").await;

@@ -47,12 +47,12 @@ on_both! {
         let mut slow = app.connect().await;
         let body = json!({"refresh_token": ann.refresh_token}).to_string();
         let head = format!(
-            "POST /api/v1/auth/refresh HTTP/1.1\r\nhost: usher\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            "POST /api/v1/auth/refresh HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
         slow.write_all(head.as_bytes()).await.unwrap();
         let mut idle = app.connect().await;
-        idle.write_all(b"GET /health/ready HTTP/1.1\r\nhost: usher\r\n\r\n").await.unwrap();
+        idle.write_all(b"GET /health/ready HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
         let mut bytes = [0; 12];
         idle.read_exact(&mut bytes).await.unwrap();
         assert_eq!(&bytes, b"HTTP/1.1 200");

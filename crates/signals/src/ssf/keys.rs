@@ -3,7 +3,8 @@
 //! They are not the keys of access tokens, and are published elsewhere: whatever a receiver does with
 //! a token of ours, no service that checks access tokens has a key that it would fit.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use auth::keys::Algorithm;
 use auth::keys::signer::{Signer, generate};
@@ -36,18 +37,30 @@ pub(super) struct OpenKey {
     signer: Signer,
 }
 
-/// The keys that this process has opened.
+/// For how long the key set is believed without looking again: anybody may ask for it.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// The keys that this process has opened, and the key set as it last read it.
 #[derive(Default)]
-pub(super) struct Keys(RwLock<Vec<Arc<OpenKey>>>);
+pub(super) struct Keys {
+    open: RwLock<Vec<Arc<OpenKey>>>,
+    published: Mutex<Option<(Instant, Value)>>,
+}
 
 impl Keys {
     fn find(&self, algorithm: Algorithm) -> Option<Arc<OpenKey>> {
-        let open = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
         open.iter().find(|key| key.algorithm == algorithm).cloned()
     }
 
     fn keep(&self, key: Arc<OpenKey>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).push(key);
+        self.open.write().unwrap_or_else(PoisonError::into_inner).push(key);
+        // It may be a new one, which its receiver is going to ask for.
+        *self.published() = None;
+    }
+
+    fn published(&self) -> MutexGuard<'_, Option<(Instant, Value)>> {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -111,10 +124,16 @@ fn sign_one(key: &OpenKey, claims: &str) -> Result<String, KeyError> {
 
 /// The public keys as a JWK set (RFC 7517 §5), of whichever process made them.
 pub(super) async fn jwks(signals: &Signals) -> Result<Value, KeyError> {
+    let known = signals.ssf().keys.published().clone();
+    if let Some((_, jwks)) = known.filter(|(at, _)| at.elapsed() < FRESH) {
+        return Ok(jwks);
+    }
     let rows: Vec<PublicRow> =
         fetch_all!(&mut signals.db().read().await?, "SELECT public_jwk FROM signal_keys ORDER BY id LIMIT 100")?;
     let keys: Result<Vec<Value>, _> = rows.iter().map(|row| serde_json::from_str(&row.public_jwk)).collect();
-    Ok(json!({ "keys": keys.map_err(|_| KeyError::Key)? }))
+    let jwks = json!({ "keys": keys.map_err(|_| KeyError::Key)? });
+    *signals.ssf().keys.published() = Some((Instant::now(), jwks.clone()));
+    Ok(jwks)
 }
 
 #[derive(sqlx::FromRow)]

@@ -121,11 +121,8 @@ pub(super) async fn change(
     rest: Rest,
 ) -> Result<Stream, ManageError> {
     let now = signals.auth().clock().now();
-    if let Some(algorithm) = wanted.algorithm {
+    if let Some(algorithm) = wanted.algorithm.or((rest == Rest::Defaults).then_some(Algorithm::EdDsa)) {
         keys::key(signals, algorithm).await?;
-    }
-    if rest == Rest::Defaults {
-        keys::key(signals, Algorithm::EdDsa).await?;
     }
     let mut tx = begin(signals).await?;
     let mut stream = stream::find_of(&mut tx, receiver.id, id).await?.ok_or(ManageError::NotFound)?;
@@ -164,6 +161,10 @@ pub(super) async fn set_status(
     let mut tx = begin(signals).await?;
     let mut stream = stream::find_of(&mut tx, receiver.id, id).await?.ok_or(ManageError::NotFound)?;
     let changes = stream.status != status;
+    if changes && stream.status == Status::Disabled {
+        // What happened meanwhile is for nobody, also if the ledger is read from further back after a restart.
+        stream.begins_after = ledger::newest(&mut tx).await?;
+    }
     (stream.status, stream.reason, stream.updated_at) = (status, reason, now);
     stream::update(&mut tx, &stream).await?;
     if status == Status::Disabled {
@@ -274,6 +275,7 @@ async fn say(signals: &Signals, tx: &mut Tx, stream: &Stream, said: &Said<'_>) -
         // After everything that the ledger has caused so far.
         ordinal: outbox::ordinal(ledger::newest(tx).await?, usize::MAX),
         control: said.event_type == EventType::StreamUpdated,
+        subject: None,
         claims: set::claims(&to, &signal, 0, said.event.at),
     };
     outbox::insert(tx, &pending, said.event.at).await

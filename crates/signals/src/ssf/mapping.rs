@@ -23,6 +23,14 @@ pub(super) enum Subject {
 }
 
 impl Subject {
+    /// The account that it is about.
+    pub(super) const fn user(self) -> Option<UserId> {
+        match self {
+            Self::User(user) | Self::Session(user, _) | Self::AllSessions(user) => Some(user),
+            Self::Stream(_) => None,
+        }
+    }
+
     /// As `sub_id` (RFC 9493; SSF 1.0 §3.3 for the complex ones).
     pub(super) fn to_sub_id(self, issuer: &str) -> Value {
         let account = |user: UserId| json!({ "format": "iss_sub", "iss": issuer, "sub": user.to_string() });
@@ -55,6 +63,7 @@ pub(super) struct Signal {
 /// Whether entries of this kind mean anything to receivers.
 pub(super) fn is_relevant(kind: &str) -> bool {
     let relevant = [
+        Kind::SessionStarted,
         Kind::SessionEnded,
         Kind::OtherSessionsEnded,
         Kind::RefreshTokenReused,
@@ -74,7 +83,10 @@ pub(super) fn signals(event: &Event) -> Vec<Signal> {
     let account = |event_type| signal(event, event_type, Subject::User(user), Map::new());
     let everything = || signal(event, EventType::SessionRevoked, Subject::AllSessions(user), circumstances(event));
     match event.kind {
-        Kind::SessionEnded | Kind::OtherSessionsEnded | Kind::RefreshTokenReused => ended_sessions(event),
+        // A session that begins ends the oldest ones if there are too many.
+        Kind::SessionStarted | Kind::SessionEnded | Kind::OtherSessionsEnded | Kind::RefreshTokenReused => {
+            ended_sessions(event)
+        }
         Kind::PasswordChanged => {
             let mut members = circumstances(event);
             members.insert("credential_type".into(), "password".into());
@@ -109,6 +121,7 @@ fn circumstances(event: &Event) -> Map<String, Value> {
         Kind::SessionEnded if event.data.contains_key("by_session") => {
             ("user", "The user ended this session from another one.")
         }
+        Kind::SessionStarted => ("policy", "The account had too many sessions: the oldest made room for a newer one."),
         Kind::SessionEnded => ("user", "The user signed out."),
         Kind::OtherSessionsEnded => ("user", "The user ended all other sessions."),
         Kind::PasswordChanged => ("user", "The user changed the password."),

@@ -1,7 +1,7 @@
 //! All SQL that touches `signal_events` and `signal_position`: tokens that have not been acknowledged.
 
-use kernel::Timestamp;
 use kernel::id::StreamId;
+use kernel::{Timestamp, UserId};
 use storage::{Connection, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
 use super::set::Claims;
@@ -20,6 +20,8 @@ pub(super) struct Pending {
     pub(super) ordinal: i64,
     /// About the stream itself: sent even when it is paused or disabled.
     pub(super) control: bool,
+    /// Whom it is about.
+    pub(super) subject: Option<UserId>,
     pub(super) claims: Claims,
 }
 
@@ -39,19 +41,21 @@ pub(super) fn ordinal(index: i64, place: usize) -> i64 {
 pub(super) async fn insert(tx: &mut Tx, pending: &Pending, now: Timestamp) -> Result<()> {
     execute!(
         tx,
-        "INSERT INTO signal_events (jti, stream_id, ordinal, control, claims, attempts, created_at)
-         VALUES ($1, $2, $3, $4, $5, 0, $6) ON CONFLICT DO NOTHING",
+        "INSERT INTO signal_events (jti, stream_id, ordinal, control, subject, claims, attempts, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, 0, $7) ON CONFLICT DO NOTHING",
         pending.claims.jti.as_str(),
         pending.stream,
         pending.ordinal,
         pending.control,
+        pending.subject,
         pending.claims.text.as_str(),
         now
     )?;
     Ok(())
 }
 
-/// The next tokens of a stream in this status.
+/// The next tokens of a stream in this status. What follows a token that was set aside waits for it if it
+/// is about the same account: "enabled" must not come before "disabled".
 pub(super) async fn waiting(
     on: &mut impl Connection,
     stream: StreamId,
@@ -61,9 +65,13 @@ pub(super) async fn waiting(
 ) -> Result<Vec<Waiting>> {
     fetch_all!(
         on,
-        "SELECT jti, claims FROM signal_events WHERE stream_id = $1 AND refused_at IS NULL AND (control OR $2)
-             AND (retry_at IS NULL OR retry_at <= $3)
-         ORDER BY ordinal, jti LIMIT $4",
+        "SELECT e.jti, e.claims FROM signal_events e
+         WHERE e.stream_id = $1 AND e.refused_at IS NULL AND (e.control OR $2)
+             AND (e.retry_at IS NULL OR e.retry_at <= $3)
+             AND NOT EXISTS (SELECT 1 FROM signal_events earlier WHERE earlier.stream_id = $1
+                 AND earlier.subject = e.subject AND earlier.ordinal < e.ordinal
+                 AND earlier.refused_at IS NULL AND earlier.retry_at > $3)
+         ORDER BY e.ordinal, e.jti LIMIT $4",
         stream,
         status == Status::Enabled,
         now,

@@ -56,12 +56,11 @@ pub(super) async fn run(signals: &Signals) {
 /// Reads some entries. Whether there may be more.
 async fn step(signals: &Signals, place: &mut Option<Place>, newest: i64) -> storage::Result<bool> {
     let mut read = signals.db().read().await?;
-    let from = match place.take() {
-        Some(place) => place,
-        None => {
-            let written = outbox::position(&mut read).await?;
-            Place { read: written, written }
-        }
+    let from = if let Some(place) = place.take() {
+        place
+    } else {
+        let written = outbox::position(&mut read).await?;
+        Place { read: written, written }
     };
     let here = place.insert(from);
     let streams = stream::keeping(&mut read).await?;
@@ -133,6 +132,7 @@ async fn insert(signals: &Signals, tx: &mut Tx, stream: &Stream, index: i64, cau
             stream: stream.id,
             ordinal: outbox::ordinal(index, place),
             control: false,
+            subject: signal.subject.user(),
             claims: set::claims(&to, signal, place, now),
         };
         outbox::insert(tx, &pending, now).await?;

@@ -141,8 +141,8 @@ pub(super) async fn update(tx: &mut Tx, stream: &Stream) -> Result<()> {
     execute!(
         tx,
         "UPDATE signal_streams SET status = $1, reason = $2, events_requested = $3, description = $4, algorithm = $5,
-             endpoint = $6, authorization_sealed = $7, failures = 0, retry_at = NULL, updated_at = $8
-         WHERE id = $9",
+             endpoint = $6, authorization_sealed = $7, begins_after = $8, failures = 0, retry_at = NULL, updated_at = $9
+         WHERE id = $10",
         stream.status.as_str(),
         stream.reason.as_deref(),
         stream.requested_text(),
@@ -150,6 +150,7 @@ pub(super) async fn update(tx: &mut Tx, stream: &Stream) -> Result<()> {
         stream.algorithm.name(),
         stream.endpoint.as_deref(),
         stream.authorization_sealed.as_deref(),
+        stream.begins_after,
         stream.updated_at,
         stream.id
     )?;
@@ -162,7 +163,8 @@ pub(super) async fn delete(tx: &mut Tx, id: StreamId) -> Result<()> {
     Ok(())
 }
 
-/// The stream of this id, if it is this receiver's.
+/// The stream of this id, if it is this receiver's and its token was not taken back meanwhile: a poll
+/// may wait for long.
 pub(super) async fn find_of(
     on: &mut impl Connection,
     receiver: ServiceTokenId,
@@ -172,7 +174,8 @@ pub(super) async fn find_of(
         on,
         "SELECT id, receiver_id, audience, status, reason, events_requested, description, algorithm, endpoint,
              authorization_sealed, begins_after, failures, created_at, updated_at
-         FROM signal_streams WHERE id = $1 AND receiver_id = $2",
+         FROM signal_streams WHERE id = $1 AND receiver_id = $2
+             AND receiver_id IN (SELECT id FROM service_tokens WHERE revoked_at IS NULL)",
         id,
         receiver
     )?;
@@ -223,7 +226,8 @@ struct IdRow {
     id: StreamId,
 }
 
-/// The streams that have something to push now and that no process is pushing.
+/// The streams that have something to push now (by the rule of `outbox::waiting`) and that no process
+/// is pushing.
 pub(super) async fn due(on: &mut impl Connection, now: Timestamp) -> Result<Vec<StreamId>> {
     let rows: Vec<IdRow> = fetch_all!(
         on,
@@ -232,7 +236,10 @@ pub(super) async fn due(on: &mut impl Connection, now: Timestamp) -> Result<Vec<
              AND (s.leased_until IS NULL OR s.leased_until <= $1)
              AND s.receiver_id IN (SELECT id FROM service_tokens WHERE revoked_at IS NULL)
              AND EXISTS (SELECT 1 FROM signal_events e WHERE e.stream_id = s.id AND e.refused_at IS NULL
-                 AND (e.control OR s.status = 'enabled') AND (e.retry_at IS NULL OR e.retry_at <= $1))
+                 AND (e.control OR s.status = 'enabled') AND (e.retry_at IS NULL OR e.retry_at <= $1)
+                 AND NOT EXISTS (SELECT 1 FROM signal_events earlier WHERE earlier.stream_id = s.id
+                     AND earlier.subject = e.subject AND earlier.ordinal < e.ordinal
+                     AND earlier.refused_at IS NULL AND earlier.retry_at > $1))
          ORDER BY s.id LIMIT 1000",
         now
     )?;

@@ -118,8 +118,9 @@ impl Config {
 /// The seed of the key that signs what upstreams are told.
 fn identity_seed(text: &str) -> Result<[u8; 32]> {
     let bytes = base64::engine::general_purpose::STANDARD.decode(text.trim()).unwrap_or_default();
-    <[u8; 32]>::try_from(bytes)
-        .map_err(|_| anyhow!("`gateway.identity_key` is not 32 bytes in base64: make one with `openssl rand -base64 32`"))
+    <[u8; 32]>::try_from(bytes).map_err(|_| {
+        anyhow!("`gateway.identity_key` is not 32 bytes in base64: make one with `openssl rand -base64 32`")
+    })
 }
 
 fn address(key: &str, text: &str) -> Result<SocketAddr> {

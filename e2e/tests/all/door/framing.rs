@@ -77,7 +77,8 @@ async fn g5_ambiguous_requests_are_refused_and_nothing_is_smuggled() {
     }
     assert_eq!(door.upstream.count(), 0, "a body that was broken off counted as whole: {:?}", door.upstream.seen());
     // What is good is answered: two requests on one connection, and each is known.
-    let one = format!("POST /open/x HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n{HIDDEN}", door.host(), HIDDEN.len());
+    let one =
+        format!("POST /open/x HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n{HIDDEN}", door.host(), HIDDEN.len());
     let two = format!("GET /open/y HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", door.host());
     let answer = send_raw(&door.app.url, (one + &two).as_bytes()).await;
     assert_eq!(answer.statuses(), [200, 200], "{}", answer.text);

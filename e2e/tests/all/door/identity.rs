@@ -74,7 +74,8 @@ async fn g1_forged_identity_is_removed_in_every_spelling() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g1_connection_takes_away_nothing_that_the_gateway_says() {
     let door = Door::start().await;
-    for named in ["X-User-Id", "x-user-id, X-User-Roles", "keep-alive, X-SESSION-ID", "close,x-forwarded-for,forwarded"] {
+    for named in ["X-User-Id", "x-user-id, X-User-Roles", "keep-alive, X-SESSION-ID", "close,x-forwarded-for,forwarded"]
+    {
         let answer = door.send_as_ann("GET /quiz/x HTTP/1.1", &format!("Connection: {named}\r\n")).await;
         assert_eq!(answer.status(), 200, "{named}: {}", answer.text);
         let seen = door.upstream.one();
@@ -126,7 +127,8 @@ async fn g1_the_same_over_http2() {
         }
         let mut trailers = HeaderMap::new();
         trailers.insert(hyper::header::HeaderName::try_from(name.to_lowercase()).unwrap(), "forged".parse().unwrap());
-        let frames = [Ok::<_, std::convert::Infallible>(Frame::data(Bytes::from("hello"))), Ok(Frame::trailers(trailers))];
+        let frames =
+            [Ok::<_, std::convert::Infallible>(Frame::data(Bytes::from("hello"))), Ok(Frame::trailers(trailers))];
         let request = request.body(Body::new(StreamBody::new(stream::iter(frames)))).unwrap();
         let answer = send_http2(&door.app.url, request).await.unwrap();
         assert_eq!(answer.status(), 200, "{name}");

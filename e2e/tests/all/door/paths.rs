@@ -101,7 +101,8 @@ async fn g2_a_plain_path_is_handed_on_byte_for_byte() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g2_an_address_and_its_host_have_to_agree() {
     let door = Door::start().await;
-    for target in ["http://evil.io/open/x", "http://evil.io:80/open/x", "https://127.0.0.1:1/open/x", "http:///open/x"] {
+    for target in ["http://evil.io/open/x", "http://evil.io:80/open/x", "https://127.0.0.1:1/open/x", "http:///open/x"]
+    {
         let answer = door.send_as_ann(&format!("GET {target} HTTP/1.1"), "").await;
         assert!(matches!(answer.status(), 400 | 421), "{target}: {}", answer.text);
     }
@@ -138,7 +139,9 @@ async fn g3_no_header_changes_what_is_decided() {
     assert_eq!(answer.status(), 401, "{}", answer.text);
     let answer = door.send_as_ann("GET /closed/x HTTP/1.1", &wishes("GET", "/open/x")).await;
     assert_eq!(answer.status(), 403, "{}", answer.text);
-    let answer = door.send("POST /reading/x HTTP/1.1", &("Content-Length: 0\r\n".to_owned() + &wishes("GET", "/reading/x"))).await;
+    let answer = door
+        .send("POST /reading/x HTTP/1.1", &("Content-Length: 0\r\n".to_owned() + &wishes("GET", "/reading/x")))
+        .await;
     assert_eq!(answer.status(), 405, "{}", answer.text);
     assert_eq!(door.upstream.count(), 0);
     // And who goes where they may, goes there.

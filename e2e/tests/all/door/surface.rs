@@ -16,7 +16,9 @@ async fn g7_one_known_host_in_any_spelling() {
         assert_eq!(ask(&format!("Host: {host}\r\n")).await, 200, "{host}");
     }
     door.upstream.take();
-    for host in ["", "Host: \r\n", "Host: a\r\nHost: a\r\n", "Host: a b\r\n", "Host: a@b\r\n", "Host: a/b\r\n", "Host: a:b\r\n"] {
+    for host in
+        ["", "Host: \r\n", "Host: a\r\nHost: a\r\n", "Host: a b\r\n", "Host: a@b\r\n", "Host: a/b\r\n", "Host: a:b\r\n"]
+    {
         assert_eq!(ask(host).await, 400, "{host:?}");
     }
     assert_eq!(door.upstream.count(), 0);

@@ -49,7 +49,8 @@ async fn each_request_has_one_line_that_says_what_was_decided_and_why() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_what_went_well_a_sample_is_logged_and_of_refusals_all() {
     let upstream = Upstream::start("app").await;
-    let config = route("open", "/open/", &upstream.url, "auth = \"none\"") + &route("quiz", "/quiz/", &upstream.url, "");
+    let config =
+        route("open", "/open/", &upstream.url, "auth = \"none\"") + &route("quiz", "/quiz/", &upstream.url, "");
     let setup = Setup::new(Database::Sqlite).env("USHER_LOG__ACCESS_SAMPLE", "10").config(&config);
     let app = setup.start().await;
     for _ in 0..100 {

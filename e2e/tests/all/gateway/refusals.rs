@@ -50,8 +50,8 @@ async fn a_limit_is_for_an_address_a_user_or_all() {
 async fn a_body_over_the_limit_is_refused_however_it_comes() {
     let upstream = Upstream::start("app").await;
     let more = "auth = \"none\"\nbody_limit = \"1KiB\"";
-    let config = route("small", "/small/", &upstream.url, more)
-        + &route("usual", "/usual/", &upstream.url, "auth = \"none\"");
+    let config =
+        route("small", "/small/", &upstream.url, more) + &route("usual", "/usual/", &upstream.url, "auth = \"none\"");
     let app = behind(&config).await;
     let post = |path: &str, length: usize| Answer::of(app.request(Method::POST, path).body("x".repeat(length)));
     post("/small/x", 1024).await.is(200);
@@ -106,5 +106,8 @@ async fn s9_other_origins_use_a_route_only_if_it_names_them() {
     }
     // A refusal can be read by the page that asked, too.
     let refused = Answer::of(app.request(Method::GET, "/quiz/x").header("origin", "https://app.example.com")).await;
-    assert_eq!(refused.is_problem(401, "unauthenticated").header("access-control-allow-origin"), "https://app.example.com");
+    assert_eq!(
+        refused.is_problem(401, "unauthenticated").header("access-control-allow-origin"),
+        "https://app.example.com"
+    );
 }

@@ -128,6 +128,7 @@ async fn one_of_several_upstreams_dies_and_no_get_fails() {
         tokio::time::sleep(Duration::from_millis(400)).await;
         assert!(asked(&one) > 5 && asked(&two) > 5, "both get requests");
         one.stop().await;
+        one.take();
         tokio::time::sleep(Duration::from_millis(900)).await;
         assert!(asked(&two) > 5);
         one.resume().await;
@@ -141,6 +142,9 @@ async fn one_of_several_upstreams_dies_and_no_get_fails() {
     let failed: Vec<_> = answers.iter().filter(|answer| answer.status != 200).collect();
     assert!(failed.is_empty(), "{} of {} failed: {:?}", failed.len(), answers.len(), failed[0]);
     assert!(answers.len() > 200, "only {} requests were made", answers.len());
-    let metrics = app.metrics().await;
-    assert!((metrics.sum_where("usher_upstream_healthy", "route=\"quiz\"") - 2.0).abs() < 0.5);
+    let begun = Instant::now();
+    while app.metrics().await.sum_where("usher_upstream_healthy", "route=\"quiz\"") < 1.5 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "both are well, and it is not told");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

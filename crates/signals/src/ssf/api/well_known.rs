@@ -30,7 +30,6 @@ pub(super) async fn configuration(State(signals): State<Signals>) -> ([(HeaderNa
         "configuration_endpoint": format!("{issuer}/api/v1/ssf/stream"),
         "status_endpoint": format!("{issuer}/api/v1/ssf/status"),
         "verification_endpoint": format!("{issuer}/api/v1/ssf/verify"),
-        "critical_subject_members": [],
         "authorization_schemes": [{ "spec_urn": "urn:ietf:rfc:6750" }],
         "default_subjects": "ALL",
         "signing_alg_values_supported": algorithms,

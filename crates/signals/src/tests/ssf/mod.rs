@@ -2,6 +2,7 @@
 
 mod delivery;
 mod events;
+mod order;
 mod polling;
 mod streams;
 
@@ -59,7 +60,8 @@ struct World {
     master: MasterKeys,
     database: storage::Settings,
     issuer: String,
-    _folder: Option<tempfile::TempDir>,
+    /// Where a SQLite file is, for as long as the test lives.
+    folder: Option<tempfile::TempDir>,
 }
 
 impl World {
@@ -70,7 +72,7 @@ impl World {
     async fn with_issuer(issuer: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = storage::Settings::sqlite(folder.path().join("usher.db"), 4);
-        Self { _folder: Some(folder), ..Self::on(database, issuer).await }
+        Self { folder: Some(folder), ..Self::on(database, issuer).await }
     }
 
     async fn postgres() -> Self {
@@ -81,7 +83,7 @@ impl World {
         let clock = Clock::fixed(Timestamp::from_unix_seconds(1_795_000_000));
         let master = MasterKeys::generate();
         let signals = open(&database, &clock, &master, issuer).await;
-        Self { signals, clock, master, database, issuer: issuer.into(), _folder: None }
+        Self { signals, clock, master, database, issuer: issuer.into(), folder: None }
     }
 
     /// Another process on the same PostgreSQL.

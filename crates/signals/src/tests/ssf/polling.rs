@@ -52,6 +52,20 @@ on_both! {
         assert!(begun.elapsed() >= Duration::from_millis(400) && begun.elapsed() < Duration::from_secs(10));
     }
 
+    async fn e3_a_poll_ends_when_its_receiver_is_taken_back(world: World) {
+        let token = world.receiver("siem").await;
+        let id = world.stream(&token, json!({})).await;
+        world.transmit();
+        let path = format!("/api/v1/ssf/poll/{id}");
+        let (polled, ()) = tokio::join!(world.call("POST", &path, &token, json!({})), async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let name = ServiceName::parse("siem").unwrap();
+            service_token::revoke(&world.signals, TokenKind::Receiver, &name).await.unwrap();
+            world.sign_out().await;
+        });
+        assert_eq!(polled, (404, json!({ "code": "not_found" })));
+    }
+
     async fn e5_a_paused_stream_keeps_its_events_in_order_and_a_disabled_one_keeps_none(world: World) {
         let receiver = Receiver::listen().await;
         let (token, id) = world.pushing("siem", &receiver).await;

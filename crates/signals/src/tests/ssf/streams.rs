@@ -23,7 +23,6 @@ async fn e2_the_metadata_names_everything_that_there_is() {
         "configuration_endpoint": "https://id.example.com/api/v1/ssf/stream",
         "status_endpoint": "https://id.example.com/api/v1/ssf/status",
         "verification_endpoint": "https://id.example.com/api/v1/ssf/verify",
-        "critical_subject_members": [],
         "authorization_schemes": [{ "spec_urn": "urn:ietf:rfc:6750" }],
         "default_subjects": "ALL",
         "signing_alg_values_supported": ["EdDSA", "ES256", "RS256"],
