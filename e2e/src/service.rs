@@ -12,8 +12,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use verify::{Caller, FollowSettings, Follower, RequireToken, Settings, Verifier, follow};
 
-use crate::Answer;
 use crate::process::{Process, free_address, handed_over, in_workspace};
+use crate::{Answer, unix_now};
 
 /// What a service is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,10 +128,8 @@ async fn here(address: &str, issuer: &str, usher: &str, token: &str) -> Begun {
         get(async |Caller(claims): Caller| Json(json!({"service": "rust", "user": claims.sub, "roles": claims.roles})));
     let state = verifier.clone();
     let verify_state = get(async move || {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.as_secs());
-        let now = i64::try_from(now).unwrap_or(i64::MAX);
-        let position = state.revocations().applied();
-        Json(json!({"position": position, "staleness": state.staleness(now), "ready": state.is_ready()}))
+        let (position, staleness) = (state.revocations().applied(), state.staleness(unix_now()));
+        Json(json!({"position": position, "staleness": staleness, "ready": state.is_ready()}))
     });
     let router = Router::new()
         .route("/whoami", whoami)

@@ -2,40 +2,35 @@
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use futures_util::FutureExt as _;
-use kernel::{Clock, Problem, RequestContext, UserId};
-use tower::ServiceExt as _;
-use verify::{Claims, Refused, Verifier};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use kernel::{Clock, Problem};
+use verify::Verifier;
 
-use crate::access_log::{AccessLog, Entry, UpstreamEntry};
+use crate::access_log::{AccessLog, Entry};
 use crate::address::{Network, client_address};
-use crate::answer::{Answerer, From, Passed, ProblemPage, Shown};
+use crate::answer::{Answerer, ProblemPage, Shown};
 use crate::asked::Asked;
 use crate::current::Current;
 use crate::ending::{self, Ended};
-use crate::identity::{self, Identity, Told};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::refusals::unknown_host;
 use crate::request_id::{CURRENT, RequestIds};
-use crate::route::{Kind, Route, Target, forbidden};
-use crate::spec::{AuthSpec, RouteSpec};
+use crate::route::{Kind, Route};
+use crate::spec::RouteSpec;
 use crate::table::{Found, Permissions, RouteError, Table};
 use crate::trace::{Trace, Traces};
 use crate::upstream::{self, Pool, Upstreams};
 use crate::user_token::{BadSeed, UserTokens};
-use crate::{body, builtin};
 
 /// A request to Usher itself that takes longer than this is answered with 503: its client is stuck, or
 /// we are.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What an operator can set for the door.
 pub struct Settings {
@@ -66,27 +61,28 @@ pub enum Services {
     },
 }
 
-enum Own {
+/// The same, ready to be asked.
+pub(crate) enum Own {
     Here(Router),
     There { upstreams: Arc<Upstreams>, local: Router },
 }
 
 /// The door.
 pub struct Gateway {
-    services: Own,
-    verifier: Arc<Verifier>,
-    clock: Clock,
-    settings: Settings,
-    https: bool,
+    pub(crate) services: Own,
+    pub(crate) verifier: Arc<Verifier>,
+    pub(crate) clock: Clock,
+    pub(crate) settings: Settings,
+    pub(crate) https: bool,
     own_host: String,
     table: Current<Table>,
     pool: Pool,
-    limits: Limits,
+    pub(crate) limits: Limits,
     ids: RequestIds,
     traces: Traces,
-    user_tokens: UserTokens,
+    pub(crate) user_tokens: UserTokens,
     answerer: Answerer,
-    metrics: Metrics,
+    pub(crate) metrics: Metrics,
 }
 
 /// The door could not be made.
@@ -105,7 +101,7 @@ pub(crate) struct Visit<'r> {
     pub(crate) id: &'r str,
     pub(crate) client: IpAddr,
     pub(crate) authority: &'r str,
-    trace: Trace,
+    pub(crate) trace: Trace,
     /// Whether it comes from a proxy that the operator trusts.
     pub(crate) is_from_proxy: bool,
     pub(crate) entry: Entry,
@@ -265,242 +261,6 @@ impl Gateway {
             || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
             || (is_local(host) && (is_local(&self.own_host) || self.own_host.parse::<IpAddr>().is_ok()))
     }
-
-    /// Everything that can end in a refusal.
-    async fn pass<B>(
-        &self,
-        request: Request<B>,
-        route: &Route,
-        table: &Table,
-        visit: &mut Visit<'_>,
-    ) -> Result<Passed, Problem>
-    where
-        B: http_body::Body<Data = axum::body::Bytes, Error: Into<axum::BoxError>> + Send + 'static,
-    {
-        let preflight = |cors: &crate::cors::Cors| cors.preflight(request.method(), request.headers(), &route.methods);
-        if let Some(response) = route.cors.as_ref().and_then(preflight) {
-            return Ok(Passed { response, from: From::Own });
-        }
-        match &route.target {
-            Target::Own => self.pass_to_own(request, route, visit).await,
-            Target::Upstreams(upstreams) => self.pass_to_upstream(request, route, upstreams, visit).await,
-            Target::Usher => {
-                let (parts, body) = request.into_parts();
-                self.check(route, &parts, visit)?;
-                let path = parts.uri.path().to_owned();
-                self.pass_to_own(Request::from_parts(parts, body), builtin::of(&path), visit).await
-            }
-            Target::ForwardAuth => Err(Problem::not_found()),
-            Target::Authorize => self.authorize(table, (request.method(), request.uri(), request.headers()), visit),
-            Target::Keys => Ok(Passed { response: self.keys(), from: From::Own }),
-        }
-    }
-
-    /// To one of Usher's own services. The token is checked after the body has come, so that nobody
-    /// can hold a request open with a good token and finish it when the token is dead.
-    async fn pass_to_own<B>(&self, request: Request<B>, route: &Route, visit: &mut Visit<'_>) -> Result<Passed, Problem>
-    where
-        B: http_body::Body<Data = axum::body::Bytes, Error: Into<axum::BoxError>> + Send + 'static,
-    {
-        self.limit(route, request.method(), None, visit)?;
-        let (parts, body) = request.into_parts();
-        let body = body::read(&parts.headers, body).await?;
-        let claims = self.who(route, &parts.headers, visit)?;
-        self.limit(route, &parts.method, Some(claims.as_deref()), visit)?;
-        let request = Request::from_parts(parts, Body::from(body));
-        match &self.services {
-            Own::Here(router) => self.serve_here(router, request, claims.as_deref(), visit).await,
-            Own::There { local, .. } if route.kind == Kind::Health => {
-                self.serve_here(local, request, None, visit).await
-            }
-            // The services check the token again: they do not take our word for it.
-            Own::There { upstreams, .. } => self.send(upstreams, request, route, claims, visit).await,
-        }
-    }
-
-    async fn serve_here(
-        &self,
-        router: &Router,
-        mut request: Request<Body>,
-        claims: Option<&Claims>,
-        visit: &mut Visit<'_>,
-    ) -> Result<Passed, Problem> {
-        let headers = request.headers_mut();
-        identity::strip(headers);
-        let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let context = RequestContext {
-            request_id: visit.id.to_owned(),
-            client_ip: visit.client,
-            user_agent: cut(user_agent).to_owned(),
-        };
-        request.extensions_mut().insert(context);
-        if let Some(claims) = claims {
-            let caller = identity::caller(claims).ok_or_else(Problem::unauthenticated)?;
-            request.extensions_mut().insert(caller);
-        }
-        let work = AssertUnwindSafe(router.clone().oneshot(request)).catch_unwind();
-        let route = visit.entry.route;
-        match tokio::time::timeout(REQUEST_TIMEOUT, work).await {
-            Ok(Ok(Ok(response))) => Ok(Passed { response, from: From::Own }),
-            Ok(Ok(Err(never))) => match never {},
-            Ok(Err(_panic)) => {
-                self.metrics.panicked();
-                tracing::error!(route, "a request handler panicked");
-                Err(Problem::internal())
-            }
-            Err(_elapsed) => {
-                tracing::warn!(route, "a request took too long and was given up");
-                Err(Problem::unavailable("timeout", "This took too long. Look whether it was done, then try again.", 5))
-            }
-        }
-    }
-
-    /// To somebody's application. Its body is passed on as it comes.
-    async fn pass_to_upstream<B>(
-        &self,
-        request: Request<B>,
-        route: &Route,
-        upstreams: &Arc<Upstreams>,
-        visit: &mut Visit<'_>,
-    ) -> Result<Passed, Problem>
-    where
-        B: http_body::Body<Data = axum::body::Bytes, Error: Into<axum::BoxError>> + Send + 'static,
-    {
-        let (mut parts, body) = request.into_parts();
-        let claims = self.check(route, &parts, visit)?;
-        if body.size_hint().lower() > route.body_limit as u64 {
-            body::drain(body).await;
-            return Err(self.refuse(visit, "body_too_large", kernel::json::too_large()));
-        }
-        let body = if body.is_end_stream() {
-            Body::empty()
-        } else {
-            Body::new(http_body_util::Limited::new(body, route.body_limit))
-        };
-        rewrite(route, &mut parts)?;
-        identity::hide_cookies(&mut parts.headers);
-        self.send(upstreams, Request::from_parts(parts, body), route, claims, visit).await
-    }
-
-    /// Limits and token, in the order in which they cost us.
-    fn check(&self, route: &Route, parts: &Parts, visit: &mut Visit<'_>) -> Result<Option<Arc<Claims>>, Problem> {
-        self.limit(route, &parts.method, None, visit)?;
-        let claims = self.who(route, &parts.headers, visit)?;
-        self.limit(route, &parts.method, Some(claims.as_deref()), visit)?;
-        Ok(claims)
-    }
-
-    async fn send(
-        &self,
-        upstreams: &Arc<Upstreams>,
-        mut request: Request<Body>,
-        route: &Route,
-        claims: Option<Arc<Claims>>,
-        visit: &mut Visit<'_>,
-    ) -> Result<Passed, Problem> {
-        let is_own = matches!(route.target, Target::Own);
-        let now = self.clock.now().unix_seconds();
-        let signed = claims.as_ref().filter(|_| route.signs_identity);
-        let user_token = match signed {
-            Some(claims) => Some(self.user_tokens.of(claims, route.name, now).ok_or_else(Problem::internal)?),
-            None => None,
-        };
-        let told = Told {
-            claims: claims.as_deref().filter(|_| !is_own),
-            user_token,
-            client: visit.client,
-            authority: visit.authority,
-            https: self.https,
-            request_id: visit.id,
-            trace: visit.trace,
-        };
-        identity::strip(request.headers_mut());
-        identity::tell(request.headers_mut(), told).ok_or_else(Problem::internal)?;
-        let still_trusted = claims.map(|claims| {
-            let verifier = self.verifier.clone();
-            Arc::new(move || verifier.revocations().is_good(&claims)) as upstream::StillTrusted
-        });
-        let answered = match upstreams.send(request, still_trusted).await {
-            Ok(answered) => answered,
-            Err(failed) => {
-                let (reason, problem) = problem_of(failed);
-                return Err(self.refuse(visit, reason, problem));
-            }
-        };
-        visit.entry.upstream = Some(UpstreamEntry {
-            address: answered.address,
-            first_byte: answered.first_byte,
-            attempts: answered.attempts,
-        });
-        let mut response = answered.response;
-        if !is_own {
-            identity::keep_cookies(response.headers_mut());
-        }
-        Ok(Passed { response, from: From::Elsewhere })
-    }
-
-    /// Who asks, if they may.
-    pub(crate) fn who(
-        &self,
-        route: &Route,
-        headers: &HeaderMap,
-        visit: &mut Visit<'_>,
-    ) -> Result<Option<Arc<Claims>>, Problem> {
-        if route.auth == AuthSpec::None {
-            return Ok(None);
-        }
-        let claims = match identity::of(headers, &self.verifier, self.clock.now()) {
-            Identity::Known(claims) => claims,
-            Identity::Unknown if route.auth == AuthSpec::Optional => return Ok(None),
-            Identity::Unknown => return Err(self.refuse(visit, "no_token", Problem::unauthenticated())),
-            Identity::Refused(reason) => return Err(self.refuse(visit, reason.as_str(), refused(reason))),
-        };
-        visit.entry.user = claims.sub.parse().ok();
-        if !route.needs.are_met_by(&claims) {
-            return Err(self.refuse(visit, "forbidden", forbidden()));
-        }
-        Ok(Some(claims))
-    }
-
-    /// Takes a token from each bucket of the route: those of addresses first, before anybody knows who
-    /// asks, and the others when it is known.
-    #[expect(clippy::option_option, reason = "not known yet, known to be nobody, or known")]
-    pub(crate) fn limit(
-        &self,
-        route: &Route,
-        method: &Method,
-        known: Option<Option<&Claims>>,
-        visit: &mut Visit<'_>,
-    ) -> Result<(), Problem> {
-        if !self.settings.limits {
-            return Ok(());
-        }
-        let user: Option<UserId> = known.flatten().and_then(|claims| claims.sub.parse().ok());
-        let due = |limit: &&crate::limits::Limit| {
-            limit.is_for_strangers() == known.is_none() && !(limit.writes_only && method.is_safe())
-        };
-        for limit in route.limits.iter().filter(due) {
-            if let Err(wait) = self.limits.take(limit, visit.client, user) {
-                return Err(self.refuse(visit, "rate_limit", too_many(wait)));
-            }
-        }
-        Ok(())
-    }
-
-    /// Notes why a request is refused.
-    pub(crate) fn refuse(&self, visit: &mut Visit<'_>, reason: &'static str, problem: Problem) -> Problem {
-        visit.entry.refused = Some(reason);
-        self.metrics.refused(visit.entry.route, reason);
-        problem
-    }
-
-    fn keys(&self) -> Response<Body> {
-        let mut response = Response::new(Body::from(self.user_tokens.jwks().to_string()));
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
-        response
-    }
 }
 
 fn own_upstreams(addresses: &[String], pool: &Pool) -> Result<Arc<Upstreams>, GatewayError> {
@@ -524,53 +284,6 @@ fn authority_of<B>(request: &Request<B>) -> String {
     cut(named.or_else(host).unwrap_or_default()).to_owned()
 }
 
-/// Gives the request the path that the upstream is to see.
-fn rewrite(route: &Route, parts: &mut Parts) -> Result<(), Problem> {
-    let Some(rewriting) = &route.rewriting else { return Ok(()) };
-    let unclear = || Problem::bad_request("bad_path", "This path has no counterpart behind the gateway.");
-    let path = rewriting.apply(parts.uri.path()).ok_or_else(unclear)?;
-    let text = match parts.uri.query() {
-        Some(query) => format!("{path}?{query}"),
-        None => path.into_owned(),
-    };
-    parts.uri = text.parse().map_err(|_| unclear())?;
-    Ok(())
-}
-
-fn refused(reason: Refused) -> Problem {
-    match reason {
-        Refused::NotReady => Problem::unavailable("not_ready", "The keys that check tokens are not here yet.", 5),
-        Refused::Stale => {
-            Problem::unavailable("revocations_stale", "It is not known whose access has ended. Try again soon.", 5)
-        }
-        _ => Problem::unauthenticated(),
-    }
-}
-
-/// What the client is told, and why for the log.
-fn problem_of(failed: upstream::Failed) -> (&'static str, Problem) {
-    use upstream::Failed;
-    let bad_gateway =
-        |code, detail| (code, Problem::new(StatusCode::BAD_GATEWAY, code, "The application cannot be reached", detail));
-    match failed {
-        Failed::NoneHealthy => {
-            let detail = "The application behind this address is down. Try again soon.";
-            ("upstream_unavailable", Problem::unavailable("upstream_unavailable", detail, 5))
-        }
-        Failed::Connect => bad_gateway("upstream_unreachable", "The application behind this address does not answer."),
-        Failed::Reset => bad_gateway("upstream_failed", "The application behind this address broke off its answer."),
-        Failed::FirstByteTimeout | Failed::TotalTimeout => {
-            let detail = "Look whether it was done, then try again.";
-            let title = "The application takes too long";
-            ("upstream_timeout", Problem::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", title, detail))
-        }
-        Failed::BodyTooLarge => ("body_too_large", kernel::json::too_large()),
-        Failed::ClientGone => {
-            ("incomplete_body", Problem::bad_request("incomplete_body", "The body ended before it was complete."))
-        }
-    }
-}
-
 /// The first 256 bytes at most of what a client says, without tearing a character.
 pub(crate) fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(256)]
@@ -578,28 +291,4 @@ pub(crate) fn cut(text: &str) -> &str {
 
 fn accepts_html(headers: &HeaderMap) -> bool {
     headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
-}
-
-fn unknown_host() -> Problem {
-    Problem::new(
-        StatusCode::MISDIRECTED_REQUEST,
-        "unknown_host",
-        "Nobody is here under this name",
-        "Use the public address, or give a route this `host`.",
-    )
-}
-
-fn too_many(wait: Duration) -> Problem {
-    let seconds = u32::try_from(wait.as_secs()).unwrap_or(60).saturating_add(1);
-    // Rounded up to whole quarters of a minute: how much is left is nobody's business.
-    let coarse = seconds.div_ceil(15) * 15;
-    Problem {
-        retry_after: Some(coarse),
-        ..Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too_many_attempts",
-            "Too many attempts",
-            "Wait a little, then try again.",
-        )
-    }
 }

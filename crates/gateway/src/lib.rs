@@ -3,7 +3,7 @@
 //!
 //! [`Gateway::handle`] tells a request's whole story in order: give it an id, find the client's
 //! address, read what it asks for, find its route, apply the limits, check the token, hand it on, make
-//! the answer complete.
+//! the answer complete. `checks` are the limits and the token, `pass` hands it on.
 //!
 //! - `asked` and `path` say what is asked for, or refuse what could be read in two ways.
 //! - `spec` is a route as it is written, `table` makes routes of that, `route` is one, `builtin` are
@@ -13,7 +13,7 @@
 //! - `upstream` sends requests to applications: choice, health, retries, tunnels.
 //! - `server` accepts connections, `strict` refuses what HTTP/1.1 parsers disagree about, `tls` has the
 //!   certificates.
-//! - `answer` writes problem documents and security headers, `access_log` and `metrics` say what happened.
+//! - `refusals` are the answers that say no, `answer` writes problem documents and security headers, `access_log` and `metrics` say what happened.
 //!
 //! It decides with what is in memory. It asks no database, and no other service whether somebody may.
 
@@ -24,6 +24,7 @@ mod asked;
 mod authorize;
 mod body;
 mod builtin;
+mod checks;
 mod cors;
 mod current;
 mod ending;
@@ -32,8 +33,10 @@ mod identity;
 mod limits;
 mod link;
 mod metrics;
+mod pass;
 mod path;
 mod patient;
+mod refusals;
 mod request_id;
 mod route;
 pub mod server;

@@ -370,7 +370,10 @@ mod tests {
     async fn other_methods_are_named() {
         let spec = RouteSpec { methods: vec!["GET".into(), "POST".into()], ..route("quiz", "/quiz/") };
         let put = RouteSpec { methods: vec!["PUT".into()], ..route("put", "/quiz/") };
-        assert_eq!(name(&table(&[spec.clone()]).unwrap(), "x", "/quiz/1", &Method::PUT), "405 [GET, POST, HEAD]");
+        assert_eq!(
+            name(&table(std::slice::from_ref(&spec)).unwrap(), "x", "/quiz/1", &Method::PUT),
+            "405 [GET, POST, HEAD]"
+        );
         assert_eq!(name(&table(&[spec, put]).unwrap(), "x", "/quiz/1", &Method::PUT), "put");
     }
 

@@ -42,6 +42,8 @@ pub struct Process {
     pub house: Option<House>,
     /// Runs until the process ends.
     pub background: Vec<tokio::task::JoinHandle<()>>,
+    /// Sends Shared Signals; ends by itself when the process stops.
+    pub transmitter: Option<tokio::task::JoinHandle<()>>,
     /// Follows the feed in a gateway alone, for as long as it is kept.
     pub follower: Option<Follower>,
 }
@@ -92,9 +94,11 @@ pub async fn with_services(
     control::listen(&checked.config.data_dir, house.auth.clone(), house.signals.clone())?;
     registry.register_collector(Box::new(metrics::Services { auth: house.auth.clone(), verifier: verifier.clone() }));
     house.signals.register(registry);
+    let transmits = only.has(Service::Auth) || only.has(Service::Feed);
     Ok(Process {
         services: Services::Here(router(&house, only, readiness)),
         background: upkeep::begin(&house, only, &verifier, &applier, position, readiness),
+        transmitter: transmits.then(|| upkeep::transmit(&house.signals)),
         verifier,
         identity_seed: checked.identity_seed(Some(&master))?,
         house: Some(house),
@@ -132,6 +136,7 @@ pub async fn gateway_alone(
         identity_seed: checked.identity_seed(None)?,
         house: None,
         background: Vec::new(),
+        transmitter: None,
         follower: Some(follower),
     })
 }

@@ -46,7 +46,7 @@ pub async fn run(checked: Checked, only: Only, reread: Reread) -> Result<()> {
     } else {
         assemble::with_services(&checked, &only, &public_url, &readiness, &mut registry).await?
     };
-    let Process { services, verifier, identity_seed, house, background, follower } = process;
+    let Process { services, verifier, identity_seed, house, background, transmitter, follower } = process;
     let access_log =
         checked.config.log.access.then(|| AccessLog::start(checked.log_format, checked.config.log.access_sample));
     let settings = gateway::Settings {
@@ -88,6 +88,11 @@ pub async fn run(checked: Checked, only: Only, reread: Reread) -> Result<()> {
     let finished = server::serve(listener, tls, handler, until(stopped), PATIENCE).await;
     if !finished {
         tracing::warn!("some requests did not finish in time and were cut off");
+    }
+    if let Some(transmitter) = transmitter
+        && tokio::time::timeout(PATIENCE, transmitter).await.is_err()
+    {
+        tracing::warn!("a receiver of Shared Signals did not answer in time");
     }
     for task in background {
         task.abort();
@@ -137,7 +142,7 @@ async fn take_new_routes(gateway: Arc<Gateway>, reread: Reread, tls: Option<Tls>
         match taken {
             Ok(routes) => tracing::info!(routes, "the new routes are in use"),
             Err(error) => {
-                tracing::error!(error = format!("{error:#}"), "the new routes were refused; the old ones stay")
+                tracing::error!(error = format!("{error:#}"), "the new routes were refused; the old ones stay");
             }
         }
     }

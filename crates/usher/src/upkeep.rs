@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth::Auth;
+use signals::Signals;
 use tokio::task::{JoinHandle, JoinSet};
 use verify::Verifier;
 
@@ -64,6 +65,22 @@ pub fn begin(
         }));
     }
     tasks
+}
+
+/// Sends Shared Signals until [`Signals::stop`] is called; what is under way then is finished. To be
+/// waited for, not aborted: a stream that is broken off has to wait for its lease.
+pub fn transmit(signals: &Signals) -> JoinHandle<()> {
+    let signals = signals.clone();
+    tokio::spawn(async move {
+        loop {
+            let sending = signals.clone();
+            match tokio::spawn(async move { sending.transmit().await }).await {
+                Ok(()) => return,
+                Err(error) => tracing::error!(%error, "sending Shared Signals panicked; it is begun again"),
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    })
 }
 
 /// Runs a task for ever: if it ends or panics, it is begun again.

@@ -79,3 +79,45 @@ pub(super) fn connector(reach: Reach) -> Result<HttpsConnector<Guarded>, rustls:
     };
     Ok(builder.https_or_http().enable_http1().wrap_connector(Guarded(reach)))
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn h1_no_spelling_of_an_address_leads_inside() {
+        let listener = TcpListener::bind("[::]:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let spellings = [
+            "127.0.0.1",
+            "127.1",
+            "2130706433",
+            "0x7f.1",
+            "0x7f000001",
+            "017700000001",
+            "0177.0.0.1",
+            "0",
+            "0.0.0.0",
+            "localhost",
+            "localhost.",
+            "LOCALHOST",
+            "[::]",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:7f00:1]",
+            "[0:0:0:0:0:0:0:1]",
+            "[64:ff9b::7f00:1]",
+        ];
+        for host in spellings {
+            // Some are no address at all to the parser or to the resolver, which is as good.
+            let Ok(uri) = format!("https://{host}:{port}/").parse::<Uri>() else { continue };
+            assert!(connect(&uri, Reach::Public).await.is_err(), "{host}");
+        }
+        let reached = tokio::time::timeout(Duration::from_millis(200), listener.accept()).await;
+        assert!(reached.is_err(), "somebody connected");
+        let own = format!("http://localhost:{port}/").parse().unwrap();
+        assert!(connect(&own, Reach::Local).await.is_ok());
+    }
+}

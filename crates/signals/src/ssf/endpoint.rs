@@ -38,7 +38,7 @@ impl Reach {
 
 /// Not an address to push to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the endpoint has to be an https address on the public Internet, without user name or fragment")]
+#[error("the endpoint has to be an https address on the public Internet, without user name, fragment or odd port")]
 pub(super) struct InvalidEndpoint;
 
 /// Reads an address. A name is looked up later, at each connection.
@@ -52,8 +52,10 @@ pub(super) fn parse(text: &str, reach: Reach) -> Result<Uri, InvalidEndpoint> {
         _ => false,
     };
     let literal_fits = literal(&uri).is_none_or(|address| reach.allows(address));
+    // Below 1024 something else than a receiver listens: whoever has a token is not to make us knock there.
+    let port_fits = reach == Reach::Local || uri.port_u16().is_none_or(|port| port == 443 || port >= 1024);
     let whole = text.len() <= LONGEST && !text.contains('#') && !authority.as_str().contains('@');
-    if scheme_fits && literal_fits && whole { Ok(uri) } else { Err(InvalidEndpoint) }
+    if scheme_fits && literal_fits && port_fits && whole { Ok(uri) } else { Err(InvalidEndpoint) }
 }
 
 /// The address in an URL that has no name.
@@ -153,6 +155,7 @@ mod tests {
         assert_eq!(Reach::of("https://localhost"), Reach::Public);
         assert_eq!(Reach::of("http://localhost:8080"), Reach::Local);
         assert!(parse("https://receiver.example.com/events?x=1", Reach::Public).is_ok());
+        assert!(parse("https://receiver.example.com:8443/", Reach::Public).is_ok());
         assert!(parse("http://127.0.0.1:9/events", Reach::Local).is_ok());
         let bad = [
             "http://receiver.example.com/",
@@ -160,6 +163,9 @@ mod tests {
             "https://127.0.0.1/",
             "https://[::1]/",
             "https://10.0.0.1:8443/",
+            "https://receiver.example.com:22/",
+            "https://receiver.example.com:25/",
+            "https://receiver.example.com:0/",
             "https://user@receiver.example.com/",
             "https://receiver.example.com/#x",
             "ftp://receiver.example.com/",

@@ -127,7 +127,9 @@ fn is_in_a_free_table(known: &BTreeMap<String, Value>, key: &str) -> bool {
 fn nearest<'k>(known: &'k BTreeMap<String, Value>, key: &str) -> &'k str {
     let score = |candidate: &str| {
         let last = |key: &str| key.rsplit('.').next().map(str::to_owned).unwrap_or_default();
-        strsim::jaro_winkler(candidate, key).max(strsim::jaro_winkler(&last(candidate), &last(key)))
+        let whole = strsim::jaro_winkler(candidate, key);
+        // Many keys end with the same word, so that word alone does not decide.
+        2.0 * whole.max(strsim::jaro_winkler(&last(candidate), &last(key))) + whole
     };
     known.keys().max_by(|a, b| score(a).total_cmp(&score(b))).map_or("", String::as_str)
 }

@@ -1,8 +1,6 @@
 //! What an upstream is told about a request: exactly ours, and signed where the route says so.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use e2e::{Answer, TestApp, Upstream};
+use e2e::{Answer, TestApp, Upstream, unix_now};
 use reqwest::Method;
 use verify::{Settings, Verifier};
 
@@ -48,19 +46,19 @@ async fn an_upstream_can_check_who_asks_with_the_same_verifier() {
     app.logs.never(&token);
     let keys = app.get("/gateway/jwks.json").await.is(200).body;
     let quiz = verifier(&app, "quiz", &keys);
-    let claims = quiz.check(&token, now()).expect("a token for this route");
+    let claims = quiz.check(&token, unix_now()).expect("a token for this route");
     assert_eq!((claims.sub.as_str(), claims.sid.as_str()), (ann.id.as_str(), ann.session.as_str()));
     assert!(claims.exp - claims.iat <= 60);
-    assert!(quiz.check(&token, now() + 200).is_err(), "it is good for a minute");
+    assert!(quiz.check(&token, unix_now() + 200).is_err(), "it is good for a minute");
     // It is for this route alone, and it opens nothing at Usher.
-    assert!(verifier(&app, "other", &keys).check(&token, now()).is_err());
+    assert!(verifier(&app, "other", &keys).check(&token, unix_now()).is_err());
     ann.with_tokens(token, String::new()).get("/api/v1/auth/me").await.is_problem(401, "unauthenticated");
     // Nor does a client's token, or its idea of this header, count for one of the gateway's.
-    assert!(quiz.check(&ann.access_token, now()).is_err());
+    assert!(quiz.check(&ann.access_token, unix_now()).is_err());
     let forged = ann.request(Method::GET, "/other/1").header("x-user-token", "forged").header("x_user_token", "forged");
     Answer::of(forged).await.is(200);
     let seen = upstream.one();
-    verifier(&app, "other", &keys).check(seen.header("x-user-token"), now()).expect("one token, and it is ours");
+    verifier(&app, "other", &keys).check(seen.header("x-user-token"), unix_now()).expect("one token, and it is ours");
     assert_eq!(seen.all("x_user_token"), [""; 0]);
 }
 
@@ -70,9 +68,4 @@ fn verifier(app: &TestApp, audience: &str, keys: &str) -> Verifier {
     let verifier = Verifier::new(settings);
     verifier.set_keys(keys.as_bytes()).expect("a key set");
     verifier
-}
-
-fn now() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs();
-    i64::try_from(now).expect("seconds")
 }

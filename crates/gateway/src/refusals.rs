@@ -1,0 +1,69 @@
+//! What the door says no with: the problem that a client sees, and the reason for log and metrics.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use kernel::Problem;
+use verify::Refused;
+
+use crate::upstream::Failed;
+
+/// A token that is not taken. Why is for the operator; only what is our own fault is said.
+pub(crate) fn refused(reason: Refused) -> Problem {
+    match reason {
+        Refused::NotReady => Problem::unavailable("not_ready", "The keys that check tokens are not here yet.", 5),
+        Refused::Stale => {
+            Problem::unavailable("revocations_stale", "It is not known whose access has ended. Try again soon.", 5)
+        }
+        _ => Problem::unauthenticated(),
+    }
+}
+
+/// What the client is told, and why for the log.
+pub(crate) fn problem_of(failed: Failed) -> (&'static str, Problem) {
+    let bad_gateway =
+        |code, detail| (code, Problem::new(StatusCode::BAD_GATEWAY, code, "The application cannot be reached", detail));
+    match failed {
+        Failed::NoneHealthy => {
+            let detail = "The application behind this address is down. Try again soon.";
+            ("upstream_unavailable", Problem::unavailable("upstream_unavailable", detail, 5))
+        }
+        Failed::Connect => bad_gateway("upstream_unreachable", "The application behind this address does not answer."),
+        Failed::Reset => bad_gateway("upstream_failed", "The application behind this address broke off its answer."),
+        Failed::FirstByteTimeout | Failed::TotalTimeout => {
+            let detail = "Look whether it was done, then try again.";
+            let title = "The application takes too long";
+            ("upstream_timeout", Problem::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", title, detail))
+        }
+        Failed::BodyTooLarge => ("body_too_large", kernel::json::too_large()),
+        Failed::ClientGone => {
+            ("incomplete_body", Problem::bad_request("incomplete_body", "The body ended before it was complete."))
+        }
+    }
+}
+
+/// 421: nobody serves this host here (RFC 9110 §15.5.20).
+pub(crate) fn unknown_host() -> Problem {
+    Problem::new(
+        StatusCode::MISDIRECTED_REQUEST,
+        "unknown_host",
+        "Nobody is here under this name",
+        "Use the public address, or give a route this `host`.",
+    )
+}
+
+/// 429, with the time until trying again makes sense.
+pub(crate) fn too_many(wait: Duration) -> Problem {
+    let seconds = u32::try_from(wait.as_secs()).unwrap_or(60).saturating_add(1);
+    // Rounded up to whole quarters of a minute: how much is left is nobody's business.
+    let coarse = seconds.div_ceil(15) * 15;
+    Problem {
+        retry_after: Some(coarse),
+        ..Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_attempts",
+            "Too many attempts",
+            "Wait a little, then try again.",
+        )
+    }
+}
