@@ -301,4 +301,40 @@ mod tests {
         assert_eq!(told[FORWARDED_FOR], "2001:db8::1");
         assert!(!told.contains_key(USER_ID));
     }
+
+    #[test]
+    fn j15_who_somebody_is_is_their_id_and_nothing_that_can_change_hands() {
+        let claims = Claims {
+            iss: "https://accounts.example.com".into(),
+            sub: "01890000-0000-7000-8000-000000000001".into(),
+            aud: "https://accounts.example.com".into(),
+            sid: "01890000-0000-7000-8000-000000000002".into(),
+            epoch: 1,
+            client_id: "usher".into(),
+            iat: 0,
+            exp: 900,
+            jti: "a".into(),
+            auth_time: 0,
+            amr: vec!["pwd".into()],
+            roles: vec!["player".into(), "user".into()],
+            scope: "account".into(),
+        };
+        let mut told = HeaderMap::new();
+        tell_who(&mut told, &claims).unwrap();
+        let mut said: Vec<(&str, &str)> =
+            told.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        said.sort_unstable();
+        assert_eq!(
+            said,
+            [
+                ("x-session-id", claims.sid.as_str()),
+                ("x-user-id", claims.sub.as_str()),
+                ("x-user-roles", "player,user"),
+                ("x-user-scope", "account"),
+            ]
+        );
+        assert_eq!(caller(&claims).unwrap().user.to_string(), claims.sub);
+        // What is no id is nobody: an address in `sub` opens nothing.
+        assert!(caller(&Claims { sub: "ann@example.com".into(), ..claims }).is_none());
+    }
 }

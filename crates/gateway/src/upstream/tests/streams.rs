@@ -221,3 +221,24 @@ async fn big_bodies_stream_at_the_pace_of_the_slower_side() {
         assert_eq!((length, made.load(Ordering::Relaxed)), (1_000 * CHUNK, 1_000 * CHUNK));
     }
 }
+
+#[tokio::test]
+async fn an_answer_whose_body_comes_in_two_pieces_is_whole() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = [0; 1024];
+        stream.read(&mut head).await.unwrap();
+        // The head and the first piece in one write: that piece is taken before anybody asks for a length.
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        stream.write_all(b"def").await.unwrap();
+    });
+    let address = door(upstreams(&[url]), None).await;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("\r\n\r\nabcdef"), "{answer}");
+}
