@@ -171,7 +171,7 @@ pub struct TestApp {
 
 impl TestApp {
     /// The program that `cargo xtask test` built, beside the folder of this test.
-    fn program() -> PathBuf {
+    pub(crate) fn program() -> PathBuf {
         let own = std::env::current_exe().expect("the path of this test");
         let program = own.ancestors().nth(2).expect("target/<profile>").join("usher");
         assert!(program.exists(), "{} is not built: run the tests with `cargo xtask test`", program.display());
@@ -236,6 +236,19 @@ impl TestApp {
         ];
         let before = lock(&self.process).replace(Running { child, readers });
         assert!(before.is_none(), "the program was already running");
+    }
+
+    /// Another process on the same PostgreSQL with these services only, started. It has to end first.
+    pub async fn beside(&self, only: &'static str) -> Self {
+        let key = std::fs::read_to_string(self.data.join("master.key")).expect("the master key");
+        // The database is this one's to make and to remove.
+        let mut setup = Setup::new(Database::Sqlite).only(only).env("USHER_SECRETS__MASTER_KEY", key.trim());
+        for name in ["USHER_DATABASE__URL", "USHER_PUBLIC_URL", "USHER_TRUSTED_PROXIES"] {
+            if let Some(value) = self.environment.get(name) {
+                setup = setup.env(name, value);
+            }
+        }
+        setup.start().await
     }
 
     /// The process id of the program.

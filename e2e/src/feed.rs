@@ -88,7 +88,7 @@ fn read(block: &str) -> FeedEvent {
     let mut event = FeedEvent::default();
     for line in block.lines() {
         match line.split_once(':') {
-            Some(("event", name)) => event.name = name.trim().to_owned(),
+            Some(("event", name)) => name.trim().clone_into(&mut event.name),
             Some(("id", id)) => event.id = Some(id.trim().parse().expect("a ledger number")),
             Some(("data", data)) => event.data = serde_json::from_str(data).expect("JSON"),
             Some(("", _)) | None => {}

@@ -1,7 +1,11 @@
 //! Other people's programs that a test starts: their output is kept, and they end with the test.
 
-use std::process::{Child, Command, Stdio};
+use std::io::Write as _;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::logs::{Logs, lock};
 
@@ -11,21 +15,57 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// A running program.
 pub(crate) struct Process {
     name: String,
-    child: std::sync::Mutex<Child>,
+    child: Mutex<Child>,
+    input: Mutex<Option<ChildStdin>>,
     logs: Logs,
 }
 
 impl Process {
     /// Starts it.
     pub(crate) fn start(name: &str, command: &mut Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| {
             panic!("{name} has to start ({error}): run the tests with `cargo xtask test`, which installs it")
         });
         let logs = Logs::default();
         drop(logs.follow(child.stdout.take().expect("its output")));
         drop(logs.follow(child.stderr.take().expect("its errors")));
-        Self { name: name.to_owned(), child: std::sync::Mutex::new(child), logs }
+        let input = Mutex::new(child.stdin.take());
+        Self { name: name.to_owned(), child: Mutex::new(child), input, logs }
+    }
+
+    /// Types a line.
+    pub(crate) fn say(&self, line: &str) {
+        let mut input = lock(&self.input);
+        writeln!(input.as_mut().expect("its input"), "{line}").expect("it reads what is typed");
+    }
+
+    /// Waits until it has written something so often.
+    pub(crate) async fn wait_until_said(&self, text: &str, times: usize) {
+        let begun = Instant::now();
+        while self.logs.text().matches(text).count() < times {
+            assert!(begun.elapsed() < PATIENCE, "{} never said {text:?}:\n{}", self.name, self.logs.tail());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Asks it to end, and waits for that.
+    pub(crate) fn end_within(&self, limit: Duration) -> Option<ExitStatus> {
+        let mut child = lock(&self.child);
+        if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw)
+            && child.try_wait().ok()?.is_none()
+        {
+            // One that has ended meanwhile is as good.
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        let begun = Instant::now();
+        while begun.elapsed() < limit {
+            if let Some(status) = child.try_wait().ok()? {
+                return Some(status);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        None
     }
 
     /// Waits until somebody answers at an address, whatever the answer is.

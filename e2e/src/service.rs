@@ -33,12 +33,15 @@ pub struct Service {
     /// Where it listens.
     pub url: String,
     client: reqwest::Client,
-    _running: Running,
+    running: Running,
 }
 
-#[expect(dead_code, reason = "both are kept to be ended with the service")]
 enum Running {
-    Here(Task, Follower),
+    /// Serving, and following, for as long as they are kept.
+    Here {
+        _serving: Task,
+        _follower: Follower,
+    },
     There(Process),
 }
 
@@ -70,7 +73,7 @@ impl Service {
             }
         };
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let service = Self { language, url: format!("http://{address}"), client, _running: running };
+        let service = Self { language, url: format!("http://{address}"), client, running };
         service.wait_until_ready().await;
         service
     }
@@ -88,9 +91,9 @@ impl Service {
             let asked = Answer::try_of(self.client.get(format!("{}/verify-state", self.url))).await;
             asked.is_ok_and(|answer| answer.status == 200 && answer.json()["ready"] == true)
         };
-        match &self._running {
+        match &self.running {
             Running::There(process) => process.wait_until(is_ready).await,
-            Running::Here(..) => assert!(is_ready().await, "a follower that has waited is ready"),
+            Running::Here { .. } => assert!(is_ready().await, "a follower that has waited is ready"),
         }
     }
 
@@ -142,5 +145,5 @@ async fn here(address: &str, issuer: &str, usher: &str, token: &str) -> Begun {
             panic!("the Rust service ended: {error}");
         }
     });
-    Begun::Here(Running::Here(Task(serving), follower))
+    Begun::Here(Running::Here { _serving: Task(serving), _follower: follower })
 }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 const WORDS: &str = "\
 cargo xtask test [FILTER]   install what the tests need, start private servers, run every test
 cargo xtask tidy            check the rules of the architecture that the compiler does not know
-cargo xtask bench [--quick] measure the program beside what it cannot beat, for docs/performance.md";
+cargo xtask bench [--quick] [GROUP …]   measure the program beside what it cannot beat, for docs/performance.md";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();

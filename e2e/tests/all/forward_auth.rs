@@ -23,7 +23,9 @@ impl World {
     async fn start(kind: Kind) -> Self {
         let upstream = Upstream::start("app").await;
         let route = |name: &str, more: &str| {
-            format!("[[gateway.routes]]\nname = \"{name}\"\npath = \"/{name}/\"\nservice = \"forward-auth\"\n{more}\n\n")
+            format!(
+                "[[gateway.routes]]\nname = \"{name}\"\npath = \"/{name}/\"\nservice = \"forward-auth\"\n{more}\n\n"
+            )
         };
         let config = "trusted_proxies = [\"127.0.0.1\"]\n\n".to_owned()
             + &route("open", "auth = \"none\"")
@@ -56,9 +58,8 @@ impl World {
     async fn raw(&self, line: &str, headers: &str) -> RawAnswer {
         let host = self.proxy.url.trim_start_matches("http://");
         let token = &self.ann.access_token;
-        let text = format!(
-            "{line}\r\nHost: {host}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n{headers}\r\n"
-        );
+        let text =
+            format!("{line}\r\nHost: {host}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n{headers}\r\n");
         send_raw(&self.proxy.url, text.as_bytes()).await
     }
 
@@ -79,16 +80,16 @@ impl World {
         self.get(None, "/maybe/x").await.is(200);
         assert!(self.upstream.take().iter().all(|seen| seen.header("x-user-id").is_empty()));
 
-        let refused = self.get(None, "/quiz/x").await.is_problem_of_a_proxy(401, "unauthenticated");
+        let refused = self.get(None, "/quiz/x").await.refused_with(401, "unauthenticated");
         assert!(refused.header("www-authenticate").starts_with("Bearer"), "{:?}", refused.headers);
-        self.get(ann, "/closed/x").await.is_problem_of_a_proxy(403, "forbidden");
+        self.get(ann, "/closed/x").await.refused_with(403, "forbidden");
         // Where the table says nothing, a user is asked for.
-        self.get(None, "/elsewhere").await.is_problem_of_a_proxy(401, "unauthenticated");
+        self.get(None, "/elsewhere").await.refused_with(401, "unauthenticated");
         assert_eq!(self.upstream.count(), 0);
         self.get(ann, "/elsewhere").await.is(200);
         self.get(ann, "/limited/x").await.is(200);
         self.get(ann, "/limited/x").await.is(200);
-        let refused = self.get(ann, "/limited/x").await.is_problem_of_a_proxy(429, "too_many_attempts");
+        let refused = self.get(ann, "/limited/x").await.refused_with(429, "too_many_attempts");
         assert!(refused.header("retry-after").parse::<u32>().is_ok(), "{:?}", refused.headers);
         assert_eq!(self.upstream.take().len(), 3);
         // What the application says is its own business.
@@ -100,7 +101,7 @@ impl World {
         let other = self.app.again(&self.ann).await;
         self.get(Some(&other), "/quiz/x").await.is(200);
         other.logout().await.is(204);
-        self.get(Some(&other), "/quiz/x").await.is_problem_of_a_proxy(401, "unauthenticated");
+        self.get(Some(&other), "/quiz/x").await.refused_with(401, "unauthenticated");
         assert_eq!(self.upstream.take().len(), 1);
     }
 
@@ -176,7 +177,10 @@ impl World {
             assert_eq!(seen.target, "/%6fpen/x");
             assert_eq!(seen.header("x-user-id"), self.ann.id, "it is not the open route: somebody had to ask");
         }
-        for text in ["GET /open/x HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n", "GET /open/x HTTP/1.1\r\nConnection: close\r\n\r\n"] {
+        for text in [
+            "GET /open/x HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n",
+            "GET /open/x HTTP/1.1\r\nConnection: close\r\n\r\n",
+        ] {
             assert_eq!(send_raw(&self.proxy.url, text.as_bytes()).await.status(), 400);
         }
         assert_eq!(self.upstream.count(), 0);
@@ -208,12 +212,12 @@ impl World {
 
 /// A proxy's problem documents are its own: they have the code, and need not have everything else.
 trait Problem {
-    fn is_problem_of_a_proxy(self, status: u16, code: &str) -> Self;
+    fn refused_with(self, status: u16, code: &str) -> Self;
 }
 
 impl Problem for Answer {
     #[track_caller]
-    fn is_problem_of_a_proxy(self, status: u16, code: &str) -> Self {
+    fn refused_with(self, status: u16, code: &str) -> Self {
         let answer = self.is(status);
         assert!(answer.header("content-type").starts_with("application/problem+json"), "{:?}", answer.headers);
         assert_eq!(answer.json()["code"], code, "{}", answer.body);

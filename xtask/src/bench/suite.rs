@@ -9,24 +9,32 @@
     reason = "counts and times of a few minutes are far below what a float keeps exactly"
 )]
 
+mod checking;
 mod client;
 mod clients;
+mod door;
+mod haproxy;
+mod listeners;
 mod load;
 mod machine;
 mod overload;
 pub mod peers;
 mod program;
+mod revocation;
 mod seed;
 mod table;
+mod tokens;
+mod upstream;
 mod work;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
+use crate::bench::GROUPS;
 use crate::step::workspace_root;
-use machine::{LOAD_CORE, pin, require_two_cores};
+use machine::{LOAD_CORE, Quiet, pin, require_two_cores};
 use table::Table;
 use work::Suite;
 
@@ -39,6 +47,9 @@ pub struct Plan {
     sign_in_seconds: f64,
     seconds: f64,
     overload_seconds: f64,
+    /// How many users are banned at each number of verifiers, and for how long trust ends all the time.
+    bans: usize,
+    revocation_seconds: u32,
     /// How long to wait before memory is looked at after a load.
     rest: Duration,
     /// How many accounts the large database has.
@@ -52,6 +63,8 @@ const FULL: Plan = Plan {
     sign_in_seconds: 4.0,
     seconds: 2.0,
     overload_seconds: 10.0,
+    bans: 60,
+    revocation_seconds: 60,
     rest: Duration::from_mins(1),
     many: 100_000,
     patience: Duration::from_secs(100),
@@ -62,6 +75,8 @@ const QUICK: Plan = Plan {
     sign_in_seconds: 2.0,
     seconds: 1.0,
     overload_seconds: 3.0,
+    bans: 10,
+    revocation_seconds: 10,
     rest: Duration::from_secs(25),
     many: 10_000,
     patience: Duration::from_secs(5),
@@ -74,33 +89,52 @@ impl Plan {
     }
 }
 
-/// Measures everything and prints the table.
-pub fn run(flags: &[&str]) -> Result<()> {
-    let plan = if flags.contains(&"--quick") { QUICK } else { FULL };
+/// Measures everything, or the groups that are named, and prints the table.
+pub fn run(words: &[&str]) -> Result<()> {
+    let plan = if words.contains(&"--quick") { QUICK } else { FULL };
+    let named = |group: &str| words.contains(&group) || !words.iter().any(|word| GROUPS.contains(word));
     require_two_cores()?;
     pin(LOAD_CORE)?;
     let folder = Folder::make(workspace_root().join(format!("target/bench-{}", std::process::id())))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     let begun = Instant::now();
     let mut table = Table::new();
-    let disturbed = runtime.block_on(async {
-        let mut suite = Suite::prepare(plan, &folder.0).await?.start_and_rest(&mut table).await?;
-        suite.sign_in(&mut table).await?;
-        suite.who_am_i(&mut table).await?;
-        suite.refresh(&mut table).await?;
-        suite.memory_after_rest(&mut table).await?;
-        suite.too_many(&mut table).await?;
-        suite.end()
+    let quiet = runtime.block_on(async {
+        let mut quiet = Quiet::with_patience(plan.patience);
+        if named("accounts") {
+            quiet = accounts(plan, &folder.0, quiet, &mut table).await?;
+        }
+        if named("gateway") {
+            door::rows(plan, &folder.0, &mut quiet, &mut table).await?;
+        }
+        if named("verify") {
+            checking::rows(plan, &mut quiet, &mut table).await?;
+        }
+        if named("revocation") {
+            revocation::rows(plan, &folder.0, &mut quiet, &mut table).await?;
+        }
+        anyhow::Ok(quiet)
     })?;
     println!("{}", table.text());
     println!("Measured in {:.0} s, the best of {} turns.", begun.elapsed().as_secs_f64(), plan.turns);
-    if disturbed > 0 {
-        println!("{disturbed} turns were measured although neighbours used more than a tenth of the machine.");
+    if quiet.disturbed > 0 {
+        println!("{} turns were measured although neighbours used more than a tenth of the machine.", quiet.disturbed);
     }
     for missed in table.missed() {
         println!("Missed: {missed}");
     }
     Ok(())
+}
+
+/// Signing in, asking who one is, refreshing, and more of it than fits.
+async fn accounts(plan: Plan, folder: &Path, quiet: Quiet, table: &mut Table) -> Result<Quiet> {
+    let mut suite = Suite::prepare(plan, folder, quiet).await?.start_and_rest(table).await?;
+    suite.sign_in(table).await?;
+    suite.who_am_i(table).await?;
+    suite.refresh(table).await?;
+    suite.memory_after_rest(table).await?;
+    suite.too_many(table).await?;
+    suite.end()
 }
 
 /// A folder that is gone at the end.

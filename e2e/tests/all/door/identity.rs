@@ -53,10 +53,10 @@ fn spellings(name: &str) -> Vec<String> {
 async fn g1_forged_identity_is_removed_in_every_spelling() {
     let door = Door::start().await;
     for name in OURS {
-        let mut headers = String::new();
-        for spelling in spellings(name) {
-            headers += &format!("{spelling}: forged\r\n{spelling}:   forged  \r\n{spelling}:\tforged,forged\r\n");
-        }
+        let thrice = |spelling: String| {
+            format!("{spelling}: forged\r\n{spelling}:   forged  \r\n{spelling}:\tforged,forged\r\n")
+        };
+        let headers = spellings(name).into_iter().map(thrice).collect::<Vec<_>>().concat();
         let answer = door.send_as_ann("GET /quiz/x HTTP/1.1", &headers).await;
         assert_eq!(answer.status(), 200, "{name}: {}", answer.text);
         door.assert_nothing_forged("forged");

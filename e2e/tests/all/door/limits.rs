@@ -13,8 +13,9 @@ use super::Door;
 async fn g6_a_head_that_is_too_large_is_431() {
     let door = Door::start().await;
     let long = format!("X-Long: {}\r\n", "x".repeat(40 * 1024));
-    let many: String = (0..2_000).map(|number| format!("X-{number}: y\r\n")).collect();
-    let flood: String = (0..64).map(|number| format!("X-{number}: {}\r\n", "y".repeat(1_000))).collect();
+    let many = (0..2_000).map(|number| format!("X-{number}: y\r\n")).collect::<Vec<_>>().concat();
+    let large = |number| format!("X-{number}: {}\r\n", "y".repeat(1_000));
+    let flood = (0..64).map(large).collect::<Vec<_>>().concat();
     for headers in [long, many, flood] {
         let answer = door.send("GET /open/x HTTP/1.1", &headers).await;
         assert_eq!(answer.status(), 431, "{} bytes of headers: {:.200}", headers.len(), answer.text);

@@ -1,4 +1,4 @@
-//! G7, G8 and G10: hosts, methods, and what a stranger can learn.
+//! G7 to G10: hosts, methods, prefixes that nobody knows, and what a stranger can learn.
 
 use e2e::send_raw;
 
@@ -44,6 +44,20 @@ async fn g8_only_methods_that_mean_something() {
         assert_eq!(answer.status(), 200, "{method}: {}", answer.text);
         assert_eq!(door.upstream.one().method, method);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g9_a_prefix_that_nobody_knows_is_not_open() {
+    let door = Door::start().await;
+    for path in ["/api/v2/users/me", "/api/v0/auth/me", "/api/", "/api/v1/", "/api/internal/users", "/api/v1/feed"] {
+        door.app.get(path).await.is_problem(401, "unauthenticated");
+        door.ann.get(path).await.is_problem(404, "not_found");
+    }
+    for path in ["/API/v1/users/me", "/Api/V1/auth/me", "/v1/users/me", "/Quiz/x", "/quizx", "/QUIZ/x", "/openx/y"] {
+        let answer = door.ann.get(path).await;
+        assert_eq!(answer.status, 404, "{path}: {}", answer.body);
+    }
+    assert_eq!(door.upstream.count(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

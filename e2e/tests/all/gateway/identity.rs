@@ -1,6 +1,6 @@
 //! What an upstream is told about a request: exactly ours, and signed where the route says so.
 
-use e2e::{Answer, TestApp, Upstream, unix_now};
+use e2e::{Answer, Service, TestApp, Upstream, unix_now};
 use reqwest::Method;
 use verify::{Settings, Verifier};
 
@@ -60,6 +60,33 @@ async fn an_upstream_can_check_who_asks_with_the_same_verifier() {
     let seen = upstream.one();
     verifier(&app, "other", &keys).check(seen.header("x-user-token"), unix_now()).expect("one token, and it is ours");
     assert_eq!(seen.all("x_user_token"), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn services_of_three_languages_work_behind_the_gateway_and_check_for_themselves() {
+    let app = behind("").await;
+    let token = app.verifier_token("services").await;
+    let services = Service::start_all(&app.url, &app.url, &token).await;
+    let name = |service: &Service| format!("{:?}", service.language).to_lowercase();
+    let to = |service: &Service| {
+        let name = name(service);
+        route(&name, &format!("/{name}/"), &service.url, &format!("strip_prefix = \"/{name}\""))
+    };
+    app.configure(&services.iter().map(to).collect::<Vec<_>>().concat());
+    app.wait_until_said("the new routes are in use").await;
+    let ann = app.user("ann").await;
+    for service in &services {
+        let path = format!("/{}/whoami", name(service));
+        let answer = ann.get(&path).await.is(200).json();
+        assert_eq!((answer["service"].as_str(), answer["user"].as_str()), (Some(&*name(service)), Some(&*ann.id)));
+        app.get(&path).await.is_problem(401, "unauthenticated");
+        // Whoever gets past the gateway finds a service that looks for itself.
+        service.whoami("not.a.token").await.is(401);
+    }
+    ann.logout().await.is(204);
+    for service in &services {
+        ann.get(&format!("/{}/whoami", name(service))).await.is_problem(401, "unauthenticated");
+    }
 }
 
 fn verifier(app: &TestApp, audience: &str, keys: &str) -> Verifier {

@@ -43,7 +43,7 @@ async fn host_path_and_method_choose_the_route_and_what_says_more_wins() {
     ask(&app, Method::GET, &own, "/app").await.is(404);
     ask(&app, Method::GET, &own, "/apple").await.is(404);
     ask(&app, Method::GET, &own, "/api/v1/auth/me").await.is_problem(401, "unauthenticated");
-    let counts = [&prefix, &pattern, &host].map(|upstream| upstream.count());
+    let counts = [&prefix, &pattern, &host].map(Upstream::count);
     assert_eq!(counts, [3, 1, 3]);
 }
 

@@ -1,4 +1,4 @@
-//! Bodies that flow both ways, server-sent events, WebSockets and gRPC; and that they end when trust does.
+//! Bodies that flow both ways, server-sent events, web sockets and gRPC; and that they end when trust does.
 
 use std::time::{Duration, Instant};
 

@@ -113,10 +113,19 @@ pub fn get(path: &str, token: Option<&str>) -> Vec<u8> {
 
 /// A POST of JSON.
 pub fn post(path: &str, body: &Value) -> Vec<u8> {
+    post_with("", path, body)
+}
+
+/// A POST of JSON by whoever has this token.
+pub fn post_as(token: &str, path: &str, body: &Value) -> Vec<u8> {
+    post_with(&format!("authorization: Bearer {token}\r\n"), path, body)
+}
+
+fn post_with(headers: &str, path: &str, body: &Value) -> Vec<u8> {
     let body = body.to_string();
     let length = body.len();
     format!(
-        "POST {path} HTTP/1.1\r\nhost: localhost\r\nuser-agent: usher-bench\r\naccept: */*\r\n\
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nuser-agent: usher-bench\r\naccept: */*\r\n{headers}\
          content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
     )
     .into_bytes()

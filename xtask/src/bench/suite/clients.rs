@@ -22,14 +22,19 @@ pub struct Same {
 }
 
 impl Same {
+    /// Asks for this path, with a token if there is one.
+    pub async fn new(port: u16, path: &str, token: Option<&str>) -> Result<Self> {
+        Ok(Self { connection: Connection::open(port).await?, request: get(path, token) })
+    }
+
     /// Looks at `/`.
     pub async fn hello(port: u16) -> Result<Self> {
-        Ok(Self { connection: Connection::open(port).await?, request: get("/", None) })
+        Self::new(port, "/", None).await
     }
 
     /// Asks who it is, with a token that the program sees again and again.
     pub async fn me(port: u16, token: &str) -> Result<Self> {
-        Ok(Self { connection: Connection::open(port).await?, request: get(ME, Some(token)) })
+        Self::new(port, ME, Some(token)).await
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! - `hash`: Argon2id alone, with the program's own code, parameters and memory;
 //! - `hello`: an axum handler that says hello;
+//! - `checks`: tokens checked by the crate `verify`, and the bare signature;
 //! - `commits`: one row a transaction through the program's own storage, each on disk before the next.
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 use storage::{Db, Migration, Settings, execute};
 use tokio::task::JoinSet;
 
+use super::checking::{self, Checking};
 use super::load::Measured;
 use super::machine::{CpuMeter, spawn_measured};
 use super::seed::PASSWORD;
@@ -27,11 +29,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The program's default.
 const COST: Cost = Cost { memory_kib: 19_456, passes: 2, lanes: 1 };
 
-/// Is one of them: `hash SECONDS`, `hello PORT`, or `commits FILE TASKS SECONDS`.
+/// Is one of them: `hash SECONDS`, `hello PORT`, `checks`, or `commits FILE TASKS SECONDS`.
 pub fn run(words: &[&str]) -> Result<()> {
     let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime");
     match words {
         ["hash", seconds] => report(&hashes(Duration::from_secs_f64(seconds.parse()?))?),
+        ["checks"] => checking::report()?,
         ["hello", port] => return runtime()?.block_on(hello(port.parse()?)),
         ["commits", file, tasks, seconds] => {
             let time = Duration::from_secs_f64(seconds.parse()?);
@@ -57,6 +60,11 @@ pub async fn measure_commits(folder: &Path, tasks: usize, seconds: f64) -> Resul
         }
     }
     measure(&["commits", &file.to_string_lossy(), &tasks.to_string(), &seconds.to_string()]).await
+}
+
+/// Runs the one that checks tokens.
+pub async fn measure_checks() -> Result<Checking> {
+    checking::read(&ask(&["checks"]).await?)
 }
 
 /// Starts the one that says hello on this port.
@@ -92,13 +100,18 @@ fn this() -> Command {
     command
 }
 
-async fn measure(words: &[&str]) -> Result<Measured> {
+/// What a peer reports.
+async fn ask(words: &[&str]) -> Result<Value> {
     let process = spawn_measured(this().args(words).stdin(Stdio::null()).stdout(Stdio::piped()))?;
     let output = tokio::task::spawn_blocking(|| process.wait_with_output()).await??;
     if !output.status.success() {
         bail!("the peer {words:?} ended with {}", output.status);
     }
-    let report: Value = serde_json::from_slice(&output.stdout).context("a peer reported no JSON")?;
+    serde_json::from_slice(&output.stdout).context("a peer reported no JSON")
+}
+
+async fn measure(words: &[&str]) -> Result<Measured> {
+    let report = ask(words).await?;
     let number = |name: &str| report[name].as_f64().with_context(|| format!("a peer did not report {name}"));
     let micros = |name: &str| anyhow::Ok(Duration::from_secs_f64(number(name)? / 1e6));
     Ok(Measured {

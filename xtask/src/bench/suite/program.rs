@@ -17,10 +17,22 @@ use crate::step::workspace_root;
 /// How long it may take to start and to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How it is started, where that is not as for most rows.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// The text of its configuration.
+    pub config: Option<String>,
+    /// With limits.
+    pub limits: bool,
+    /// Without an access log.
+    pub silent: bool,
+}
+
 /// A running program.
 pub struct Program {
     process: Child,
     folder: PathBuf,
+    options: Options,
     pub port: u16,
     private_port: u16,
     pub cpu: CpuMeter,
@@ -32,14 +44,23 @@ impl Program {
     /// Starts it on the measured core, without limits and with its access log going nowhere, and
     /// waits for its first answer.
     pub fn start(folder: &Path) -> Result<Self> {
+        Self::start_with(folder, Options::default())
+    }
+
+    /// The same with other options.
+    pub fn start_with(folder: &Path, options: Options) -> Result<Self> {
         let (port, private_port) = (free_port()?, free_port()?);
-        let mut command = Command::new(workspace_root().join("target/release/usher"));
+        let mut command = usher(folder);
+        if let Some(config) = &options.config {
+            let file = folder.join("bench.toml");
+            std::fs::write(&file, config).context("cannot write the configuration")?;
+            command.arg("--config").arg(file);
+        }
         command
             .arg("serve")
-            .arg("--data")
-            .arg(folder)
             .args(["--listen", &format!("127.0.0.1:{port}"), "--private-listen", &format!("127.0.0.1:{private_port}")])
-            .env("USHER_LIMITS__ENABLED", "false")
+            .env("USHER_LIMITS__ENABLED", options.limits.to_string())
+            .env("USHER_LOG__ACCESS", (!options.silent).to_string())
             .env("USHER_LOG__FORMAT", "json")
             .env("USHER_LOG__LEVEL", "warn")
             .stdin(Stdio::null())
@@ -48,7 +69,7 @@ impl Program {
         let process = spawn_measured(&mut command)?;
         let cpu = CpuMeter::new(process.id());
         let mut program =
-            Self { process, folder: folder.to_owned(), port, private_port, cpu, started_in: Duration::ZERO };
+            Self { process, folder: folder.to_owned(), options, port, private_port, cpu, started_in: Duration::ZERO };
         while !answers(port) {
             if let Some(status) = program.process.try_wait()? {
                 bail!("the program ended at once with {status}");
@@ -64,9 +85,22 @@ impl Program {
 
     /// Stops it and starts it again on the same folder.
     pub fn restart(self) -> Result<Self> {
-        let folder = self.folder.clone();
+        let (folder, options) = (self.folder.clone(), self.options.clone());
         self.stop()?;
-        Self::start(&folder)
+        Self::start_with(&folder, options)
+    }
+
+    /// Runs a command beside it, with this on its standard input. What it says.
+    pub fn command(&self, words: &[&str], input: &str) -> Result<String> {
+        let mut command = usher(&self.folder);
+        command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
+        process.stdin.take().context("no standard input")?.write_all(input.as_bytes())?;
+        let output = process.wait_with_output()?;
+        if !output.status.success() {
+            bail!("`usher {}` ended with {}", words.join(" "), output.status);
+        }
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
     /// Stops it as an operator would.
@@ -108,6 +142,12 @@ impl Drop for Program {
         drop(self.process.kill());
         drop(self.process.wait());
     }
+}
+
+fn usher(folder: &Path) -> Command {
+    let mut command = Command::new(workspace_root().join("target/release/usher"));
+    command.env("USHER_DATA_DIR", folder);
+    command
 }
 
 /// Whether the first request on a new connection gets a 200.

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use kernel::Clock;
 use serde_json::json;
-use storage::{Db, Settings, execute};
+use storage::{Db, Migration, Settings, execute, fetch_all};
 
 use super::client::{Connection, post};
 use super::program::Program;
@@ -28,11 +28,26 @@ pub async fn folder(folder: &Path, accounts: usize) -> Result<()> {
     drop(connection);
     program.stop()?;
 
-    let migrations = [storage::MIGRATIONS, users::MIGRATIONS, auth::MIGRATIONS].concat();
-    let db = Db::open(&Settings::sqlite(folder.join("usher.db"), 2), &migrations, false).await?;
+    let db = Db::open(&Settings::sqlite(folder.join("usher.db"), 2), &migrations(), false).await?;
     copy_template(&db, accounts).await.context("cannot copy the template account")?;
     db.close().await;
     Ok(())
+}
+
+/// The ids of these accounts, the oldest first.
+pub async fn ids(folder: &Path) -> Result<Vec<String>> {
+    let db = Db::open(&Settings::sqlite(folder.join("usher.db"), 2), &migrations(), false).await?;
+    let rows: Vec<(String,)> = fetch_all!(
+        &mut db.read().await?,
+        "SELECT hex(id) FROM users WHERE email_canonical <> 'template@bench.example' ORDER BY id"
+    )?;
+    db.close().await;
+    let id = |(hex,): &(String,)| [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-").to_lowercase();
+    Ok(rows.iter().map(id).collect())
+}
+
+fn migrations() -> Vec<Migration> {
+    [storage::MIGRATIONS, users::MIGRATIONS, auth::MIGRATIONS, signals::MIGRATIONS].concat()
 }
 
 async fn copy_template(db: &Db, accounts: usize) -> Result<()> {

@@ -18,9 +18,9 @@ use super::{Plan, overload, peers, say, seed};
 /// Who signs in at once.
 const SIGN_IN_CLIENTS: usize = 16;
 /// Who asks who they are, or refreshes, at once; and as many tasks commit.
-const CLIENTS: usize = 32;
+pub const CLIENTS: usize = 32;
 /// Accounts in the small database.
-const FEW: usize = 100;
+pub const FEW: usize = 100;
 
 /// The programs that are measured, and what is kept from row to row.
 pub struct Suite {
@@ -40,7 +40,7 @@ pub struct Suite {
 
 impl Suite {
     /// Makes the folders and starts the programs.
-    pub async fn prepare(plan: Plan, folder: &Path) -> Result<Self> {
+    pub async fn prepare(plan: Plan, folder: &Path, quiet: Quiet) -> Result<Self> {
         say(&format!("make databases with {FEW}, {FEW} and {} accounts", plan.many));
         let folders = ["signing-in", "small", "large"].map(|name| folder.join(name));
         let [signing_in, small, large] = &folders;
@@ -50,7 +50,7 @@ impl Suite {
         Ok(Self {
             plan,
             folder: folder.to_owned(),
-            quiet: Quiet::with_patience(plan.patience),
+            quiet,
             signing_in: Program::start(signing_in)?,
             small: Program::start(small)?,
             large: Program::start(large)?,
@@ -214,12 +214,12 @@ impl Suite {
         Ok(())
     }
 
-    /// Stops the programs. How many turns were disturbed.
-    pub fn end(self) -> Result<u32> {
+    /// Stops the programs. What is left of the patience.
+    pub fn end(self) -> Result<Quiet> {
         self.signing_in.stop()?;
         self.small.stop()?;
         self.large.stop()?;
-        Ok(self.quiet.disturbed)
+        Ok(self.quiet)
     }
 }
 
@@ -235,15 +235,23 @@ const ELSEWHERE: [(&str, u32); 6] = [
 ];
 
 /// The best of some turns.
-struct Best(Option<Measured>);
+#[derive(Default)]
+pub struct Best(Option<Measured>);
 
 impl Best {
     const fn none() -> Self {
         Self(None)
     }
 
-    fn keep(&mut self, measured: Measured) {
+    pub fn keep(&mut self, measured: Measured) {
         if self.0.is_none_or(|best| measured.cpu_micros < best.cpu_micros) {
+            self.0 = Some(measured);
+        }
+    }
+
+    /// The same where the time counts and not the CPU.
+    pub fn keep_quickest(&mut self, measured: Measured) {
+        if self.0.is_none_or(|best| measured.p99 < best.p99) {
             self.0 = Some(measured);
         }
     }
@@ -254,7 +262,7 @@ impl Best {
         Ok(clients)
     }
 
-    fn get(&self) -> Result<Measured> {
+    pub fn get(&self) -> Result<Measured> {
         self.0.context("a row was not measured")
     }
 }
@@ -264,7 +272,7 @@ fn apart(large: &Measured, small: &Measured) -> Goal {
 }
 
 /// A value without a goal.
-fn noted(value: f64, unit: &str) -> Goal {
+pub fn noted(value: f64, unit: &str) -> Goal {
     Goal { seen: format!("{value:.1} {unit}"), wanted: String::new(), met: true }
 }
 
@@ -283,7 +291,8 @@ async fn signed_in(program: &mut Program, accounts: &Accounts) -> Result<Vec<Sig
     Ok(closed_loop(clients, once, &mut program.cpu).await?.1)
 }
 
-async fn tokens(program: &mut Program, accounts: &Accounts) -> Result<Vec<String>> {
+/// Access tokens of as many users as there are clients.
+pub async fn tokens(program: &mut Program, accounts: &Accounts) -> Result<Vec<String>> {
     Ok(signed_in(program, accounts).await?.into_iter().map(|client| client.access_token).collect())
 }
 
