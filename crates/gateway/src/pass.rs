@@ -172,8 +172,8 @@ impl Gateway {
         let answered = match upstreams.send(request, still_trusted).await {
             Ok(answered) => answered,
             Err(failed) => {
-                let (reason, problem) = problem_of(failed);
-                return Err(self.refuse(visit, reason, problem));
+                let problem = problem_of(failed);
+                return Err(self.refuse(visit, problem.code, problem));
             }
         };
         visit.entry.upstream = Some(UpstreamEntry {

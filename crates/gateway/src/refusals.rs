@@ -19,26 +19,35 @@ pub(crate) fn refused(reason: Refused) -> Problem {
     }
 }
 
-/// What the client is told, and why for the log.
-pub(crate) fn problem_of(failed: Failed) -> (&'static str, Problem) {
-    let bad_gateway =
-        |code, detail| (code, Problem::new(StatusCode::BAD_GATEWAY, code, "The application cannot be reached", detail));
+/// What the client is told when an application does not answer. Its code is the reason in the log, too.
+pub(crate) fn problem_of(failed: Failed) -> Problem {
+    let title = "The application cannot be reached";
     match failed {
-        Failed::NoneHealthy => {
-            let detail = "The application behind this address is down. Try again soon.";
-            ("upstream_unavailable", Problem::unavailable("upstream_unavailable", detail, 5))
-        }
-        Failed::Connect => bad_gateway("upstream_unreachable", "The application behind this address does not answer."),
-        Failed::Reset => bad_gateway("upstream_failed", "The application behind this address broke off its answer."),
-        Failed::FirstByteTimeout | Failed::TotalTimeout => {
-            let detail = "Look whether it was done, then try again.";
-            let title = "The application takes too long";
-            ("upstream_timeout", Problem::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", title, detail))
-        }
-        Failed::BodyTooLarge => ("body_too_large", kernel::json::too_large()),
-        Failed::ClientGone => {
-            ("incomplete_body", Problem::bad_request("incomplete_body", "The body ended before it was complete."))
-        }
+        Failed::NoneHealthy => Problem::unavailable(
+            "upstream_unavailable",
+            "The application behind this address is down. Try again soon.",
+            5,
+        ),
+        Failed::Connect => Problem::new(
+            StatusCode::BAD_GATEWAY,
+            "upstream_unreachable",
+            title,
+            "The application behind this address does not answer.",
+        ),
+        Failed::Reset => Problem::new(
+            StatusCode::BAD_GATEWAY,
+            "upstream_failed",
+            title,
+            "The application behind this address broke off its answer.",
+        ),
+        Failed::FirstByteTimeout | Failed::TotalTimeout => Problem::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "upstream_timeout",
+            "The application takes too long",
+            "Look whether it was done, then try again.",
+        ),
+        Failed::BodyTooLarge => kernel::json::too_large(),
+        Failed::ClientGone => Problem::bad_request("incomplete_body", "The body ended before it was complete."),
     }
 }
 

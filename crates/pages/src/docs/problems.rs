@@ -14,6 +14,12 @@ const fn entry(code: &'static str, status: u16, advice: &'static str) -> Entry {
 
 /// In alphabetical order.
 pub const PROBLEMS: &[Entry] = &[
+    entry("bad_host", 400, "Send one `Host`, the name or address that you connected to."),
+    entry(
+        "bad_path",
+        400,
+        "Write the path plainly: no empty or dot segments, no semicolon, no encoded slash, dot or percent sign.",
+    ),
     entry("bad_request", 400, "Look at the address and the form of the request."),
     entry("body_too_large", 413, "Send a smaller body: most addresses take at most 64 KiB."),
     entry(
@@ -61,9 +67,19 @@ pub const PROBLEMS: &[Entry] = &[
     entry("missing_field", 400, "Add the field that `detail` names."),
     entry("not_acceptable", 406, "The revocation feed is a stream of events: send `Accept: text/event-stream`."),
     entry("not_found", 404, "Check the address. What belongs to somebody else is not found either."),
+    entry(
+        "not_ready",
+        503,
+        "The gateway has just started and has not heard from Usher's services. Try again as `Retry-After` says.",
+    ),
     entry("nul_character", 400, "Remove the NUL character from the text."),
     entry("own_account", 409, "Administrators do not suspend or delete themselves. Ask another administrator."),
     entry("request_timeout", 408, "Send the whole body within 15 seconds."),
+    entry(
+        "revocations_stale",
+        503,
+        "The gateway does not know whose access has ended, and was told to refuse then. Try again as `Retry-After` says.",
+    ),
     entry(
         "stale",
         412,
@@ -91,8 +107,27 @@ pub const PROBLEMS: &[Entry] = &[
         401,
         "Send a valid access token as `Authorization: Bearer …`. If it has expired, refresh it; if that is refused, sign in again.",
     ),
+    entry(
+        "unclear_question",
+        400,
+        "A proxy that asks `/gateway/authorize` has to send `X-Forwarded-Method`, `-Uri` and `-Host` once each, as the client's request has them.",
+    ),
     entry("unknown_field", 400, "Remove the field that `detail` names."),
+    entry("unknown_host", 421, "Nobody is here under this name. Use the public address, or give a route this `host`."),
     entry("unsupported_media_type", 415, "Send JSON with `Content-Type: application/json`."),
+    entry("untrusted_proxy", 403, "Only a proxy in `trusted_proxies` may ask `/gateway/authorize`."),
+    entry(
+        "upstream_failed",
+        502,
+        "The application behind this address broke off its answer. Look whether it was done, then try again.",
+    ),
+    entry(
+        "upstream_timeout",
+        504,
+        "The application behind this address takes too long. Look whether it was done, then try again.",
+    ),
+    entry("upstream_unavailable", 503, "The application behind this address is down. Try again as `Retry-After` says."),
+    entry("upstream_unreachable", 502, "The application behind this address does not answer. Try again."),
     entry("weak_password", 422, "Choose another password: `errors` says what is wrong with this one."),
     entry("wrong_password", 422, "The current password is not right, or was wrong too often. Check it."),
     entry(
