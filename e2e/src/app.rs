@@ -66,21 +66,6 @@ impl Setup {
         self
     }
 
-    /// As two processes: the services, and a gateway alone before them with this configuration.
-    pub async fn start_apart(self, config: &str) -> Apart {
-        let door = Self::new(Database::Sqlite).config(config).only("gateway").prepare().await;
-        let services = self
-            .env("USHER_PUBLIC_URL", &door.url)
-            .env("USHER_TRUSTED_PROXIES", "127.0.0.1")
-            .only("auth,users,pages")
-            .start()
-            .await;
-        let token = services.cli_ok(&["verifier", "create", "door"]).await;
-        let door = door.with_env("USHER_SERVICES__URL", &services.url).with_env("USHER_SERVICES__TOKEN", token.trim());
-        door.start().await;
-        Apart { services, door }
-    }
-
     /// Makes folder, ports and database, and starts nothing yet.
     pub async fn prepare(self) -> TestApp {
         let database_url = match self.database {
@@ -133,14 +118,6 @@ impl Setup {
         app.start().await;
         app
     }
-}
-
-/// A program as two processes.
-pub struct Apart {
-    /// Sign-in, accounts and pages, with the database.
-    pub services: TestApp,
-    /// The gateway alone: what people and applications talk to.
-    pub door: TestApp,
 }
 
 struct Running {

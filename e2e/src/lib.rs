@@ -6,6 +6,10 @@
 //! the harness reads what the program logged and fails if a password, a token or a whole e-mail
 //! address that it knows of is in there.
 //!
+//! Around it there is as much of a real world as it needs: an [`Upstream`] that keeps what it was sent,
+//! a [`Service`] in each language that checks tokens for itself, a [`Proxy`] with the configurations of
+//! `deploy/`, a gRPC server, the [`Quiz`], and [`Apart`] for a program that is several processes.
+//!
 //! `cargo xtask test` builds the program and starts PostgreSQL first.
 
 #![expect(clippy::expect_used, reason = "a test stops at the first surprise, and says which")]
@@ -17,6 +21,7 @@
 
 mod access;
 mod answer;
+mod apart;
 mod app;
 mod browser;
 mod clock;
@@ -36,7 +41,8 @@ mod upstream;
 mod user;
 
 pub use answer::Answer;
-pub use app::{Apart, Setup, TestApp};
+pub use apart::Apart;
+pub use app::{Setup, TestApp};
 pub use browser::{Browser, Look};
 pub use clock::{moment_in, unix_now};
 pub use database::{Database, DatabaseView};
