@@ -15,6 +15,7 @@ use axum::http::header::HOST;
 use axum::http::{Method, Request};
 use kernel::{Timestamp, UserId};
 
+use crate::digits;
 use crate::gateway::cut;
 use crate::trace::Trace;
 
@@ -92,10 +93,11 @@ impl Entry {
     pub(crate) fn begin<B>(request: &Request<B>, id: &str, client: IpAddr, trace: Trace) -> Self {
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
         let host = host.or_else(|| request.uri().host()).unwrap_or_default();
+        let host = crate::asked::plain_host(host).unwrap_or(std::borrow::Cow::Borrowed(host));
         Self {
             method: request.method().clone(),
             path: cut(request.uri().path()).to_owned(),
-            host: cut(host).to_owned(),
+            host: cut(&host).to_owned(),
             id: id.to_owned(),
             client,
             trace,
@@ -135,13 +137,13 @@ impl AccessLog {
         let was_empty = buffer.text.is_empty();
         buffer.set_second(now);
         let Buffer { text, stamp, .. } = &mut *buffer;
-        let micros = now.unix_micros().rem_euclid(1_000_000);
-        let written = match self.format {
+        match self.format {
             LogFormat::Human => human(text, stamp, entry, ending),
-            LogFormat::Json => json(text, stamp, micros, entry, ending),
-        };
-        if written.is_err() {
-            buffer.dropped += 1;
+            LogFormat::Json => {
+                // Less than a million, so it is no negative number.
+                let micros = now.unix_micros().rem_euclid(1_000_000).unsigned_abs();
+                json(text, stamp, micros, entry, ending);
+            }
         }
         drop(buffer);
         if was_empty {
@@ -168,50 +170,63 @@ impl Buffer {
     }
 }
 
-fn human(text: &mut String, stamp: &str, entry: &Entry, ending: Ending) -> std::fmt::Result {
+fn human(text: &mut String, stamp: &str, entry: &Entry, ending: Ending) {
     let Entry { method, path, id, .. } = entry;
     let millis = ending.took.as_secs_f64() * 1000.0;
-    write!(text, "{stamp}Z  {} {method} {} {millis:.1} ms  {id}", ending.status, path.escape_debug())?;
+    // A String takes whatever is written to it.
+    let _ = write!(text, "{stamp}Z  {} {method} {} {millis:.1} ms  {id}", ending.status, path.escape_debug());
     if let Some(refused) = entry.refused {
-        write!(text, "  ({refused})")?;
+        push(text, &["  (", refused, ")"]);
     }
-    text.write_char('\n')
+    text.push('\n');
 }
 
-fn json(text: &mut String, stamp: &str, micros: i64, entry: &Entry, ending: Ending) -> std::fmt::Result {
+fn json(text: &mut String, stamp: &str, micros: u64, entry: &Entry, ending: Ending) {
     let Ending { status, took, bytes } = ending;
     let level = if status >= 500 { "error" } else { "info" };
-    write!(text, r#"{{"@timestamp":"{stamp}.{micros:06}Z","log.level":"{level}","event.dataset":"usher.access""#)?;
-    write!(text, r#","http.request.method":"{}","url.path":"#, entry.method)?;
+    push(text, &["{\"@timestamp\":\"", stamp, "."]);
+    digits::padded(text, micros, 6);
+    push(text, &["Z\",\"log.level\":\"", level, "\",\"event.dataset\":\"usher.access\",\"http.request.method\":\""]);
+    push(text, &[entry.method.as_str(), "\",\"url.path\":"]);
     quote(text, &entry.path);
-    text.push_str(r#","url.domain":"#);
+    text.push_str(",\"url.domain\":");
     quote(text, &entry.host);
-    write!(
-        text,
-        r#","http.response.status_code":{status},"http.response.body.bytes":{bytes},"event.duration":{},"client.ip":"{}","http.request.id":"{}","trace.id":"{:032x}","usher.route":"{}""#,
-        took.as_nanos(),
-        entry.client,
-        entry.id,
-        entry.trace.id,
-        entry.route
-    )?;
+    text.push_str(",\"http.response.status_code\":");
+    digits::decimal(text, u64::from(status));
+    text.push_str(",\"http.response.body.bytes\":");
+    digits::decimal(text, bytes);
+    text.push_str(",\"event.duration\":");
+    digits::decimal(text, nanos(took));
+    text.push_str(",\"client.ip\":\"");
+    digits::address(text, entry.client);
+    push(text, &["\",\"http.request.id\":\"", &entry.id, "\",\"trace.id\":\""]);
+    entry.trace.write_id(text);
+    push(text, &["\",\"usher.route\":\"", entry.route, "\""]);
     if let Some(user) = entry.user {
-        write!(text, r#","user.id":"{user}""#)?;
+        // A String takes whatever is written to it.
+        let _ = write!(text, r#","user.id":"{user}""#);
     }
     if let Some(upstream) = &entry.upstream {
-        let UpstreamEntry { address, first_byte, attempts } = upstream;
-        let nanos = first_byte.as_nanos();
-        write!(
-            text,
-            r#","usher.upstream.address":"{address}","usher.upstream.duration":{nanos},"usher.upstream.attempts":{attempts}"#
-        )?;
+        push(text, &[",\"usher.upstream.address\":\"", &upstream.address, "\",\"usher.upstream.duration\":"]);
+        digits::decimal(text, nanos(upstream.first_byte));
+        text.push_str(",\"usher.upstream.attempts\":");
+        digits::decimal(text, u64::from(upstream.attempts));
     }
     match entry.refused {
-        Some(refused) => write!(text, r#","usher.decision":"refused","event.reason":"{refused}""#)?,
-        None => text.push_str(r#","usher.decision":"allowed""#),
+        Some(refused) => push(text, &[",\"usher.decision\":\"refused\",\"event.reason\":\"", refused, "\""]),
+        None => text.push_str(",\"usher.decision\":\"allowed\""),
     }
     text.push_str(",\"ecs.version\":\"8.11\"}\n");
-    Ok(())
+}
+
+fn push(text: &mut String, parts: &[&str]) {
+    for part in parts {
+        text.push_str(part);
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// As a JSON string. Nearly every path is plain, and then it is only copied.
@@ -226,6 +241,8 @@ fn quote(text: &mut String, value: &str) {
 }
 
 fn write_out(shared: &Shared) {
+    // Written and emptied, it is filled again: to grow a new one each time would copy what is in it.
+    let mut text = String::new();
     loop {
         let mut buffer = shared.buffer.lock().unwrap_or_else(PoisonError::into_inner);
         while buffer.text.is_empty() {
@@ -234,10 +251,13 @@ fn write_out(shared: &Shared) {
         drop(buffer);
         std::thread::sleep(LINGER);
         let mut buffer = shared.buffer.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = std::mem::take(&mut buffer.text);
+        std::mem::swap(&mut buffer.text, &mut text);
         let dropped = std::mem::take(&mut buffer.dropped);
         drop(buffer);
         print(&text);
+        // What a burst needed is given back when it is over.
+        text.shrink_to(4 * text.len());
+        text.clear();
         if dropped > 0 {
             tracing::warn!(dropped, "access log lines were dropped: its reader is too slow");
         }
@@ -274,7 +294,7 @@ mod tests {
         };
         let ending = Ending { status: 200, took: Duration::from_micros(7), bytes: 12 };
         let mut text = String::new();
-        json(&mut text, "2026-11-22T08:00:00", 42, &entry, ending).unwrap();
+        json(&mut text, "2026-11-22T08:00:00", 42, &entry, ending);
         assert_eq!(text.lines().count(), 1);
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(line["url.path"], path);

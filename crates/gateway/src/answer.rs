@@ -42,6 +42,7 @@ pub(crate) struct Shown<'a> {
     pub(crate) id: &'a str,
     pub(crate) wants_page: bool,
     pub(crate) is_asset: bool,
+    pub(crate) has_bad_token: bool,
     pub(crate) allow: Option<HeaderValue>,
 }
 
@@ -90,7 +91,7 @@ impl Answerer {
         if let Some(seconds) = problem.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(challenge) = challenge(problem) {
+        if let Some(challenge) = challenge(problem, visit.has_bad_token) {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if matches!(problem.status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT) {
@@ -105,8 +106,9 @@ impl Answerer {
 }
 
 /// What a client is told to do about its token (RFC 6750 §3).
-fn challenge(problem: &Problem) -> Option<&'static str> {
+fn challenge(problem: &Problem, has_bad_token: bool) -> Option<&'static str> {
     match problem.code {
+        "unauthenticated" if has_bad_token => Some("Bearer error=\"invalid_token\""),
         "unauthenticated" => Some("Bearer"),
         "forbidden" => Some("Bearer error=\"insufficient_scope\""),
         _ => None,

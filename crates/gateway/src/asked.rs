@@ -13,10 +13,8 @@ use kernel::Problem;
 pub(crate) struct Asked<'r> {
     /// In lower case, without port and without a dot at the end.
     pub(crate) host: Cow<'r, str>,
-    /// The host as it was sent, with its port.
-    pub(crate) authority: &'r str,
-    /// As it came, and as it goes on.
-    pub(crate) path: &'r str,
+    /// As everybody will read it: decoded. What goes on is what came.
+    pub(crate) path: Cow<'r, str>,
     pub(crate) method: &'r Method,
 }
 
@@ -51,7 +49,7 @@ impl<'r> Asked<'r> {
                 "Write the path plainly: no empty or dot segments, no semicolon, no encoded slash, dot or percent sign.",
             ));
         }
-        Ok(Self { host: plain_host(host).ok_or_else(bad_host)?, authority: host, path, method })
+        Ok(Self { host: plain_host(host).ok_or_else(bad_host)?, path: crate::path::read(path), method })
     }
 }
 
@@ -117,7 +115,7 @@ mod tests {
         }
         let request = request.body(()).unwrap();
         Asked::of(&request)
-            .map(|asked| (asked.host.into_owned(), asked.path.to_owned()))
+            .map(|asked| (asked.host.into_owned(), asked.path.into_owned()))
             .map_err(|problem| problem.status.as_u16())
     }
 

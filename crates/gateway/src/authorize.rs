@@ -13,8 +13,7 @@ use crate::answer::{From, Passed};
 use crate::asked::Asked;
 use crate::gateway::{Gateway, Visit};
 use crate::identity;
-use crate::route::{Path, Route, Target};
-use crate::spec::AuthSpec;
+use crate::route::forbidden;
 use crate::table::{Found, Table};
 
 /// Where Envoy puts the path that was asked for.
@@ -33,15 +32,13 @@ impl Gateway {
         }
         let said = Said::read(method, uri, headers, visit)?;
         let asked = Asked::new(&said.host, &said.uri, &said.method)?;
-        let closed = Route {
-            auth: AuthSpec::Required,
-            ..Route::new("forward-auth", Path::Exact(String::new()), Target::ForwardAuth)
-        };
-        let route = match table.find(&asked.host, asked.path, asked.method, false) {
+        let route = match table.find_for_others(&asked.host, &asked.path, asked.method) {
             Found::Configured(route) => route,
             Found::OtherMethods(_) => return Err(crate::asked::not_this_method()),
-            // Where the table says nothing the proxy's own configuration decides, and it asks for a user.
-            Found::Own(_) | Found::Nothing | Found::UnknownHost => &closed,
+            // Nothing is open because nobody thought of it.
+            Found::UnknownHost | Found::Nothing | Found::Own(_) => {
+                return Err(self.refuse(visit, "no_route", forbidden()));
+            }
         };
         visit.entry.route = route.name;
         self.limit(route, &said.method, None, visit)?;
@@ -78,15 +75,18 @@ impl<'h> Said<'h> {
             None => method.clone(),
         };
         let below = uri.path_and_query().map_or("", |all| all.as_str()).strip_prefix(BELOW).unwrap_or_default();
-        let said = header("x-forwarded-uri")?.unwrap_or(below);
+        // Whoever names a path in a header names its host there, too, and in no second place.
+        let (said, host) = match (header("x-forwarded-uri")?, header("x-forwarded-host")?, below.starts_with('/')) {
+            (Some(uri), Some(host), false) => (uri, Cow::Borrowed(host)),
+            (None, Some(host), true) => (below, Cow::Borrowed(host)),
+            (None, None, true) => (below, Cow::Owned(visit.authority.to_owned())),
+            (Some(_), _, true) | (None, _, false) => return Err(unclear("x-forwarded-uri")),
+            (Some(_), None, false) => return Err(unclear("x-forwarded-host")),
+        };
         if !said.starts_with('/') {
             return Err(unclear("x-forwarded-uri"));
         }
-        Ok(Self {
-            method,
-            uri: said.parse().map_err(|_| unclear("x-forwarded-uri"))?,
-            host: header("x-forwarded-host")?.map_or_else(|| Cow::Owned(visit.authority.to_owned()), Cow::Borrowed),
-        })
+        Ok(Self { method, uri: said.parse().map_err(|_| unclear("x-forwarded-uri"))?, host })
     }
 }
 

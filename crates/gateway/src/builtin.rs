@@ -37,11 +37,11 @@ fn page(name: &'static str, path: Path, limit: Option<Limit>) -> Route {
 }
 
 fn exact(path: &str) -> Path {
-    Path::Exact(path.to_owned())
+    Path::exact(path)
 }
 
 fn prefix(path: &str) -> Path {
-    Path::Prefix(path.to_owned())
+    Path::prefix(path)
 }
 
 /// First match wins.
@@ -57,9 +57,10 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         call("feed", prefix("/api/v1/feed/"), Public, None),
         call("signals", prefix("/api/v1/ssf/"), Public, None),
         call("api", prefix("/api/"), Required, Some(WRITE)),
-        Route { target: Target::Authorize, ..call("authorize", exact("/gateway/authorize"), Public, None) },
-        Route { target: Target::Authorize, ..call("authorize", prefix("/gateway/authorize/"), Public, None) },
+        Route { target: Target::Authorize, ..call("authorize", prefix("/gateway/authorize"), Public, None) },
         Route { target: Target::Keys, ..call("gateway_keys", exact("/gateway/jwks.json"), Public, None) },
+        // Where a verifier looks whose issuer is `…/gateway`.
+        Route { target: Target::Keys, ..call("gateway_keys", exact("/gateway/.well-known/jwks.json"), Public, None) },
         call("well_known", prefix("/.well-known/"), Public, None),
         Route { kind: Kind::Health, ..call("health", prefix("/health/"), Public, None) },
         call("openapi", exact("/openapi.json"), Public, None),
@@ -115,7 +116,6 @@ mod tests {
             "/api/v2/anything",
             "/api/v1/auth/register/",
             "/api/v1/auth/loginx",
-            "/api/v1/feed",
             "/api/v1/feedback",
         ] {
             assert_eq!(of(path).auth, AuthSpec::Required, "{path}");

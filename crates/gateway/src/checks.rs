@@ -42,7 +42,10 @@ impl Gateway {
             Identity::Known(claims) => claims,
             Identity::Unknown if route.auth == AuthSpec::Optional => return Ok(None),
             Identity::Unknown => return Err(self.refuse(visit, "no_token", Problem::unauthenticated())),
-            Identity::Refused(reason) => return Err(self.refuse(visit, reason.as_str(), refused(reason))),
+            Identity::Refused(reason) => {
+                visit.has_bad_token = true;
+                return Err(self.refuse(visit, reason.as_str(), refused(reason)));
+            }
         };
         visit.entry.user = claims.sub.parse().ok();
         if !route.needs.are_met_by(&claims) {

@@ -44,8 +44,8 @@ pub struct Settings {
     pub problem_page: ProblemPage,
     /// Where the access log goes; nowhere if it is switched off.
     pub access_log: Option<AccessLog>,
-    /// The seed of the key that signs `X-User-Token`.
-    pub identity_seed: [u8; 32],
+    /// The seed of the key that signs `X-User-Token`; without one no route may ask for that.
+    pub identity_seed: Option<[u8; 32]>,
 }
 
 /// Where Usher's own services are.
@@ -80,7 +80,7 @@ pub struct Gateway {
     pub(crate) limits: Limits,
     ids: RequestIds,
     traces: Traces,
-    pub(crate) user_tokens: UserTokens,
+    pub(crate) user_tokens: Option<UserTokens>,
     answerer: Answerer,
     pub(crate) metrics: Metrics,
 }
@@ -107,6 +107,8 @@ pub(crate) struct Visit<'r> {
     pub(crate) entry: Entry,
     origin: Option<HeaderValue>,
     wants_page: bool,
+    /// Whether there was a token and it was refused.
+    pub(crate) has_bad_token: bool,
     allow: Option<HeaderValue>,
 }
 
@@ -143,7 +145,7 @@ impl Gateway {
             limits: Limits::new(),
             ids: RequestIds::new(),
             traces: Traces::new(),
-            user_tokens: UserTokens::new(&settings.identity_seed, &settings.public_url)?,
+            user_tokens: settings.identity_seed.map(|seed| UserTokens::new(&seed, &settings.public_url)).transpose()?,
             answerer: Answerer::new(https, settings.problem_page),
             metrics,
             settings,
@@ -154,6 +156,9 @@ impl Gateway {
     /// are under way go on by the routes that they began with.
     pub fn set_routes(&self, routes: &[RouteSpec], permissions: &Permissions) -> Result<(), RouteError> {
         let table = Table::new(routes, permissions, &self.own_host, &self.pool, &self.table.get())?;
+        if self.user_tokens.is_none() {
+            table.refuse_signed_identity()?;
+        }
         self.table.set(table);
         Ok(())
     }
@@ -194,6 +199,7 @@ impl Gateway {
             entry: Entry::begin(&request, &id, client, trace),
             origin: None,
             wants_page: false,
+            has_bad_token: false,
             allow: None,
         };
         let table = self.table.get();
@@ -202,15 +208,23 @@ impl Gateway {
                 visit.entry.route = route.name;
                 visit.origin = route.cors.as_ref().and_then(|_| crate::cors::origin_of(request.headers()));
                 visit.wants_page = route.shows_pages() && accepts_html(request.headers());
-                let passing = self.pass(request, route, &table, &mut visit);
+                // Boxed, because everything that waits for it would otherwise be some kilobytes large, and
+                // be copied from one to the next of them for every request.
+                let passing = Box::pin(self.pass(request, route, &table, &mut visit));
                 (Some(route), CURRENT.scope(id.clone(), passing).await)
             }
             Err(problem) => (None, Err(problem)),
         };
+        // Whatever did not pass was refused, wherever that was found out.
+        if let (Err(problem), None) = (&outcome, visit.entry.refused) {
+            visit.entry.refused = Some(problem.code);
+            self.metrics.refused(visit.entry.route, problem.code);
+        }
         let shown = Shown {
             id: &id,
             wants_page: visit.wants_page,
             is_asset: route.is_some_and(|route| route.kind == Kind::Asset),
+            has_bad_token: visit.has_bad_token,
             allow: visit.allow,
         };
         let mut response = self.answerer.complete(outcome, &shown);
@@ -239,8 +253,9 @@ impl Gateway {
             Ok(asked) => asked,
             Err(problem) => return Err(self.refuse(visit, problem.code, problem)),
         };
-        let knows_host = visit.is_from_proxy || self.answers_for(&asked.host);
-        match table.find(&asked.host, asked.path, asked.method, knows_host) {
+        let knows_host =
+            self.answers_for(&asked.host) || (visit.is_from_proxy && self.was_asked_for(request.headers()));
+        match table.find(&asked.host, &asked.path, asked.method, knows_host) {
             Found::Configured(route) => Ok(route),
             Found::Own(route) => Ok(route),
             Found::Nothing => Err(self.refuse(visit, "no_route", Problem::not_found())),
@@ -251,6 +266,14 @@ impl Gateway {
             }
             Found::UnknownHost => Err(self.refuse(visit, "unknown_host", unknown_host())),
         }
+    }
+
+    /// Whether a trusted proxy, which came here under a name of its own, was asked for Usher.
+    fn was_asked_for(&self, headers: &HeaderMap) -> bool {
+        let mut said = headers.get_all("x-forwarded-host").iter();
+        let (Some(host), None) = (said.next(), said.next()) else { return false };
+        let host = host.to_str().ok().and_then(crate::asked::plain_host);
+        host.is_some_and(|host| self.answers_for(&host))
     }
 
     /// Whether Usher itself is at this host: its public one, any bare address (nobody can be led there

@@ -1,7 +1,6 @@
 //! Who is this: the Bearer token, checked here, without asking anybody; and what services behind the
 //! door are told about it.
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use axum::http::{HeaderMap, header};
 use kernel::{Caller, Timestamp};
 use verify::{Claims, Refused, Verifier};
 
+use crate::digits;
 use crate::trace::Trace;
 
 /// What a request's token says.
@@ -68,43 +68,52 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+/// What other doors say, and what applications behind us may have learned to believe. The samples in
+/// `deploy/` remove the same.
+const OTHERS: [&str; 33] = [
+    "cf-connecting-ip",
+    "fastly-client-ip",
+    "remote-user",
+    "ssl-client-cert",
+    "ssl-client-verify",
+    "true-client-ip",
+    "x-auth-request-email",
+    "x-auth-request-groups",
+    "x-auth-request-user",
+    "x-authenticated-user",
+    "x-client-cert",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-forwarded",
+    // Not who somebody is, but what they may: a route was chosen by the real method.
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-host",
+    "x-original-method",
+    "x-original-uri",
+    "x-original-url",
+    "x-real-ip",
+    "x-remote-user",
+    "x-rewrite-url",
+    "x-roles",
+    "x-ssl-client-verify",
+    "x-tenant",
+    "x-tenant-id",
+    "x-user",
+    "x-user-email",
+    "x-user-groups",
+    "x-user-name",
+    "x-webauth-user",
+];
+
 /// Whether only the door may say this. `name` is in lower case, with dashes.
 fn is_ours(name: &str) -> bool {
-    name.starts_with("x-forwarded-")
-        || matches!(
-            name,
-            "x-user-id"
-                | "x-user-roles"
-                | "x-user-scope"
-                | "x-user-token"
-                | "x-session-id"
-                | "x-request-id"
-                | "traceparent"
-                | "tracestate"
-                | "forwarded"
-                // What other doors say, and what applications behind us may have learned to believe.
-                | "remote-user"
-                | "true-client-ip"
-                | "cf-connecting-ip"
-                | "x-auth-request-email"
-                | "x-auth-request-groups"
-                | "x-auth-request-user"
-                | "x-client-ip"
-                | "x-original-host"
-                | "x-original-method"
-                | "x-original-uri"
-                | "x-original-url"
-                | "x-real-ip"
-                | "x-remote-user"
-                | "x-rewrite-url"
-                | "x-roles"
-                | "x-tenant"
-                | "x-tenant-id"
-                | "x-user"
-                | "x-user-email"
-                | "x-user-groups"
-                | "x-user-name"
-        )
+    match name {
+        "x-user-id" | "x-user-roles" | "x-user-scope" | "x-user-token" | "x-session-id" | "x-request-id"
+        | "traceparent" | "tracestate" | "forwarded" => true,
+        _ => name.starts_with("x-forwarded-") || OTHERS.binary_search(&name).is_ok(),
+    }
 }
 
 /// Removes what only the door may say, in the spellings that servers behind us might take for the
@@ -151,21 +160,19 @@ pub(crate) fn tell(headers: &mut HeaderMap, told: Told<'_>) -> Option<()> {
     }
     let scheme = if told.https { "https" } else { "http" };
     let mut text = String::with_capacity(96);
-    write!(text, "{}", told.client).ok()?;
+    digits::address(&mut text, told.client);
     headers.insert(FORWARDED_FOR, value(&text)?);
     headers.insert(FORWARDED_HOST, value(told.authority)?);
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
-    text.clear();
     // RFC 7239 §4: what is no token stands in quotes, and an IPv6 address in brackets.
-    match told.client {
-        IpAddr::V4(address) => write!(text, "for={address}"),
-        IpAddr::V6(address) => write!(text, "for=\"[{address}]\""),
+    let (before, after) = if told.client.is_ipv6() { ("for=\"[", "]\"") } else { ("for=", "") };
+    text.insert_str(0, before);
+    for part in [after, ";host=\"", told.authority, "\";proto=", scheme] {
+        text.push_str(part);
     }
-    .ok()?;
-    write!(text, ";host=\"{}\";proto={scheme}", told.authority).ok()?;
     headers.insert(header::FORWARDED, value(&text)?);
     text.clear();
-    write!(text, "{}", told.trace).ok()?;
+    told.trace.write(&mut text);
     headers.insert(TRACE_PARENT, value(&text)?);
     headers.insert(REQUEST_ID, value(told.request_id)?);
     Some(())
@@ -183,7 +190,14 @@ pub(crate) fn tell_who(headers: &mut HeaderMap, claims: &Claims) -> Option<()> {
 
 /// Whether a cookie of this name opens something at Usher: no application may see or set it.
 fn is_own_cookie(name: &[u8]) -> bool {
-    name.strip_prefix(b"__Host-").unwrap_or(name).starts_with(b"usher_")
+    // A cookie without a name whose value is `usher_…=` is sent like one that has that name, and browsers
+    // take the prefix in any case.
+    let name = name.strip_prefix(b"=").unwrap_or(name).trim_ascii_start();
+    let bare = match name.split_at_checked(7) {
+        Some((prefix, bare)) if prefix.eq_ignore_ascii_case(b"__Host-") => bare,
+        Some(_) | None => name,
+    };
+    bare.starts_with(b"usher_")
 }
 
 /// Takes Usher's own cookies out of a request for somebody's application.
@@ -260,6 +274,18 @@ mod tests {
     }
 
     #[test]
+    fn g1_the_samples_for_other_proxies_remove_the_same() {
+        assert!(OTHERS.is_sorted());
+        let deploy = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+        for sample in ["nginx/usher.conf", "haproxy/haproxy.cfg"] {
+            let text = std::fs::read_to_string(deploy.join(sample)).unwrap().replace("[^a-z0-9]", "-");
+            let words: Vec<&str> = text.split([' ', '(', '|', ')', '\n']).collect();
+            let missing: Vec<_> = OTHERS.iter().filter(|name| !words.contains(*name)).collect();
+            assert!(missing.is_empty(), "{sample} lets {missing:?} through");
+        }
+    }
+
+    #[test]
     fn bearer_is_read_strictly() {
         assert_eq!(bearer(b"Bearer abc"), Some("abc"));
         assert_eq!(bearer(b"bearer abc"), Some("abc"));
@@ -277,7 +303,12 @@ mod tests {
         let mut alone = headers(&[("cookie", "usher_session=secret")]);
         hide_cookies(&mut alone);
         assert!(alone.is_empty());
-        let mut answer = headers(&[("set-cookie", "usher_session=evil; Path=/"), ("set-cookie", "a=b")]);
+        let mut answer = headers(&[
+            ("set-cookie", "usher_session=evil; Path=/"),
+            ("set-cookie", "=usher_session=evil"),
+            ("set-cookie", "__HOST-usher_session=evil"),
+            ("set-cookie", "a=b"),
+        ]);
         keep_cookies(&mut answer);
         assert_eq!(answer.get_all(SET_COOKIE).iter().collect::<Vec<_>>(), ["a=b"]);
     }
@@ -318,6 +349,7 @@ mod tests {
             amr: vec!["pwd".into()],
             roles: vec!["player".into(), "user".into()],
             scope: "account".into(),
+            kid: "key-1".into(),
         };
         let mut told = HeaderMap::new();
         tell_who(&mut told, &claims).unwrap();

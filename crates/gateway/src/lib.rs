@@ -27,6 +27,7 @@ mod builtin;
 mod checks;
 mod cors;
 mod current;
+mod digits;
 mod ending;
 mod gateway;
 mod identity;

@@ -94,7 +94,7 @@ impl Limits {
 }
 
 /// One client: an IPv4 address, or an IPv6 network of 64 bits, for that is what one household gets.
-fn network_of(client: IpAddr) -> u128 {
+pub(crate) fn network_of(client: IpAddr) -> u128 {
     match client.to_canonical() {
         IpAddr::V4(address) => u128::from(u32::from(address)),
         IpAddr::V6(address) => u128::from(address) & !u128::from(u64::MAX) | 1 << 63,

@@ -1,9 +1,12 @@
-//! Which paths are taken at all.
+//! Which paths are taken at all, and what they say.
 //!
-//! The path that is decided on is the path that is handed on, byte for byte. So a path that a server
-//! behind us could read as another one than we do is refused, rather than rewritten: dot segments,
-//! empty segments, encoded slashes, dots and percent signs, parameters behind a semicolon,
-//! backslashes, control characters, and bytes that are not UTF-8.
+//! A path is handed on byte for byte, and decided on as every server will read it: decoded once. So a
+//! path that a server behind us could read as another one than we do is refused, rather than
+//! rewritten: dot segments, empty segments, encoded slashes, dots and percent signs, parameters behind
+//! a semicolon, backslashes, control characters, and bytes that are not UTF-8. What is left is decoded
+//! in one way only: `/%61dmin` is `/admin`, and decided on as that.
+
+use std::borrow::Cow;
 
 /// Whether everybody will read this path as the same path (RFC 3986 §3.3, §6.2.2).
 pub(crate) fn is_plain(path: &str) -> bool {
@@ -82,7 +85,19 @@ fn is_harmless_encoded(hidden: u8, bytes: &[u8], at: usize) -> bool {
     }
 }
 
+/// A path that [`is_plain`], as it will be read.
+pub(crate) fn read(path: &str) -> Cow<'_, str> {
+    if !path.contains('%') {
+        return Cow::Borrowed(path);
+    }
+    String::from_utf8(decode(path.as_bytes())).map_or(Cow::Borrowed(path), Cow::Owned)
+}
+
 fn is_utf8_decoded(bytes: &[u8]) -> bool {
+    std::str::from_utf8(&decode(bytes)).is_ok()
+}
+
+fn decode(bytes: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
@@ -94,7 +109,7 @@ fn is_utf8_decoded(bytes: &[u8]) -> bool {
             at += 1;
         }
     }
-    std::str::from_utf8(&plain).is_ok()
+    plain
 }
 
 #[cfg(test)]
@@ -144,6 +159,22 @@ mod tests {
             "/%e2%28%a1",
         ] {
             assert!(!is_plain(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn g2_a_path_is_decided_on_as_every_server_will_read_it() {
+        for (sent, read_as) in [
+            ("/%61dmin/x", "/admin/x"),
+            ("/%41dmin", "/Admin"),
+            ("/caf%c3%a9", "/café"),
+            ("/caf%C3%A9", "/café"),
+            ("/%40user", "/@user"),
+            ("/100%25", "/100%"),
+            ("/plain", "/plain"),
+        ] {
+            assert!(is_plain(sent), "{sent}");
+            assert_eq!(read(sent), read_as);
         }
     }
 

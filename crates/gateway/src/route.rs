@@ -97,24 +97,40 @@ impl Route {
     }
 }
 
-/// Which paths a route is for.
+/// Which paths a route is for: segment by segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Path {
-    /// This one.
-    Exact(String),
-    /// Everything below, if it ends with a slash; else itself and everything below.
-    Prefix(String),
-    /// So many segments, of which those that are `None` may be anything.
-    Pattern(Vec<Option<String>>),
+pub(crate) struct Path {
+    /// Those that are `None` may be anything.
+    segments: Vec<Option<String>>,
+    /// Whether everything below belongs to it, too.
+    with_below: bool,
+    /// The same as one text, where every segment is written out: most paths are compared at once.
+    text: Option<String>,
 }
 
 impl Path {
+    /// This path alone.
+    pub(crate) fn exact(path: &str) -> Self {
+        Self::new(literal_segments(path), false)
+    }
+
+    /// This path and everything below, whether it is written with a slash at the end or not.
+    pub(crate) fn prefix(path: &str) -> Self {
+        Self::new(literal_segments(path.trim_end_matches('/')), true)
+    }
+
+    fn new(segments: Vec<Option<String>>, with_below: bool) -> Self {
+        let add = |text: String, segment: &Option<String>| segment.as_ref().map(|segment| text + "/" + segment);
+        let text = segments.iter().try_fold(String::new(), add);
+        Self { segments, with_below, text }
+    }
+
     /// Reads a path as it is written in a route.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let help = "write a prefix like /quiz/ or a pattern like /quiz/{id}/answers";
         if !text.contains(['{', '}']) {
             return if crate::path::is_plain(text) {
-                Ok(Self::Prefix(text.to_owned()))
+                Ok(Self::prefix(&crate::path::read(text)))
             } else {
                 Err(format!("`path` is `{text}`: {help}"))
             };
@@ -123,51 +139,45 @@ impl Path {
         let read = |segment: &str| match segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
             Some(name) if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') => Ok(None),
             None if crate::path::is_plain(&format!("/{segment}")) && !segment.is_empty() => {
-                Ok(Some(segment.to_owned()))
+                Ok(Some(crate::path::read(segment).into_owned()))
             }
             Some(_) | None => Err(format!("`path` is `{text}`, and `{segment}` in it is no segment: {help}")),
         };
-        segments.map(read).collect::<Result<_, _>>().map(Self::Pattern)
+        Ok(Self::new(segments.map(read).collect::<Result<_, _>>()?, false))
     }
 
-    /// Whether it is for this path.
+    /// Whether it is for this path, decoded.
     pub(crate) fn matches(&self, path: &str) -> bool {
-        match self {
-            Self::Exact(exact) => path == exact,
-            Self::Prefix(prefix) => path
-                .strip_prefix(prefix.as_str())
-                .is_some_and(|rest| rest.is_empty() || prefix.ends_with('/') || rest.starts_with('/')),
-            Self::Pattern(segments) => {
-                let mut given = path.split('/').skip(1);
-                segments.iter().all(|wanted| match (given.next(), wanted) {
-                    (Some(given), Some(wanted)) => given == wanted,
-                    (Some(given), None) => !given.is_empty(),
-                    (None, _) => false,
-                }) && given.next().is_none()
-            }
+        if let Some(text) = &self.text {
+            return path.strip_prefix(text.as_str()).is_some_and(|rest| {
+                rest.is_empty() || (self.with_below && (rest.starts_with('/') || text.is_empty()))
+            });
         }
+        let mut given = path.split('/').skip(1);
+        let fits = self.segments.iter().all(|wanted| match (given.next(), wanted) {
+            (Some(given), Some(wanted)) => given == wanted,
+            (Some(given), None) => !given.is_empty(),
+            (None, _) => false,
+        });
+        fits && (self.with_below || given.next().is_none())
     }
 
-    /// Orders paths by how much they say: what says more goes first.
-    pub(crate) fn says(&self) -> (usize, usize) {
-        match self {
-            Self::Exact(exact) => (usize::MAX, exact.len()),
-            Self::Pattern(segments) => {
-                (segments.iter().flatten().map(|text| text.len() + 1).sum::<usize>(), segments.len())
-            }
-            Self::Prefix(prefix) => (prefix.trim_end_matches('/').len(), 0),
-        }
+    /// Orders paths by how much they say; what says more goes first. From the left, a segment that is
+    /// written out says more than one that may be anything, and that says more than none.
+    pub(crate) fn says(&self) -> Vec<u8> {
+        let segments = self.segments.iter().map(|segment| if segment.is_some() { 2 } else { 1 });
+        segments.chain([u8::from(!self.with_below)]).collect()
     }
 
     /// What every path that it is for begins with.
     pub(crate) fn beginning(&self) -> String {
-        match self {
-            Self::Exact(text) | Self::Prefix(text) => text.clone(),
-            Self::Pattern(segments) => {
-                segments.iter().map_while(Option::as_ref).fold(String::new(), |text, segment| text + "/" + segment)
-            }
-        }
+        let written = self.segments.iter().map_while(Option::as_ref);
+        written.fold(String::new(), |text, segment| text + "/" + segment)
     }
+}
+
+fn literal_segments(path: &str) -> Vec<Option<String>> {
+    path.split('/').skip(1).map(|segment| Some(segment.to_owned())).collect()
 }
 
 /// What somebody has to have.
@@ -191,7 +201,7 @@ impl Needs {
     pub(crate) fn are_met_by(&self, claims: &Claims) -> bool {
         let has = |role: &String| claims.roles.contains(role);
         (self.roles.is_empty() || self.roles.iter().any(has))
-            && self.scopes.iter().all(|scope| claims.scope.split(' ').any(|given| given == scope))
+            && self.scopes.iter().all(|scope| claims.has_scope(scope))
             && self.permissions.iter().all(|roles| roles.iter().any(has))
     }
 }
@@ -204,9 +214,10 @@ pub(crate) struct Rewriting {
 }
 
 impl Rewriting {
-    /// The path for the upstream. `None` if what is left would begin like another host's address.
+    /// The path for the upstream. `None` if the prefix was written in another way, or what is left would
+    /// begin like another host's address.
     pub(crate) fn apply<'p>(&self, path: &'p str) -> Option<Cow<'p, str>> {
-        let rest = path.strip_prefix(self.strip.as_str()).unwrap_or(path);
+        let rest = path.strip_prefix(self.strip.as_str())?;
         let new = match (self.add.is_empty(), rest.starts_with('/')) {
             (true, true) => Cow::Borrowed(rest),
             (true, false) => Cow::Owned(format!("/{rest}")),
@@ -234,12 +245,28 @@ mod tests {
 
     #[test]
     fn a_prefix_ends_where_a_segment_ends() {
-        let slash = Path::read("/quiz/").unwrap();
-        assert!(slash.matches("/quiz/") && slash.matches("/quiz/1"));
-        assert!(!slash.matches("/quiz") && !slash.matches("/quizzes/1"));
-        let bare = Path::read("/quiz").unwrap();
-        assert!(bare.matches("/quiz") && bare.matches("/quiz/1"));
-        assert!(!bare.matches("/quizadmin"));
+        for text in ["/quiz/", "/quiz"] {
+            let path = Path::read(text).unwrap();
+            assert!(path.matches("/quiz") && path.matches("/quiz/") && path.matches("/quiz/1"), "{text}");
+            assert!(!path.matches("/quizzes/1") && !path.matches("/") && !path.matches("/a/quiz"), "{text}");
+        }
+        let all = Path::read("/").unwrap();
+        assert!(all.matches("/") && all.matches("/quiz/1"));
+    }
+
+    #[test]
+    fn g2_a_path_is_written_and_matched_decoded() {
+        let path = Path::read("/caf%c3%a9/{id}/men%C3%BC").unwrap();
+        assert!(path.matches("/café/1/menü"));
+        assert!(Path::read("/%61dmin/").unwrap().matches("/admin/x"));
+    }
+
+    #[test]
+    fn what_is_written_out_further_left_says_more() {
+        let says = |text: &str| Path::read(text).unwrap().says();
+        let ordered = ["/doc/admin/", "/doc/{id}/a-very-long-public-name", "/doc/{id}", "/doc/", "/{any}/admin", "/"];
+        assert!(ordered.windows(2).all(|pair| says(pair[0]) > says(pair[1])), "{ordered:?}");
+        assert!(Path::exact("/doc").says() > says("/doc"));
     }
 
     #[test]
@@ -258,7 +285,7 @@ mod tests {
     fn rewriting_leaves_a_path() {
         let quiz = |strip: &str, add: &str| Rewriting { strip: strip.into(), add: add.into() };
         assert_eq!(quiz("/quiz", "").apply("/quiz/1").unwrap(), "/1");
-        assert_eq!(quiz("/quiz/", "").apply("/quiz/1").unwrap(), "/1");
+        assert_eq!(quiz("/quiz", "").apply("/%71uiz/1"), None);
         assert_eq!(quiz("/quiz", "").apply("/quiz").unwrap(), "/");
         assert_eq!(quiz("/quiz", "/v2").apply("/quiz/1").unwrap(), "/v2/1");
         assert_eq!(quiz("", "/v2").apply("/quiz/1").unwrap(), "/v2/quiz/1");

@@ -1,31 +1,42 @@
 //! Accepting connections, and letting them finish.
 
+mod places;
+#[cfg(test)]
+mod tests;
+
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{Request, Response, StatusCode, header};
-use http_body::Body as _;
+use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 
-use crate::link::Link;
+use crate::link::{Link, Streaming};
 use crate::patient::Patient;
 use crate::stream::Stream;
 use crate::strict::Strict;
 use crate::tls::Tls;
+pub(crate) use places::Place;
+use places::{Free, Places};
 
-/// Connections at once. One costs some 20 KiB, so that they stay within bounds.
+/// Connections at once, tunnels among them. PLACEHOLDER
 const MAX_CONNECTIONS: usize = 10_000;
+/// How many of them one network of clients may have (an IPv4 address, or an IPv6 network of 64 bits).
+/// It takes four to shut everybody else out, and a proxy in front, which is one address, is content with
+/// so many: each of its connections carries the requests of many clients.
+const SHARE: usize = MAX_CONNECTIONS / 4;
 /// A client has this long to send the head of a request, and as long to send the next one.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection on which nothing moves for this long ends, unless it is the client who waits.
@@ -42,9 +53,11 @@ const MAX_RESETS_FOR_ERRORS: usize = 128;
 const PING_EVERY: Duration = Duration::from_secs(20);
 const PING_PATIENCE: Duration = Duration::from_secs(20);
 
-/// Found among a request's extensions if it came over TLS.
-#[derive(Clone, Copy, Debug)]
-pub struct OverTls;
+/// What one HTTP/2 client may have sent that nobody has read yet, for each request and for all of them.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 512 * 1024;
+/// What is kept of an answer over HTTP/2 that its client does not take.
+const MAX_SEND_BUFFER: usize = 64 * 1024;
 
 /// Serves until `stop` is done, then lets requests that are under way finish, for `patience` at
 /// most. Whether all of them did.
@@ -59,46 +72,63 @@ where
     H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
 {
-    let builder = Arc::new(builder());
-    let graceful = GracefulShutdown::new();
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let (stopping, _) = watch::channel(false);
     let following = tls.clone().map(|tls| tokio::spawn(tls.follow()));
-    let mut stop = std::pin::pin!(stop);
+    let (stopping, stopped) = watch::channel(false);
+    let places = Places::new(MAX_CONNECTIONS, SHARE);
+    let meeting = Meeting { builder: builder().into(), tls, handler, idle: IDLE_TIMEOUT, stopped };
+    tokio::select! {
+        () = meet(listener, places, meeting) => {}
+        () = stop => {}
+    }
+    if let Some(following) = following {
+        following.abort();
+    }
+    stopping.send_replace(true);
+    // Every connection holds a receiver until it ends.
+    tokio::time::timeout(patience, stopping.closed()).await.is_ok()
+}
+
+/// What every connection is met with.
+#[derive(Clone)]
+struct Meeting<H> {
+    builder: Arc<Builder<TokioExecutor>>,
+    tls: Option<Tls>,
+    handler: H,
+    /// For how long nothing may move.
+    idle: Duration,
+    stopped: watch::Receiver<bool>,
+}
+
+/// Accepts connections for ever, each in a task of its own.
+async fn meet<H, F>(listener: TcpListener, places: Arc<Places>, meeting: Meeting<H>)
+where
+    H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
+{
     loop {
-        let accepted = tokio::select! {
-            accepted = accept(&listener, &room) => accepted,
-            () = &mut stop => break,
+        let Some((stream, peer, free)) = accept(&listener, &places).await else { continue };
+        let Some(place) = places.take(free, peer.ip()) else {
+            tracing::debug!(client = %peer.ip(), "a connection was closed: its network has its share of them");
+            continue;
         };
-        let Some((stream, peer, place)) = accepted else { continue };
         // A reset here only means that the client is gone; the connection will tell.
         let _ = stream.set_nodelay(true);
-        let (builder, handler, watcher) = (builder.clone(), handler.clone(), graceful.watcher());
-        match tls.clone() {
+        let mut meeting = meeting.clone();
+        match meeting.tls.take() {
             None => {
-                tokio::spawn(async move {
-                    converse(&builder, Stream::Plain(stream), peer, handler, watcher).await;
-                    drop(place);
-                });
+                tokio::spawn(converse(Stream::Plain(stream), peer, place, meeting));
             }
             Some(tls) => {
-                let stopping = stopping.subscribe();
                 tokio::spawn(async move {
-                    match shake_hands(&tls, stream, stopping).await {
-                        Ok(stream) => converse(&builder, stream, peer, handler, watcher).await,
+                    match shake_hands(&tls, stream, meeting.stopped.clone()).await {
+                        // Boxed: the handshake is over, and its memory would otherwise stay beside.
+                        Ok(stream) => Box::pin(converse(stream, peer, place, meeting)).await,
                         Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
                     }
-                    drop(place);
                 });
             }
         }
     }
-    drop(listener);
-    stopping.send_replace(true);
-    if let Some(following) = following {
-        following.abort();
-    }
-    tokio::time::timeout(patience, graceful.shutdown()).await.is_ok()
 }
 
 fn builder() -> Builder<TokioExecutor> {
@@ -111,48 +141,84 @@ fn builder() -> Builder<TokioExecutor> {
         .max_concurrent_streams(MAX_STREAMS)
         .max_pending_accept_reset_streams(Some(MAX_RESETS_BEFORE_ACCEPT))
         .max_local_error_reset_streams(Some(MAX_RESETS_FOR_ERRORS))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(MAX_SEND_BUFFER)
         .keep_alive_interval(Some(PING_EVERY))
         .keep_alive_timeout(PING_PATIENCE);
     builder
 }
 
 /// Answers what comes over one connection, until it ends.
-async fn converse<H, F>(
-    builder: &Builder<TokioExecutor>,
-    stream: Stream,
-    peer: SocketAddr,
-    handler: H,
-    watcher: Watcher,
-) where
+async fn converse<H, F>(stream: Stream, peer: SocketAddr, place: Place, meeting: Meeting<H>)
+where
     H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
 {
-    let link = Arc::new(Link::default());
-    let over_tls = matches!(stream, Stream::Tls(_));
-    let stream = Strict::new(Patient::linked(stream, IDLE_TIMEOUT, link.clone()), link.clone());
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        if over_tls {
-            request.extensions_mut().insert(OverTls);
-        }
+    let Meeting { builder, handler, idle, mut stopped, .. } = meeting;
+    let link = Arc::new(Link::holding(place));
+    let stream = Strict::new(Patient::linked(stream, idle, link.clone()), link.clone());
+    let answering = link.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
         let wishes_upgrade = request.headers().contains_key(header::UPGRADE);
-        let answering = handler(request, peer);
-        let link = link.clone();
+        let (handler, link) = (handler.clone(), answering.clone());
         async move {
             let working = link.work();
-            let response = answering.await?;
+            let response = handler(request, peer).await?;
             drop(working);
             if wishes_upgrade {
                 link.decide(response.status() == StatusCode::SWITCHING_PROTOCOLS);
             }
-            if response.body().size_hint().exact().is_none() {
-                link.stream();
+            if response.body().size_hint().exact().is_some() {
+                return Ok::<_, Infallible>(response);
             }
-            Ok::<_, Infallible>(response)
+            Ok(response.map(|body| Body::new(Endless { body, _streaming: link.stream() })))
         }
     });
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-    if let Err(error) = watcher.watch(connection).await {
+    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    let mut stop = pin!(stopped.wait_for(|stopped| *stopped));
+    let mut told = false;
+    let ended = poll_fn(|context| {
+        loop {
+            if let Poll::Ready(ended) = connection.as_mut().poll(context) {
+                return Poll::Ready(ended);
+            }
+            // The idle alarm says that it is deserted, and rings in the poll above.
+            if told || !(link.is_deserted() || stop.as_mut().poll(context).is_ready()) {
+                return Poll::Pending;
+            }
+            told = true;
+            connection.as_mut().graceful_shutdown();
+        }
+    });
+    if let Err(error) = ended.await {
         tracing::debug!(%error, "a connection ended badly");
+    }
+}
+
+/// The body of an answer whose end is not known. While it lasts, its client may be silent.
+struct Endless {
+    body: Body,
+    _streaming: Streaming,
+}
+
+impl http_body::Body for Endless {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -163,13 +229,10 @@ async fn shake_hands(tls: &Tls, stream: TcpStream, mut stopping: watch::Receiver
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    room: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = room.clone().acquire_owned().await.ok()?;
+async fn accept(listener: &TcpListener, places: &Places) -> Option<(TcpStream, SocketAddr, Free)> {
+    let free = places.free().await?;
     match listener.accept().await {
-        Ok((stream, peer)) => Some((stream, peer, place)),
+        Ok((stream, peer)) => Some((stream, peer, free)),
         Err(error) => {
             // Out of file descriptors, most likely: to try again at once would only burn a core.
             tracing::warn!(%error, "a connection could not be accepted");

@@ -83,7 +83,7 @@ impl Table {
             }
             table.routes.push(Arc::new(route));
         }
-        table.routes.sort_by_key(|route| {
+        table.routes.sort_by_cached_key(|route| {
             std::cmp::Reverse((!route.host.is_empty(), route.path.says(), !route.methods.is_empty()))
         });
         Ok(table)
@@ -91,33 +91,31 @@ impl Table {
 
     /// The route for a request. `knows_host` says whether Usher itself answers for the host.
     pub(crate) fn find(&self, host: &str, path: &str, method: &Method, knows_host: bool) -> Found<'_> {
-        let mut host_is_routed = false;
-        let mut missed: Option<(&Route, Vec<Method>)> = None;
-        for route in &self.routes {
-            if !route.host.is_empty() {
-                if route.host != host {
-                    continue;
-                }
-                host_is_routed = true;
-            }
-            // The route that says most decides, also against a method: a broader one that would take it
-            // may ask for less.
-            let is_decided = |(first, _): &(&Route, _)| first.host != route.host || first.path != route.path;
-            if !route.path.matches(path) || missed.as_ref().is_some_and(is_decided) {
-                continue;
-            }
-            if route.takes(method) {
-                return Found::Configured(route);
-            }
-            missed.get_or_insert((route, Vec::new())).1.extend(route.methods.iter().cloned());
+        let served = |route: &&Arc<Route>| !matches!(route.target, Target::ForwardAuth);
+        find_among(self.routes.iter().filter(served), (host, path, method), knows_host)
+    }
+
+    /// The route for what another proxy was asked. It is none of Usher's own: that proxy does not serve
+    /// those.
+    pub(crate) fn find_for_others(&self, host: &str, path: &str, method: &Method) -> Found<'_> {
+        match find_among(self.routes.iter(), (host, path, method), false) {
+            Found::Own(_) => Found::Nothing,
+            found => found,
         }
-        if let Some((_, methods)) = missed {
-            return Found::OtherMethods(methods);
+    }
+
+    /// An error, if a route wants who asks signed, for a gateway that has nothing to sign with.
+    pub(crate) fn refuse_signed_identity(&self) -> Result<(), RouteError> {
+        match self.routes.iter().find(|route| route.signs_identity) {
+            None => Ok(()),
+            Some(route) => Err(RouteError {
+                route: route.name.to_owned(),
+                what:
+                    "it wants a signed identity, and this process has neither `gateway.identity_key` nor a master key: \
+                       make one with `openssl rand -base64 32` and give it to every gateway"
+                        .into(),
+            }),
         }
-        if knows_host || (!host_is_routed && path.starts_with("/health/")) {
-            return Found::Own(builtin::of(path));
-        }
-        if host_is_routed { Found::Nothing } else { Found::UnknownHost }
     }
 
     /// The upstreams of all routes.
@@ -136,7 +134,7 @@ impl Table {
         let name = name_of(&spec.name)?;
         let path = Path::read(&spec.path)?;
         let host = host_of(&spec.host)?;
-        if (host.is_empty() || host == own_host) && spec.service != "usher" && builtin::is_reserved(&path.beginning()) {
+        if (host.is_empty() || host == own_host) && spec.service.is_empty() && builtin::is_reserved(&path.beginning()) {
             return Err(format!(
                 "`path` is `{}`, which is Usher's own on this host: use another path, or give the route a `host` of its own",
                 spec.path
@@ -152,6 +150,7 @@ impl Table {
                 return Err(format!("`service` is `{other}`: use usher or forward-auth, or `upstreams` instead"));
             }
         };
+        refuse_what_has_no_effect(spec)?;
         let needs = Needs {
             roles: spec.roles.clone(),
             scopes: spec.scopes.clone(),
@@ -201,6 +200,66 @@ pub fn check_routes(routes: &[RouteSpec], permissions: &Permissions, public_url:
     let host = crate::asked::plain_host(authority).unwrap_or_default();
     Table::new(routes, permissions, &host, &Pool::new(), &Table::empty()).map(drop)
 }
+
+/// The first of the routes that is for a request; they come in the order in which they are tried.
+fn find_among<'t>(
+    routes: impl Iterator<Item = &'t Arc<Route>>,
+    (host, path, method): (&str, &str, &Method),
+    knows_host: bool,
+) -> Found<'t> {
+    let mut host_is_routed = false;
+    let mut missed: Option<(&Route, Vec<Method>)> = None;
+    for route in routes {
+        if !route.host.is_empty() {
+            if route.host != host {
+                continue;
+            }
+            host_is_routed = true;
+        }
+        // The route that says most decides, also against a method: a broader one that would take it
+        // may ask for less.
+        let is_decided = |(first, _): &(&Route, _)| first.host != route.host || first.path != route.path;
+        if !route.path.matches(path) || missed.as_ref().is_some_and(is_decided) {
+            continue;
+        }
+        if route.takes(method) {
+            return Found::Configured(route);
+        }
+        missed.get_or_insert((route, Vec::new())).1.extend(route.methods.iter().cloned());
+    }
+    if let Some((_, methods)) = missed {
+        return Found::OtherMethods(methods);
+    }
+    if knows_host || (!host_is_routed && path.starts_with("/health/")) {
+        return Found::Own(builtin::of(path));
+    }
+    if host_is_routed { Found::Nothing } else { Found::UnknownHost }
+}
+
+/// What an operator writes and nobody reads would be believed.
+fn refuse_what_has_no_effect(spec: &RouteSpec) -> Result<(), String> {
+    if spec.service.is_empty() {
+        return Ok(());
+    }
+    let plain = RouteSpec::default();
+    let kept = [
+        ("strip_prefix", spec.strip_prefix == plain.strip_prefix),
+        ("add_prefix", spec.add_prefix == plain.add_prefix),
+        ("body_limit", spec.body_limit == plain.body_limit),
+        ("timeout", spec.timeout == plain.timeout),
+        ("retries", spec.retries == plain.retries),
+        ("identity", spec.identity == plain.identity),
+        ("health", spec.health == plain.health),
+    ];
+    match kept.iter().find(|(_, is_plain)| !is_plain) {
+        Some((key, _)) => Err(format!("`{key}` has no effect with `service`: leave it out")),
+        None => Ok(()),
+    }
+}
+
+/// Headers that say how an answer is framed, which is not the operator's to change.
+const FRAMING: [&str; 8] =
+    ["connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
 
 /// Whether two routes are for exactly the same requests.
 fn is_same_place(one: &Route, other: &Route) -> bool {
@@ -271,8 +330,11 @@ fn bucket_of(route: &str, number: usize) -> u64 {
 }
 
 fn rewriting_of(spec: &RouteSpec, path: &Path) -> Result<Option<Rewriting>, String> {
-    let (strip, add) = (spec.strip_prefix.clone(), spec.add_prefix.trim_end_matches('/').to_owned());
-    if !path.beginning().starts_with(&strip) {
+    let (strip, add) = (spec.strip_prefix.trim_end_matches('/'), spec.add_prefix.trim_end_matches('/'));
+    let (strip, add) = (strip.to_owned(), add.to_owned());
+    let rest = path.beginning();
+    let rest = rest.strip_prefix(&strip);
+    if !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
         return Err(format!("`strip_prefix` is `{strip}`, and `path` does not begin with that"));
     }
     if !add.is_empty() && !crate::path::is_plain(&add) {
@@ -286,6 +348,9 @@ fn headers_of(headers: &BTreeMap<String, String>) -> Result<Vec<(HeaderName, Hea
         HeaderName::from_bytes(name.as_bytes()),
         HeaderValue::from_str(value),
     ) {
+        (Ok(name), _) if FRAMING.contains(&name.as_str()) => {
+            Err(format!("`response_headers` has `{name}`, which is not a route's to set"))
+        }
         (Ok(name), Ok(value)) => Ok((name, value)),
         _ => Err(format!("`response_headers` has `{name}`, which cannot be sent as a header")),
     };
@@ -393,12 +458,23 @@ mod tests {
             ("strip_prefix", RouteSpec { strip_prefix: "/other".into(), ..base() }),
             ("body_limit", RouteSpec { body_limit: "1MB".into(), ..base() }),
             ("host", RouteSpec { host: "a:80".into(), ..base() }),
+            (
+                "response_headers",
+                RouteSpec {
+                    response_headers: std::collections::BTreeMap::from([("Content-Length".into(), "1".into())]),
+                    ..base()
+                },
+            ),
+            (
+                "no effect",
+                RouteSpec { service: "usher".into(), upstreams: vec![], strip_prefix: "/quiz".into(), ..base() },
+            ),
             ("retries", RouteSpec { retries: 6, ..base() }),
         ] {
             let error = table(&[spec]).err().unwrap_or_else(|| panic!("{what}")).to_string();
             assert!(error.contains(what), "{what}: {error}");
         }
-        let twice = table(&[route("one", "/quiz/"), route("two", "/quiz/")]).err().unwrap().to_string();
+        let twice = table(&[route("one", "/quiz/"), route("two", "/quiz")]).err().unwrap().to_string();
         assert!(twice.contains("same requests"), "{twice}");
         assert!(table(&[base(), base()]).is_err());
     }

@@ -102,7 +102,7 @@ impl UserTokens {
             epoch: claims.epoch,
             client_id: &claims.client_id,
             iat: now,
-            exp: now + LIFETIME,
+            exp: claims.exp.min(now + LIFETIME),
             jti: URL_SAFE_NO_PAD.encode(kernel::secret::random_bytes::<16>()),
             auth_time: claims.auth_time,
             amr: &claims.amr,
@@ -141,6 +141,7 @@ mod tests {
             amr: vec!["pwd".into()],
             roles: vec!["user".into()],
             scope: "account".into(),
+            kid: "key-1".into(),
         }
     }
 

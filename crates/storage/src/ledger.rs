@@ -226,6 +226,18 @@ pub async fn revocations_since(on: &mut impl Connection, from: Timestamp) -> Res
     rows.iter().filter_map(Row::revocation).collect()
 }
 
+#[derive(sqlx::FromRow)]
+struct Oldest {
+    oldest: Option<Timestamp>,
+}
+
+/// Since when a revocation waits for its number, if one does. Long waits mean that the leader stands
+/// still: whoever reads the ledger then does not know all that was revoked.
+pub async fn revocation_waits_since(on: &mut impl Connection) -> Result<Option<Timestamp>> {
+    let row: Oldest = fetch_one!(on, "SELECT MIN(at) AS oldest FROM outbox WHERE revokes")?;
+    Ok(row.oldest)
+}
+
 impl Row {
     /// What it revokes. One that cannot be read is an error: to skip it would be to trust the revoked.
     fn revocation(&self) -> Option<Result<(i64, Revocation)>> {

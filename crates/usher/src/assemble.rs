@@ -37,7 +37,7 @@ pub struct Process {
     /// What the door checks tokens with.
     pub verifier: Arc<Verifier>,
     /// What signs who an upstream is told about.
-    pub identity_seed: [u8; 32],
+    pub identity_seed: Option<[u8; 32]>,
     /// The database and who uses it; nothing in a gateway alone.
     pub house: Option<House>,
     /// Runs until the process ends.
@@ -116,13 +116,12 @@ pub async fn gateway_alone(
 ) -> Result<Process> {
     let addresses = checked.service_addresses()?;
     let verifier = verifier(public_url);
-    let url = addresses.first().cloned().unwrap_or_default();
     let after = checked.config.services.refuse_after_seconds;
     let staleness = match after {
         0 => Staleness::Continue,
         seconds => Staleness::RefuseAfter(Duration::from_secs(seconds.into())),
     };
-    let settings = FollowSettings::new(url, checked.config.services.token.clone())
+    let settings = follow_settings(&addresses, &checked.config.services.token)
         .with_staleness(staleness)
         .with_listener(|trouble| tracing::warn!(%trouble, "the services cannot be followed; checks go on"));
     let follower = verify::follow(verifier.clone(), settings)?;
@@ -131,7 +130,7 @@ pub async fn gateway_alone(
     }
     registry.register_collector(Box::new(metrics::Following { verifier: verifier.clone() }));
     Ok(Process {
-        services: Services::There { addresses, local: public_health(readiness.clone()) },
+        services: Services::There { addresses, local: public_health(readiness.clone().with_verifier(verifier.clone())) },
         verifier,
         identity_seed: checked.identity_seed(None)?,
         house: None,
@@ -139,6 +138,17 @@ pub async fn gateway_alone(
         transmitter: None,
         follower: Some(follower),
     })
+}
+
+/// Every node is one to follow. HTTP/2 without TLS is for the door's requests; the feed and the keys come
+/// over HTTP/1.1, which a node speaks at the same address.
+fn follow_settings(addresses: &[String], token: &str) -> FollowSettings {
+    let mut urls = addresses.iter().map(|address| match address.strip_prefix("h2c://") {
+        Some(rest) => format!("http://{rest}"),
+        None => address.clone(),
+    });
+    let first = urls.next().unwrap_or_default();
+    urls.fold(FollowSettings::new(first, token), FollowSettings::with_more)
 }
 
 /// The services of this process, behind the door.

@@ -20,6 +20,9 @@ pub fn services(house: &House, only: &Only) -> (Router, Arc<Value>) {
     if only.has(Service::Auth) {
         all = all.merge(auth::api::router(house.auth.clone()));
     }
+    if only.has(Service::Feed) && !only.has(Service::Auth) {
+        all = all.merge(auth::api::discovery(house.auth.clone()));
+    }
     if only.has(Service::Auth) || only.has(Service::Feed) {
         all = all.merge(signals::api::router(house.signals.clone()));
     }

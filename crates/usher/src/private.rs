@@ -13,12 +13,15 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use storage::{Db, ledger};
+use verify::Verifier;
 
 /// Whether requests should come here: started, not stopping, and the database answers.
 #[derive(Clone)]
 pub struct Readiness {
     serving: Arc<AtomicBool>,
     database: Arc<AtomicBool>,
+    /// In a gateway alone: what has to have heard from the services once.
+    verifier: Option<Arc<Verifier>>,
 }
 
 /// How often the database is asked whether it is there.
@@ -27,7 +30,13 @@ const PROBE: Duration = Duration::from_secs(2);
 impl Readiness {
     /// Ready, as far as is known.
     pub fn new() -> Self {
-        Self { serving: Arc::new(AtomicBool::new(true)), database: Arc::new(AtomicBool::new(true)) }
+        let yes = || Arc::new(AtomicBool::new(true));
+        Self { serving: yes(), database: yes(), verifier: None }
+    }
+
+    /// The same for a gateway alone, which is of no use before it knows keys and revocations.
+    pub fn with_verifier(self, verifier: Arc<Verifier>) -> Self {
+        Self { verifier: Some(verifier), ..self }
     }
 
     /// Says that no new requests should come.
@@ -36,7 +45,9 @@ impl Readiness {
     }
 
     fn is_ready(&self) -> bool {
-        self.serving.load(Ordering::Acquire) && self.database.load(Ordering::Acquire)
+        self.serving.load(Ordering::Acquire)
+            && self.database.load(Ordering::Acquire)
+            && self.verifier.as_ref().is_none_or(|verifier| verifier.is_ready())
     }
 
     /// Asks the database now and then, so that no request has to.

@@ -77,9 +77,8 @@ pub async fn run(checked: Checked, only: Only, reread: Reread) -> Result<()> {
     greet(house.as_ref(), &public_url, &checked, started).await?;
     let streams = Streams { gateway: gateway.clone(), signals: house.as_ref().map(|house| house.signals.clone()) };
     tokio::spawn(wait_for_signal(stop, readiness, streams));
-    if only.has(Service::Gateway) {
-        tokio::spawn(take_new_routes(gateway.clone(), reread, tls.clone()));
-    }
+    let reread = only.has(Service::Gateway).then_some(reread);
+    tokio::spawn(heed_hangups(gateway.clone(), reread, tls.clone()));
 
     let handler = move |request, peer| {
         let gateway = gateway.clone();
@@ -124,8 +123,9 @@ fn tls(config: &Config) -> Result<Option<Tls>> {
     Ok(Some(tls))
 }
 
-/// Takes the routes of the configuration at each SIGHUP. One that is broken changes nothing.
-async fn take_new_routes(gateway: Arc<Gateway>, reread: Reread, tls: Option<Tls>) {
+/// At each SIGHUP, reads the certificate again and, where there is a route table, takes the routes of
+/// the configuration. What is broken changes nothing.
+async fn heed_hangups(gateway: Arc<Gateway>, reread: Option<Reread>, tls: Option<Tls>) {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut hangup) = signal(SignalKind::hangup()) else {
         tracing::error!("SIGHUP cannot be listened for: new routes need a restart");
@@ -135,6 +135,7 @@ async fn take_new_routes(gateway: Arc<Gateway>, reread: Reread, tls: Option<Tls>
         if let Some(Err(error)) = tls.as_ref().map(Tls::reload) {
             tracing::error!(%error, "the TLS certificate was refused; the old one stays");
         }
+        let Some(reread) = &reread else { continue };
         let taken = reread().and_then(|config| {
             gateway.set_routes(&config.gateway.routes, &config.gateway.permissions)?;
             Ok(config.gateway.routes.len())

@@ -33,12 +33,16 @@ pub struct Claims {
     pub roles: Vec<String>,
     /// What the token allows, words with spaces between. Empty when the token does not say.
     pub scope: String,
+    /// Which key signed the token. It is from the header and no claim, and it is kept because whoever
+    /// holds a connection open has to notice when the key is withdrawn
+    /// ([`Verifier::is_still_good`](crate::Verifier::is_still_good)).
+    pub kid: String,
 }
 
 impl Claims {
-    /// Reads the second part of a token whose signature was verified. The number beside the claims
-    /// is when the token begins to be valid: the later one of `iat` and `nbf`.
-    pub(crate) fn read(encoded: &str) -> Result<(Self, i64), Refused> {
+    /// Reads the second part of a token whose signature was verified with the key of this `kid`. The
+    /// number beside the claims is when the token begins to be valid: the later one of `iat` and `nbf`.
+    pub(crate) fn read(encoded: &str, kid: String) -> Result<(Self, i64), Refused> {
         let mut members = Object::parse_base64(encoded).ok_or(Refused::Malformed)?;
         let claims = Self {
             iss: members.take_text("iss")?,
@@ -58,6 +62,7 @@ impl Claims {
                 Some(Json::Text(scope)) => scope,
                 Some(_) => return Err(Refused::Malformed),
             },
+            kid,
         };
         let not_before = optional(members.take_integer("nbf"))?.unwrap_or(claims.iat).max(claims.iat);
         Ok((claims, not_before))

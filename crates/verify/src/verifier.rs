@@ -158,6 +158,19 @@ impl Verifier {
         Ok(claims)
     }
 
+    /// Whether claims that [`check`](Self::check) returned are still good, for whoever keeps a
+    /// connection open longer than a moment: ask every second or so, and end the connection at the
+    /// first no. It is no when the token has expired (and the leeway after it has passed), when its key
+    /// was withdrawn, when its user or session was ended, and when the policy for a feed that cannot be
+    /// heard would refuse the token now.
+    ///
+    /// A connection cannot outlive the token that opened it: what was revoked is forgotten when no
+    /// token can be refused by it any more, so nobody would know later.
+    pub fn is_still_good(&self, claims: &Claims, now_unix_seconds: i64) -> bool {
+        let Found::Key(_) = self.keys.find(&claims.kid) else { return false };
+        self.require_living(claims, now_unix_seconds).is_ok() && self.require_trusted(claims, now_unix_seconds).is_ok()
+    }
+
     fn find_key(&self, key_id: &str) -> Result<Arc<Key>, Refused> {
         match self.keys.find(key_id) {
             Found::Key(key) => Ok(key),
@@ -186,7 +199,7 @@ impl Verifier {
         if !key.verifies(&header.algorithm, message, &signature) {
             return Err(Refused::BadSignature);
         }
-        let (claims, not_before) = Claims::read(payload)?;
+        let (claims, not_before) = Claims::read(payload, header.key_id)?;
         Ok(Checked { claims: Arc::new(claims), not_before, key })
     }
 
@@ -194,10 +207,19 @@ impl Verifier {
     /// come through here, and nothing of it is remembered.
     fn require_good_now(&self, checked: &Checked, now: i64) -> Result<(), Refused> {
         let Checked { claims, not_before, key } = checked;
-        let Settings { issuer, audience, leeway_seconds, .. } = &self.settings;
         if key.is_withdrawn() {
             return Err(Refused::UnknownKey);
         }
+        self.require_living(claims, now)?;
+        if *not_before > now.saturating_add(self.settings.leeway_seconds) {
+            return Err(Refused::NotYetValid);
+        }
+        self.require_trusted(claims, now)
+    }
+
+    /// It is ours and has not expired.
+    fn require_living(&self, claims: &Claims, now: i64) -> Result<(), Refused> {
+        let Settings { issuer, audience, leeway_seconds, .. } = &self.settings;
         if claims.iss != *issuer {
             return Err(Refused::WrongIssuer);
         }
@@ -207,9 +229,11 @@ impl Verifier {
         if now >= claims.exp.saturating_add(*leeway_seconds) {
             return Err(Refused::Expired);
         }
-        if *not_before > now.saturating_add(*leeway_seconds) {
-            return Err(Refused::NotYetValid);
-        }
+        Ok(())
+    }
+
+    /// Nobody has ended it.
+    fn require_trusted(&self, claims: &Claims, now: i64) -> Result<(), Refused> {
         if !self.revocations.is_good(claims) {
             return Err(Refused::Revoked);
         }

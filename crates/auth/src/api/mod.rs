@@ -21,6 +21,13 @@ pub fn router(auth: Auth) -> OpenApiRouter {
         .routes(routes!(password::change_password))
         .routes(routes!(sessions::list_sessions, sessions::end_other_sessions))
         .routes(routes!(sessions::end_session))
+        .with_state(auth.clone())
+        .merge(discovery(auth))
+}
+
+/// The keys and where they are: what a process that has only the feed has to answer, too.
+pub fn discovery(auth: Auth) -> OpenApiRouter {
+    OpenApiRouter::new()
         .routes(routes!(well_known::jwks))
         .routes(routes!(well_known::openid_configuration))
         .routes(routes!(well_known::authorization_server))

@@ -12,6 +12,10 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 /// Removes what ends at the door from a request or an answer: `Connection` and what it names, and
 /// what is of this kind by definition.
 pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    // Mostly there is none, and to look at all names once costs less than to look nine of them up.
+    if !headers.keys().any(|name| is_hop_by_hop(name.as_str())) {
+        return;
+    }
     if headers.contains_key(CONNECTION) {
         for name in named_by_connection(headers) {
             headers.remove(name);
@@ -23,6 +27,21 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     {
         headers.remove(name);
     }
+}
+
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
 }
 
 /// The headers that `Connection` asks to remove. Nothing is allocated for the usual `keep-alive`.

@@ -10,7 +10,7 @@ use auth::hashing::{Cost, HashSettings};
 use auth::keys::Algorithm;
 use auth::{Policy, Settings, TokenSettings};
 use base64::Engine as _;
-use gateway::{IdentitySpec, LogFormat, Network, RouteSpec};
+use gateway::{LogFormat, Network};
 use kernel::{Label, MasterKeys};
 
 use tracing_subscriber::EnvFilter;
@@ -76,10 +76,17 @@ impl Config {
     }
 
     fn check_gateway(&self, listen: SocketAddr) -> Result<()> {
-        let host = if self.public_url.is_empty() { format!("http://{listen}") } else { self.public_url.clone() };
+        let own = format!("http://localhost:{}", listen.port());
+        let host = if self.public_url.is_empty() { own } else { self.public_url.clone() };
         gateway::check_routes(&self.gateway.routes, &self.gateway.permissions, &host).context("`gateway.routes`")?;
         if self.tls.certificate.is_empty() != self.tls.key.is_empty() {
             bail!("`tls` needs both: `tls.certificate` and `tls.key`");
+        }
+        if !self.tls.key.is_empty() {
+            if !self.public_url.starts_with("https://") {
+                bail!("`tls` is set, so `public_url` has to be the https address that the certificate is for");
+            }
+            refuse_if_others_can_read("tls.key", Path::new(&self.tls.key))?;
         }
         if !self.gateway.identity_key.is_empty() {
             identity_seed(&self.gateway.identity_key)?;
@@ -113,6 +120,19 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// A private key is for its owner alone.
+fn refuse_if_others_can_read(what: &str, path: &Path) -> Result<()> {
+    let mode = fs::metadata(path).with_context(|| format!("reading {}", path.display()))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        bail!(
+            "{path} ({what}) can be read by others (mode {:o}): run `chmod 600 {path}`",
+            mode & 0o777,
+            path = path.display()
+        );
+    }
+    Ok(())
 }
 
 /// The seed of the key that signs what upstreams are told.
@@ -208,21 +228,12 @@ impl Checked {
         }
     }
 
-    /// What signs what upstreams are told: from the configuration, or from the master key.
-    pub fn identity_seed(&self, master: Option<&MasterKeys>) -> Result<[u8; 32]> {
-        match (self.config.gateway.identity_key.as_str(), master) {
-            ("", Some(master)) => Ok(*master.seed(Label::GatewayIdentity)),
-            ("", None) => {
-                let signs = |route: &&RouteSpec| route.identity == IdentitySpec::HeadersAndJwt;
-                if let Some(route) = self.config.gateway.routes.iter().find(signs) {
-                    bail!(
-                        "`gateway.identity_key` is missing: the route `{}` wants a signed identity, and this process has no master key to derive the key from. Make one with `openssl rand -base64 32` and give it to every gateway",
-                        route.name
-                    );
-                }
-                Ok(kernel::secret::random_bytes())
-            }
-            (text, _) => identity_seed(text),
+    /// What signs what upstreams are told: from the configuration, or from the master key. Nothing in a
+    /// gateway alone that was given none: it takes no route that asks for it.
+    pub fn identity_seed(&self, master: Option<&MasterKeys>) -> Result<Option<[u8; 32]>> {
+        match self.config.gateway.identity_key.as_str() {
+            "" => Ok(master.map(|master| *master.seed(Label::GatewayIdentity))),
+            text => identity_seed(text).map(Some),
         }
     }
 
@@ -276,14 +287,7 @@ impl Checked {
         if !path.exists() {
             return Ok(None);
         }
-        let mode = fs::metadata(&path).with_context(|| format!("reading {}", path.display()))?.permissions().mode();
-        if mode & 0o077 != 0 {
-            bail!(
-                "{path} can be read by others (mode {:o}): run `chmod 600 {path}`",
-                mode & 0o777,
-                path = path.display()
-            );
-        }
+        refuse_if_others_can_read("the master key", &path)?;
         let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         MasterKeys::parse(&text).with_context(|| format!("{}", path.display())).map(Some)
     }

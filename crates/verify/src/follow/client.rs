@@ -13,6 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::crypto::aws_lc_rs::default_provider;
 
 use super::FollowError;
+use super::addresses::{Addresses, Turn};
 use super::settings::{FollowSettings, Timing};
 use crate::keys::LONGEST_DOCUMENT;
 
@@ -38,24 +39,18 @@ pub enum Failed {
 
 pub(super) struct Client {
     http: HttpClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    keys: Uri,
-    feed: String,
-    position: Uri,
+    addresses: Addresses,
+    /// The keys and the feed each turn to the next address by themselves: a node may be able to give
+    /// the one and not the other.
+    keys_turn: Turn,
+    feed_turn: Turn,
     authorization: HeaderValue,
     timing: Timing,
 }
 
 impl Client {
     pub(super) fn new(settings: &FollowSettings) -> Result<Self, FollowError> {
-        let base = settings.url.strip_suffix('/').unwrap_or(&settings.url);
-        let parsed: Uri = base.parse().map_err(|_| FollowError::Url)?;
-        let scheme = parsed.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"));
-        let scheme = scheme.ok_or(FollowError::Url)?;
-        if parsed.query().is_some() || base.contains('#') || parsed.authority().is_none_or(|a| a.as_str().contains('@'))
-        {
-            return Err(FollowError::Url);
-        }
-        let address = |path: &str| format!("{base}{path}").parse().map_err(|_| FollowError::Url);
+        let addresses = Addresses::parse(settings.urls())?;
         let mut authorization = HeaderValue::try_from(format!("Bearer {}", settings.feed_token))
             .ok()
             .filter(|_| !settings.feed_token.is_empty())
@@ -66,18 +61,34 @@ impl Client {
                 .pool_idle_timeout(Duration::from_secs(30))
                 .pool_timer(TokioTimer::new())
                 .pool_max_idle_per_host(1)
-                .build(connector(scheme == "https", settings.timing.answer)?),
-            keys: address("/.well-known/jwks.json")?,
-            feed: format!("{base}/api/v1/feed/revocations"),
-            position: address("/api/v1/feed/position")?,
+                .build(connector(&addresses, settings.timing.answer)?),
+            addresses,
+            keys_turn: Turn::default(),
+            feed_turn: Turn::default(),
             authorization,
             timing: settings.timing,
         })
     }
 
+    /// How many addresses there are to turn to.
+    pub(super) fn addresses(&self) -> usize {
+        self.addresses.count()
+    }
+
+    /// The keys are asked for at the next address from now on.
+    pub(super) fn pass_keys(&self) {
+        self.keys_turn.pass();
+    }
+
+    /// The feed is asked for at the next address from now on.
+    pub(super) fn pass_feed(&self) {
+        self.feed_turn.pass();
+    }
+
     /// The text of the key set, whatever it is, if it is short enough to be one.
     pub(super) async fn keys(&self) -> Result<Bytes, Failed> {
-        let request = request(Method::GET, self.keys.clone()).header(ACCEPT, "application/json").body(Full::default());
+        let address = self.addresses.now(&self.keys_turn).keys.clone();
+        let request = request(Method::GET, address).header(ACCEPT, "application/json").body(Full::default());
         let answer = self.ask(request, StatusCode::OK);
         // One limit around it all, so that no server can keep us by sending slowly.
         let whole = tokio::time::timeout(self.timing.document, async {
@@ -89,7 +100,7 @@ impl Client {
 
     /// Opens the feed after a ledger number, or from its beginning.
     pub(super) async fn feed(&self, after: Option<i64>) -> Result<Incoming, Failed> {
-        let address = after.map_or_else(|| self.feed.clone(), |after| format!("{}?after={after}", self.feed));
+        let address = self.addresses.now(&self.feed_turn).feed(after);
         let request = Request::get(address)
             .header(AUTHORIZATION, self.authorization.clone())
             .header(ACCEPT, "text/event-stream")
@@ -100,9 +111,10 @@ impl Client {
         if kind.eq_ignore_ascii_case("text/event-stream") { Ok(answer.into_body()) } else { Err(Failed::Content) }
     }
 
-    /// Says how far the feed was applied.
+    /// Says how far the feed was applied, to the node that it was heard from.
     pub(super) async fn report(&self, applied: i64) -> Result<(), Failed> {
-        let request = request(Method::PUT, self.position.clone())
+        let address = self.addresses.now(&self.feed_turn).position.clone();
+        let request = request(Method::PUT, address)
             .header(AUTHORIZATION, self.authorization.clone())
             .header(CONTENT_TYPE, "application/json")
             .body(Full::from(format!("{{\"applied\":{applied}}}")));
@@ -135,16 +147,18 @@ fn request(method: Method, address: Uri) -> http::request::Builder {
 /// HTTP/1.1 only: the feed keeps one connection to itself, and a stream that a slow neighbour holds
 /// up would look like a server that is gone. Certificates are checked against the system's roots, or
 /// those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
-fn connector(is_https: bool, wait: Duration) -> Result<HttpsConnector<HttpConnector>, FollowError> {
+fn connector(addresses: &Addresses, wait: Duration) -> Result<HttpsConnector<HttpConnector>, FollowError> {
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     http.set_nodelay(true);
     http.set_connect_timeout(Some(wait));
     http.set_keepalive(Some(Duration::from_secs(30)));
     let builder = HttpsConnectorBuilder::new();
-    if is_https {
+    if addresses.iter().any(|address| address.is_https) {
         let roots = builder.with_provider_and_native_roots(default_provider()).map_err(|_| FollowError::Roots)?;
-        return Ok(roots.https_only().enable_http1().wrap_connector(http));
+        let all_are = addresses.iter().all(|address| address.is_https);
+        let builder = if all_are { roots.https_only() } else { roots.https_or_http() };
+        return Ok(builder.enable_http1().wrap_connector(http));
     }
     // A machine without any roots can still speak plainly.
     let config = rustls::ClientConfig::builder_with_provider(default_provider().into())

@@ -34,6 +34,8 @@ pub(super) async fn keep_connected(shared: Arc<Shared>) {
             count(&counters.feed_gaps);
         }
         shared.trouble(trouble);
+        // Also when it ended well: a node that stops ends all feeds, and another may go on.
+        shared.client.pass_feed();
         // A server that takes connections only to end them is not called in a tight circle.
         if begun.elapsed() >= timing.settled {
             backoff.reset();

@@ -16,17 +16,23 @@ pub(super) async fn keep_fetching(shared: Arc<Shared>) {
     let timing = shared.settings.timing;
     let mut backoff = Backoff::new(timing.wait, timing.longest_wait);
     let mut unknown_key_from = Instant::now();
+    let mut failures = 0;
     loop {
         let pause = match fetch(&shared).await {
             Ok(()) => {
                 backoff.reset();
+                failures = 0;
                 timing.keys
             }
             Err(trouble) => {
                 shared.trouble(trouble);
                 unknown_key_from = Instant::now() + timing.unknown_key;
-                // There are good keys, and those that were taken back are known from the feed.
-                if shared.verifier.keys.are_known() { timing.unknown_key } else { backoff.next() }
+                shared.client.pass_keys();
+                failures += 1;
+                // There are good keys, and those that were taken back are known from the feed. But no
+                // minute is waited before every address was asked once.
+                let all_failed = failures % shared.client.addresses() == 0;
+                if all_failed && shared.verifier.keys.are_known() { timing.unknown_key } else { backoff.next() }
             }
         };
         let earliest = Instant::now() + timing.keys_at_least;

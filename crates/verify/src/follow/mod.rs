@@ -2,13 +2,15 @@
 //!
 //! [`follow`] starts four tasks, and a check never waits for any of them: `keys` fetches the key set,
 //! `connection` reads the feed and connects again after every break, `report` tells Usher how far
-//! this verifier is, `upkeep` forgets what nobody needs any more. What the feed says is read in
+//! this verifier is, `upkeep` forgets what nobody needs any more. If several `addresses` are known,
+//! the first two turn to the next one at each failure. What the feed says is read in
 //! `lines` (server-sent events) and `feed` (what they mean); neither knows a connection.
 //!
 //! All of it is bounded: an event by 1 MiB, a key set by 64 KiB, the revocations by
 //! [`Verifier::with_most_revocations`], every wait for a server by seconds, and every server by two
 //! connections at a time.
 
+mod addresses;
 mod backoff;
 mod client;
 mod connection;
@@ -35,7 +37,7 @@ use client::Client;
 /// Why following cannot even begin. Each is a mistake in the settings or in the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FollowError {
-    /// The address is not `http://` or `https://` with a host and nothing behind it but a path.
+    /// An address is not `http://` or `https://` with a host and nothing behind it but a path.
     #[error("the address of Usher is not one that can be followed")]
     Url,
     /// The service token is empty, or cannot stand in a header.

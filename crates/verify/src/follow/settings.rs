@@ -16,6 +16,8 @@ pub struct FollowSettings {
     /// issuer's address. With `http://`, whoever can change what is on the way decides which keys
     /// are good: only inside one machine or one trusted network.
     pub url: String,
+    /// Other addresses of the same Usher.
+    more: Vec<String>,
     /// The service token that `usher verifier create` printed.
     pub feed_token: String,
     /// What happens while the feed cannot be heard.
@@ -74,12 +76,26 @@ impl FollowSettings {
     pub fn new(url: impl Into<String>, feed_token: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            more: Vec::new(),
             feed_token: feed_token.into(),
             staleness: Staleness::Continue,
             clock: clock::system(),
             listener: None,
             timing: Timing::USUAL,
         }
+    }
+
+    /// With another node of the same Usher, which has the same database, keys and service tokens. Nodes
+    /// are asked in the order in which they were named; at each failure the next one is turned to, and
+    /// who answers is kept.
+    #[must_use]
+    pub fn with_more(mut self, url: impl Into<String>) -> Self {
+        self.more.push(url.into());
+        self
+    }
+
+    pub(crate) fn urls(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.url).chain(&self.more).map(String::as_str)
     }
 
     /// With this policy for times when the feed cannot be heard.
@@ -122,6 +138,7 @@ impl fmt::Debug for FollowSettings {
         formatter
             .debug_struct("FollowSettings")
             .field("url", &self.url)
+            .field("more", &self.more)
             .field("staleness", &self.staleness)
             .finish_non_exhaustive()
     }

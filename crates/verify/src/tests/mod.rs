@@ -8,6 +8,8 @@ mod follow;
 #[cfg(feature = "follow")]
 mod follow_keys;
 #[cfg(feature = "follow")]
+mod follow_several;
+#[cfg(feature = "follow")]
 mod follow_tls;
 mod forgery;
 mod hostile;
@@ -19,6 +21,7 @@ mod server;
 mod staleness;
 mod statements;
 mod stats;
+mod still_good;
 mod taken_back;
 #[cfg(feature = "tower")]
 mod tokens_required;
@@ -228,6 +231,7 @@ fn a_good_token_of_each_algorithm_gives_its_claims() {
             amr: vec!["pwd".to_owned()],
             roles: vec!["user".to_owned(), "editor".to_owned()],
             scope: "openid profile".to_owned(),
+            kid: key.kid.to_owned(),
         };
         assert_eq!(*claims, expected, "{}", key.algorithm);
     }

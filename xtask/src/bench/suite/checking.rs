@@ -10,9 +10,8 @@ use serde_json::{Value, json};
 use verify::{Settings, Verifier};
 
 use super::machine::Quiet;
-use super::table::Table;
+use super::table::{Goal, Table};
 use super::tokens::{ISSUER, Signer};
-use super::work::noted;
 use super::{Plan, peers, say};
 
 /// Tokens that are seen for the first time in a turn: as many as a verifier remembers by default.
@@ -38,8 +37,12 @@ pub async fn rows(plan: Plan, quiet: &mut Quiet, table: &mut Table) -> Result<()
         best = Some(best.map_or(seen, |best| best.least(seen)));
     }
     let Checking { signature, first, repeated } = best.context("no token was checked")?;
-    let nanos = |value: f64| noted(value, "ns");
-    let beside = |value: f64| noted(value / signature, "× the signature");
+    let nanos = |value: f64| Goal { seen: format!("{value:.0} ns"), wanted: String::new(), met: true };
+    let beside = |value: f64| Goal {
+        seen: format!("{:.2} × the signature", value / signature),
+        wanted: String::new(),
+        met: true,
+    };
     table.plain("Ed25519 signature of a token verified, no more", &[nanos(signature)]);
     table.plain("`verify`: a token seen for the first time", &[nanos(first), beside(first)]);
     table.plain("`verify`: a token seen before", &[nanos(repeated), beside(repeated)]);

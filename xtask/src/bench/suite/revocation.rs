@@ -283,6 +283,7 @@ fn anybody() -> Claims {
         amr: Vec::new(),
         roles: Vec::new(),
         scope: empty(),
+        kid: empty(),
     }
 }
 
