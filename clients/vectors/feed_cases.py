@@ -60,6 +60,7 @@ USUALLY: Entry = {
     "position": None,
     "last_event_id": None,
     "current": True,
+    "heard": True,
     "subjects": {},
     "sessions": (),
     "keys": (),
@@ -71,12 +72,15 @@ class Cases(list[dict[str, Any]]):
     def add(self, name: str, chunks: list[str] | str, *, resume: int | None = None, **expected: Any) -> None:
         """Adds a case that expects what is usual, but for what is named.
 
-        `last_event_id` is the position unless it is given. Who needs a snapshot has no position any more.
+        `last_event_id` is the position unless it is given, and who was not current has not `heard` anything unless that
+        is given. Who needs a snapshot has no position any more.
         """
         assert expected.keys() <= USUALLY.keys(), name
-        expect = USUALLY | {"last_event_id": expected.get("position")} | expected
+        is_current = expected.get("current", True) and expected.get("outcome") != "snapshot"
+        usually = USUALLY | {"last_event_id": expected.get("position"), "current": is_current, "heard": is_current}
+        expect = usually | expected
         if expect["outcome"] == "snapshot":
-            expect |= {"position": None, "last_event_id": None, "current": False}
+            expect |= {"position": None, "last_event_id": None}
         expect |= {"sessions": sorted(expect["sessions"]), "keys": sorted(expect["keys"])}
         pieces = [chunks] if isinstance(chunks, str) else chunks
         self.append({"name": name, "resume": resume, "chunks": pieces, "expect": expect})
@@ -147,7 +151,14 @@ def snapshots(cases: Cases) -> None:
 
 
 def resumed(cases: Cases) -> None:
-    cases.add("resumed, nothing heard yet", [], resume=1042, position=1042)
+    cases.add("resumed, nothing heard yet", [], resume=1042, position=1042, heard=False)
+    cases.add(
+        "resumed, bytes that never end an event",
+        [":", " still", " here\n", "id: 10", "60\n"],
+        resume=1042,
+        position=1042,
+        heard=False,
+    )
     cases.add(
         "resumed, then an epoch and a session",
         epoch(1043, 1040, ANN, 4) + session(1050, 1043, ONE),
@@ -171,6 +182,15 @@ def resumed(cases: Cases) -> None:
         snapshot(50) + epoch(40, 30, ANN, 4),
         position=50,
         subjects={ANN: 4},
+    )
+    both = {"index": 1043, "previous": 1040, "subject": ANN, "epoch": 4, "session": ONE, "reason": "account.suspended"}
+    cases.add(
+        "an entry with an epoch and a session ends both",
+        event("revoked", both, 1043),
+        resume=1042,
+        position=1043,
+        subjects={ANN: 4},
+        sessions=(ONE,),
     )
     group = session(1050, 1042, ONE, identified=False)
     cases.add(
@@ -225,6 +245,7 @@ def gaps(cases: Cases) -> None:
         epoch(1043, 1042, ANN, 4) + session(1060, 1044, ONE),
         resume=1042,
         outcome="snapshot",
+        heard=True,
         subjects={ANN: 4},
         sessions=(ONE,),
     )
@@ -250,6 +271,8 @@ def heartbeats(cases: Cases) -> None:
     cases.add("a heartbeat moves the position", snapshot(10) + heartbeat(60), position=60)
     cases.add("a heartbeat counts at its empty line", snapshot(10) + ":\nid: 60\n", position=10)
     cases.add("a lower heartbeat does not take the position back", snapshot(10) + heartbeat(4), position=10)
+    cases.add("a heartbeat is heard", heartbeat(1042), resume=1042, position=1042)
+    cases.add("an empty line is heard", "\n", resume=1042, position=1042)
     cases.add("a heartbeat before any snapshot is no position", heartbeat(60), position=None, current=False)
     cases.add(
         "a heartbeat between the parts of a snapshot is no position",
@@ -351,6 +374,8 @@ def malformed(cases: Cases) -> None:
         "index is negative": ("revoked", good | {"index": -1}),
         "epoch is a text": ("revoked", good | {"epoch": "4"}),
         "epoch is a fraction": ("revoked", good | {"epoch": 4.5}),
+        "epoch is a text, beside a session": ("revoked", good | {"epoch": "4", "session": ONE}),
+        "session is a number, beside an epoch": ("revoked", good | {"session": 4}),
         "subject is a number": ("revoked", good | {"subject": 4}),
         "session is a number": ("revoked", {"index": 11, "previous": 10, "subject": "ann", "session": 4}),
         "withdrawn is missing": ("keys", {"index": 11, "previous": 10}),

@@ -1,16 +1,19 @@
-"""Good tokens that were revoked, and good tokens that do not grant what a request needs."""
+"""Good tokens that were revoked, that do not grant what a request needs, or that come while too little is known."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from token_case import NOW, Case, TokenCases, case, claims, claims_without
 
 
 class LiveTokens(TokenCases):
-    """Revocations, roles and scopes."""
+    """Revocations, roles and scopes, and what a verifier knows of them."""
 
     def all(self) -> Iterator[Case]:
         yield from self.revocations()
         yield from self.requirements()
+        yield from self.readiness()
+        yield from self.staleness()
 
     def revocations(self) -> Iterator[Case]:
         token = self.edwards.token(claims())
@@ -40,6 +43,8 @@ class LiveTokens(TokenCases):
         yield revoked("a session with the subject's name", "ok", sessions=("ann",))
         yield revoked("a subject with the session's name", "ok", {"session-1": 99})
         yield revoked("the key", "unknown_key", ended_keys=("ed-1",))
+        stranger = self.strangers[0].token(claims(), self.edwards.header())
+        yield revoked("the key, whoever signed", "unknown_key", ended_keys=("ed-1",), text=stranger)
         yield revoked("another key", "ok", ended_keys=("ec-1", "ED-1"))
         yield revoked("the key of one, the token of another", "ok", ended_keys=("ed-1",), text=self.rsa.token(claims()))
         yield revoked(
@@ -98,3 +103,43 @@ class LiveTokens(TokenCases):
             ("admin",),
             text=self.edwards.token(claims(exp=0)),
         )
+
+    def readiness(self) -> Iterator[Case]:
+        token = self.edwards.token(claims())
+
+        def starting(name: str, expect: str, text: str = token, **more: Any) -> Case:
+            followed = {"keys": True, "heard": None, "refuse_after": None} | more
+            return case(f"starting: {name}", text, expect, followed=followed)
+
+        yield starting("neither keys nor feed", "not_ready", keys=False)
+        yield starting("the feed without keys", "not_ready", keys=False, heard=0)
+        yield starting("keys without the feed", "not_ready")
+        yield starting("keys without the feed, and a policy", "not_ready", refuse_after=30)
+        yield starting("keys and the feed", "ok", heard=0)
+        yield starting("without keys, a malformed token is malformed", "malformed", "x.y.z", keys=False)
+        other = self.edwards.token(claims(), self.edwards.header(typ="JWT"))
+        yield starting("without keys, a token for something else", "wrong_type", other, keys=False)
+        yield starting("without keys, nobody knows that it has expired", "not_ready", self.expired(), keys=False)
+        yield starting("without the feed, an expired token has expired", "expired", self.expired())
+        yield starting("without the feed, a forged token is forged", "bad_signature", token[:-8] + "AAAAAAAA")
+        stranger = self.edwards.token(claims(), self.edwards.header(kid="ed-9"))
+        yield starting("without the feed, an unknown key is unknown", "unknown_key", stranger)
+
+    def staleness(self) -> Iterator[Case]:
+        token = self.edwards.token(claims())
+
+        def following(name: str, expect: str, heard: int, limit: int | None, text: str = token, **more: Any) -> Case:
+            followed = {"keys": True, "heard": heard, "refuse_after": limit}
+            return case(f"stale: {name}", text, expect, followed=followed, **more)
+
+        yield following("without a policy checks go on", "ok", 100_000, None)
+        yield following("at the limit", "ok", 30, 30)
+        yield following("past the limit", "stale", 31, 30)
+        yield following("an expired token has expired", "expired", 31, 30, self.expired())
+        revoked = {"subjects": [{"subject": "ann", "epoch": 4}], "sessions": [], "keys": []}
+        yield following("a revoked token is revoked", "revoked", 31, 30, revoked=revoked)
+        require = {"roles": ["admin"], "scopes": []}
+        yield following("nobody knows whether a token that lacks a role is good", "stale", 31, 30, require=require)
+
+    def expired(self) -> str:
+        return self.edwards.token(claims(exp=NOW - 60))

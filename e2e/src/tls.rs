@@ -31,6 +31,7 @@ impl Certificate {
         let CertifiedKey { cert, signing_key } = made;
         let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
         std::fs::write(&key, signing_key.serialize_pem()).expect("a file");
+        std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("its owner's alone");
         std::fs::write(&certificate, cert.pem()).expect("a file");
         Self { certificate, key, der: cert.der().clone() }
     }

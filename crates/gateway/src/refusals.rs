@@ -28,6 +28,11 @@ pub(crate) fn problem_of(failed: Failed) -> Problem {
             "The application behind this address is down. Try again soon.",
             5,
         ),
+        Failed::Full => Problem::unavailable(
+            "upstream_unavailable",
+            "The application behind this address has too much to do. Try again soon.",
+            5,
+        ),
         Failed::Connect => Problem::new(
             StatusCode::BAD_GATEWAY,
             "upstream_unreachable",

@@ -23,6 +23,7 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use crate::address::Network;
 use crate::link::{Link, Streaming};
 use crate::patient::Patient;
 use crate::stream::Stream;
@@ -31,11 +32,12 @@ use crate::tls::Tls;
 pub(crate) use places::Place;
 use places::{Free, Places};
 
-/// Connections at once, tunnels among them. PLACEHOLDER
+/// Connections at once, tunnels among them. One of HTTP/1.1 that waits costs some 20 KiB and one of
+/// HTTP/2 some 40 KiB, TLS not counted; what a client makes of it by sending or not reading is bounded
+/// below.
 const MAX_CONNECTIONS: usize = 10_000;
 /// How many of them one network of clients may have (an IPv4 address, or an IPv6 network of 64 bits).
-/// It takes four to shut everybody else out, and a proxy in front, which is one address, is content with
-/// so many: each of its connections carries the requests of many clients.
+/// It takes four to shut everybody else out. A trusted proxy may have all of them.
 const SHARE: usize = MAX_CONNECTIONS / 4;
 /// A client has this long to send the head of a request, and as long to send the next one.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -60,10 +62,12 @@ const CONNECTION_WINDOW: u32 = 512 * 1024;
 const MAX_SEND_BUFFER: usize = 64 * 1024;
 
 /// Serves until `stop` is done, then lets requests that are under way finish, for `patience` at
-/// most. Whether all of them did.
+/// most. Whether all of them did. `proxies` bring many people through one address, and so they are not
+/// held to the share of one.
 pub async fn serve<H, F>(
     listener: TcpListener,
     tls: Option<Tls>,
+    proxies: Vec<Network>,
     handler: H,
     stop: impl Future<Output = ()>,
     patience: Duration,
@@ -74,7 +78,8 @@ where
 {
     let following = tls.clone().map(|tls| tokio::spawn(tls.follow()));
     let (stopping, stopped) = watch::channel(false);
-    let places = Places::new(MAX_CONNECTIONS, SHARE);
+    let this_machine = ["127.0.0.0/8", "::1"].iter().filter_map(|network| network.parse().ok());
+    let places = Places::new(MAX_CONNECTIONS, SHARE, proxies.into_iter().chain(this_machine).collect());
     let meeting = Meeting { builder: builder().into(), tls, handler, idle: IDLE_TIMEOUT, stopped };
     tokio::select! {
         () = meet(listener, places, meeting) => {}

@@ -61,9 +61,9 @@ impl Trace {
 
     /// Writes the id alone.
     pub(crate) fn write_id(self, text: &mut String) {
-        digits::hex(text, (self.id >> 64) as u64);
-        // The lower half.
-        digits::hex(text, self.id as u64);
+        let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).unwrap_or(0);
+        digits::hex(text, half(self.id >> 64));
+        digits::hex(text, half(self.id));
     }
 }
 

@@ -1,12 +1,10 @@
 //! The JSON face: `/api/v1/feed/…`, and that of Shared Signals.
 
-use std::sync::Arc;
-
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
-use kernel::problem::ProblemDocument;
+use kernel::problem::{FieldError, ProblemDocument};
 use kernel::{Problem, StrictJson};
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
@@ -31,7 +29,7 @@ const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 struct After {
-    /// The last ledger number that is known; `Last-Event-ID` does the same.
+    /// The last ledger number that is known. `Last-Event-ID` does the same, and counts if both are sent.
     after: Option<i64>,
 }
 
@@ -53,11 +51,11 @@ async fn revocations(
     let unclear = || Problem::bad_request("invalid_query", "Use `after` with a ledger number, or leave it out.");
     let Query(After { after }) = query.map_err(|_| unclear())?;
     let resumed = headers.get(LAST_EVENT_ID).map(|id| id.to_str().ok().and_then(|id| id.parse().ok()));
-    let after = match (after, resumed) {
-        (Some(after), _) => Some(after),
-        (None, Some(Some(id))) => Some(id),
-        (None, Some(None)) => return Err(unclear()),
-        (None, None) => None,
+    let after = match resumed {
+        // An `EventSource` comes back with the address that it began with, and its place in the header.
+        Some(Some(id)) => Some(id),
+        Some(None) => return Err(unclear()),
+        None => after,
     };
     if !accepts_events(&headers) {
         return Err(Problem::new(
@@ -70,6 +68,8 @@ async fn revocations(
     let body = signals.feed().listen(&service, after).await.map_err(|why| {
         let detail = match why {
             NotNow::Full => "Too many services listen here. Ask another node, or come back.",
+            NotNow::TokenFull => "Too many listen here with this token. Ask another node, or use several tokens.",
+            NotNow::Incomplete => "Not everything that was revoked can be told now. Ask another node, or come back.",
             NotNow::Closed => "The feed is about to start or to stop. Come back.",
         };
         Problem::unavailable("feed_unavailable", detail, 1)
@@ -105,12 +105,19 @@ struct Position {
 #[utoipa::path(put, path = "/api/v1/feed/position", tag = "Revocation feed", security(("service_token" = [])),
     request_body = Position,
     responses((status = 204, description = "It was noted."),
-        (status = 401, description = "`unauthenticated`", body = ProblemDocument)))]
+        (status = 401, description = "`unauthenticated`", body = ProblemDocument),
+        (status = 422, description = "`invalid_input`: not a number that the feed has reached.", body = ProblemDocument)))]
 async fn position(
     State(signals): State<Signals>,
     VerifierCaller(service): VerifierCaller,
     StrictJson(position): StrictJson<Position>,
-) -> StatusCode {
-    Arc::clone(signals.feed()).verifiers.report(&service, position.applied);
-    StatusCode::NO_CONTENT
+) -> Result<StatusCode, Problem> {
+    // One that is believed unseen would hide how far the others are behind.
+    let newest = signals.newest().unwrap_or(-1);
+    if !(0..=newest).contains(&position.applied) {
+        let message = "`applied` is a ledger number that the feed has reached.";
+        return Err(Problem::invalid_input(vec![FieldError::new("applied", "not_reached", message)]));
+    }
+    signals.feed().verifiers.report(&service, position.applied);
+    Ok(StatusCode::NO_CONTENT)
 }

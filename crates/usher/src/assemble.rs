@@ -130,7 +130,10 @@ pub async fn gateway_alone(
     }
     registry.register_collector(Box::new(metrics::Following { verifier: verifier.clone() }));
     Ok(Process {
-        services: Services::There { addresses, local: public_health(readiness.clone().with_verifier(verifier.clone())) },
+        services: Services::There {
+            addresses,
+            local: public_health(readiness.clone().with_verifier(verifier.clone())),
+        },
         verifier,
         identity_seed: checked.identity_seed(None)?,
         house: None,

@@ -187,7 +187,7 @@ async fn list_services(signals: &Signals, kind: TokenKind) -> Result<Output> {
         let known = heard.iter().find(|known| known.id == service.id);
         let connections = known.map_or(0, |known| known.connections);
         let applied = known.and_then(|known| known.applied);
-        let behind = applied.zip(newest).map(|((applied, _), newest)| (newest - applied).max(0));
+        let behind = applied.zip(newest).map(|((applied, _), newest)| newest.saturating_sub(applied).max(0));
         let state = match (connections, behind, applied) {
             (0, _, None) => "not heard of here".to_owned(),
             (_, Some(behind), Some((applied, ago))) => {

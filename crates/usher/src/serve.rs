@@ -84,7 +84,8 @@ pub async fn run(checked: Checked, only: Only, reread: Reread) -> Result<()> {
         let gateway = gateway.clone();
         async move { gateway.handle(request, peer).await }
     };
-    let finished = server::serve(listener, tls, handler, until(stopped), PATIENCE).await;
+    let finished =
+        server::serve(listener, tls, checked.trusted_proxies.clone(), handler, until(stopped), PATIENCE).await;
     if !finished {
         tracing::warn!("some requests did not finish in time and were cut off");
     }
@@ -158,7 +159,7 @@ async fn serve_private(listener: TcpListener, router: Router, stopped: watch::Re
         }
     };
     // It goes on while the public address finishes, so that somebody can watch.
-    server::serve(listener, None, handler, std::future::pending(), PATIENCE).await;
+    server::serve(listener, None, Vec::new(), handler, std::future::pending(), PATIENCE).await;
     drop(stopped);
 }
 

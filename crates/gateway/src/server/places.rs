@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::address::{Network, is_trusted};
 use crate::limits::network_of;
 
 /// The places for connections.
@@ -13,6 +14,8 @@ pub(super) struct Places {
     room: Arc<Semaphore>,
     /// How many one network may have: an IPv4 address, or an IPv6 network of 64 bits.
     share: usize,
+    /// Who may have all of them.
+    proxies: Vec<Network>,
     taken: Mutex<HashMap<u128, usize>>,
 }
 
@@ -27,8 +30,8 @@ pub(crate) struct Place {
 }
 
 impl Places {
-    pub(super) fn new(all: usize, share: usize) -> Arc<Self> {
-        Arc::new(Self { room: Arc::new(Semaphore::new(all)), share, taken: Mutex::default() })
+    pub(super) fn new(all: usize, share: usize, proxies: Vec<Network>) -> Arc<Self> {
+        Arc::new(Self { room: Arc::new(Semaphore::new(all)), share, proxies, taken: Mutex::default() })
     }
 
     /// Waits until there is room.
@@ -39,9 +42,10 @@ impl Places {
     /// Gives the room to this client, if its network has less than its share.
     pub(super) fn take(self: &Arc<Self>, free: Free, client: IpAddr) -> Option<Place> {
         let network = network_of(client);
+        let has_a_share = !is_trusted(client, &self.proxies);
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let count = taken.entry(network).or_default();
-        if *count >= self.share {
+        if has_a_share && *count >= self.share {
             return None;
         }
         *count += 1;
@@ -73,7 +77,7 @@ mod tests {
 
     #[tokio::test]
     async fn g6_one_network_gets_its_share_and_no_more() {
-        let places = Places::new(8, 2);
+        let places = Places::new(8, 2, Vec::new());
         for clients in
             [["192.0.2.1", "192.0.2.1", "::ffff:192.0.2.1"], ["2001:db8::1", "2001:db8::2", "2001:db8::ffff:0:0:1"]]
         {
@@ -90,8 +94,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_trusted_proxy_is_not_held_to_a_share() {
+        let places = Places::new(8, 2, vec!["192.0.2.0/24".parse().unwrap()]);
+        let mut held = Vec::new();
+        for _ in 0..8 {
+            held.push(take(&places, "192.0.2.7").await.unwrap());
+        }
+        drop(held);
+        assert!(places.taken.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
     async fn whoever_comes_when_all_is_full_waits() {
-        let places = Places::new(1, 1);
+        let places = Places::new(1, 1, Vec::new());
         let held = take(&places, "192.0.2.1").await;
         let waiting = tokio::time::timeout(std::time::Duration::from_millis(50), places.free()).await;
         assert!(waiting.is_err());

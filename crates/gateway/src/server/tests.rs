@@ -28,7 +28,7 @@ async fn start(share: usize, goes_on: Arc<AtomicBool>) -> (SocketAddr, watch::Se
     };
     let idle = Duration::from_millis(100);
     let meeting = Meeting { builder: builder().into(), tls: None, handler, idle, stopped };
-    tokio::spawn(meet(listener, Places::new(100, share), meeting));
+    tokio::spawn(meet(listener, Places::new(100, share, Vec::new()), meeting));
     (address, stop)
 }
 

@@ -158,7 +158,7 @@ async fn start() -> (SocketAddr, Seen) {
     let seen = Seen::default();
     let noting = seen.clone();
     let handler = move |request: Request<Incoming>, _peer| answer(request, noting.clone());
-    tokio::spawn(crate::server::serve(listener, None, handler, std::future::pending(), Duration::ZERO));
+    tokio::spawn(crate::server::serve(listener, None, Vec::new(), handler, std::future::pending(), Duration::ZERO));
     (address, seen)
 }
 

@@ -86,7 +86,7 @@ impl FromStr for Address {
             return Err(refuse("leave out the user name and password"));
         }
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() || text.contains('#') {
-            return Err(refuse("leave out the path; `rewrite` of the route can add one"));
+            return Err(refuse("leave out the path; `add_prefix` of the route can add one"));
         }
         let host = authority.host();
         if host.is_empty() {

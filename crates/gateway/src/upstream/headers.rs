@@ -1,7 +1,7 @@
 //! Headers that are between two neighbours and go no further, RFC 9110 §7.6.1.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Method, Request};
@@ -80,6 +80,38 @@ pub(super) fn prepare(headers: &mut HeaderMap) {
     }
     // The door has told the client to go on by itself, as soon as it reads the body.
     headers.remove(EXPECT);
+    keep_one_length(headers);
+}
+
+/// Makes an answer's headers those that the client gets, but for what the door itself says.
+pub(super) fn prepare_answer(headers: &mut HeaderMap) {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+    }
+    remove_hop_by_hop(headers);
+    keep_one_length(headers);
+}
+
+/// Makes of several `Cookie` one, as HTTP/1.1 has it: browsers send one for each cookie over HTTP/2, and
+/// RFC 9113 §8.2.3 wants them joined before they leave it. Many servers look at the first only.
+pub(super) fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(COOKIE).iter().nth(1).is_none() {
+        return;
+    }
+    let joined = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
+    // What is joined of values is one, so the fallback is never seen.
+    if let Ok(joined) = HeaderValue::from_bytes(&joined) {
+        headers.insert(COOKIE, joined);
+    }
+}
+
+/// Makes of several equal `Content-Length` one. HTTP/2 allows them, and so does one side of HTTP/1.1
+/// where the other calls it the beginning of a smuggled request. Unequal ones do not come so far.
+pub(super) fn keep_one_length(headers: &mut HeaderMap) {
+    let mut given = headers.get_all(CONTENT_LENGTH).iter();
+    if let (Some(first), Some(_)) = (given.next().cloned(), given.next()) {
+        headers.insert(CONTENT_LENGTH, first);
+    }
 }
 
 /// Whether a request asks to become a WebSocket: the only upgrade that is forwarded.
@@ -127,6 +159,30 @@ mod tests {
         ]);
         prepare(&mut given);
         assert_eq!(given, headers(&[("te", "trailers"), ("accept", "*/*")]));
+    }
+
+    #[test]
+    fn cookies_are_joined_in_their_order() {
+        let mut several = headers(&[("cookie", "a=1"), ("accept", "*/*"), ("cookie", "b=2; c=3"), ("cookie", "d")]);
+        join_cookies(&mut several);
+        assert_eq!(several, headers(&[("cookie", "a=1; b=2; c=3; d"), ("accept", "*/*")]));
+        let one = headers(&[("cookie", "a=1")]);
+        let mut same = one.clone();
+        join_cookies(&mut same);
+        assert_eq!(same, one);
+    }
+
+    #[test]
+    fn g5_a_message_has_one_length() {
+        let twice = headers(&[("content-length", "3"), ("content-length", "3")]);
+        for prepare in [prepare, prepare_answer] {
+            let mut given = twice.clone();
+            prepare(&mut given);
+            assert_eq!(given, headers(&[("content-length", "3")]));
+        }
+        let mut chunked = headers(&[("content-length", "3"), ("transfer-encoding", "chunked")]);
+        prepare_answer(&mut chunked);
+        assert_eq!(chunked, headers(&[]));
     }
 
     #[test]

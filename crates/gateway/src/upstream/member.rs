@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::HeaderValue;
 
+use super::Failed;
 use super::health::{Health, Verdict};
 use super::pool::Host;
 
@@ -40,6 +41,7 @@ impl Member {
 
     fn take(self: &Arc<Self>, is_trial: bool) -> Place {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.host.begin();
         Place { member: self.clone(), is_trial }
     }
 }
@@ -53,6 +55,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.member.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.member.host.end();
         if self.is_trial {
             // If the outcome was told, this changes nothing.
             self.member.health.untried();
@@ -62,25 +65,39 @@ impl Drop for Place {
 
 /// The one that has the least to do of those that are well; of equals, the next after the last one.
 /// One whose ejection is over is tried first, by one request. `except` is taken if there is no other.
-pub(super) fn choose(members: &[Arc<Member>], turn: &AtomicUsize, except: Option<&Arc<Member>>) -> Option<Place> {
+/// One that has all it may have at once is left out, which says nothing about how it is.
+pub(super) fn choose(
+    members: &[Arc<Member>],
+    turn: &AtomicUsize,
+    except: Option<&Arc<Member>>,
+) -> Result<Place, Failed> {
     if let [only] = members {
+        if only.host.is_full() {
+            return Err(Failed::Full);
+        }
         return match only.health.ask() {
-            Verdict::Ejected => None,
-            verdict => Some(only.take(verdict == Verdict::Trial)),
+            Verdict::Ejected => Err(Failed::NoneHealthy),
+            verdict => Ok(only.take(verdict == Verdict::Trial)),
         };
     }
     let start = turn.fetch_add(1, Ordering::Relaxed) % members.len().max(1);
     let (before, after) = members.split_at(start);
     let mut best: Option<(&Arc<Member>, usize)> = None;
     let mut fallback = None;
+    let mut none = Failed::NoneHealthy;
     for member in after.iter().chain(before) {
+        // Before its health is asked, which may make this request the one that tries it.
+        if member.host.is_full() {
+            none = Failed::Full;
+            continue;
+        }
         if except.is_some_and(|except| Arc::ptr_eq(except, member)) {
             fallback = Some(member).filter(|member| member.health.is_well());
             continue;
         }
         match member.health.ask() {
             Verdict::Ejected => {}
-            Verdict::Trial => return Some(member.take(true)),
+            Verdict::Trial => return Ok(member.take(true)),
             Verdict::Well => {
                 let load = member.in_flight();
                 if best.is_none_or(|(_, least)| load < least) {
@@ -89,5 +106,5 @@ pub(super) fn choose(members: &[Arc<Member>], turn: &AtomicUsize, except: Option
             }
         }
     }
-    best.map(|(member, _)| member).or(fallback).map(|member| member.take(false))
+    best.map(|(member, _)| member).or(fallback).map(|member| member.take(false)).ok_or(none)
 }

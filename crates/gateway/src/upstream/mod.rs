@@ -86,6 +86,9 @@ pub(crate) enum Failed {
     /// All upstreams are out because they failed before; none was asked.
     #[error("no upstream is well")]
     NoneHealthy,
+    /// All that are well have as many requests at once as they may; none was asked.
+    #[error("all upstreams are at their limit")]
+    Full,
     /// No connection came about in time, and nothing was sent.
     #[error("the upstream could not be connected to")]
     Connect,

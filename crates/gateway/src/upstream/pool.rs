@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,10 @@ use super::outgoing::Outgoing;
 const KEPT_FOR: Duration = Duration::from_secs(4);
 /// Unused connections to one address.
 const KEPT_AT_MOST: usize = 256;
+/// Requests and tunnels at once at one address where each needs a connection. One upstream that hangs
+/// must not take all the files that this program may open. Enough for an application with thousands of
+/// WebSockets, which is better off with several addresses beyond that.
+const MOST_AT_ONCE: usize = 4096;
 
 /// Connections to upstreams, shared by all routes and kept over reloads. Cheap to clone.
 #[derive(Clone)]
@@ -30,16 +34,23 @@ struct Shared {
     /// An address that no route names any more goes, and its connections with it.
     hosts: Mutex<HashMap<Address, Weak<Host>>>,
     tls: OnceLock<Arc<ClientConfig>>,
+    most_at_once: usize,
 }
 
 impl Pool {
     /// An empty one, which trusts the certificate authorities that the system trusts. They are read
     /// when the first https upstream is used, from `SSL_CERT_FILE` if that is set.
     pub(crate) fn new() -> Self {
+        Self::with_at_most(MOST_AT_ONCE)
+    }
+
+    /// One with so many requests at once at one address.
+    pub(super) fn with_at_most(most_at_once: usize) -> Self {
         Self(Arc::new(Shared {
             stopping: tokio::sync::watch::Sender::new(false),
             hosts: Mutex::default(),
             tls: OnceLock::new(),
+            most_at_once,
         }))
     }
 
@@ -74,6 +85,8 @@ impl Pool {
             idle: Mutex::default(),
             shared: Mutex::default(),
             connecting: tokio::sync::Mutex::new(()),
+            in_use: AtomicUsize::new(0),
+            most_at_once: self.0.most_at_once,
             pool: self.clone(),
         });
         hosts.insert(address.clone(), Arc::downgrade(&host));
@@ -96,6 +109,9 @@ pub(super) struct Host {
     shared: Mutex<Option<http2::SendRequest<Outgoing>>>,
     /// Held while a shared connection is made, so that a hundred requests do not make a hundred.
     connecting: tokio::sync::Mutex<()>,
+    /// Requests and tunnels of all routes.
+    in_use: AtomicUsize,
+    most_at_once: usize,
     pool: Pool,
 }
 
@@ -109,6 +125,21 @@ pub(super) struct Lease {
 impl Host {
     pub(super) fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Counts a request or a tunnel.
+    pub(super) fn begin(&self) {
+        self.in_use.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn end(&self) {
+        self.in_use.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether no more requests may go there for now: each would need a connection of its own. Those that
+    /// come at the same moment may be a few too many.
+    pub(super) fn is_full(&self) -> bool {
+        self.in_use.load(Ordering::Relaxed) >= self.most_at_once && !self.shares.load(Ordering::Relaxed)
     }
 
     /// A connection: a kept one, or a new one.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, HOST, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{PathAndQuery, Scheme};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
@@ -55,9 +55,8 @@ impl Upstreams {
         let mut last: Option<(Arc<Member>, Failed)> = None;
         loop {
             let except = last.as_ref().map(|(member, _)| member);
-            let Some(place) = member::choose(&self.members, &self.turn, except) else {
-                return Err(last.map_or(Failed::NoneHealthy, |(_, failed)| failed));
-            };
+            let place = member::choose(&self.members, &self.turn, except)
+                .map_err(|none| last.as_ref().map_or(none, |(_, failed)| *failed))?;
             attempts = attempts.saturating_add(1);
             let spare = (repeatable && attempts <= self.settings.retries).then(|| copy(&request));
             let (member, is_trial) = (place.member.clone(), place.is_trial);
@@ -82,7 +81,11 @@ impl Upstreams {
                 // The same upstream would only let it wait as long again.
                 Failed::FirstByteTimeout => self.members.len() > 1,
                 Failed::Reset => true,
-                Failed::NoneHealthy | Failed::TotalTimeout | Failed::BodyTooLarge | Failed::ClientGone => false,
+                Failed::NoneHealthy
+                | Failed::Full
+                | Failed::TotalTimeout
+                | Failed::BodyTooLarge
+                | Failed::ClientGone => false,
             };
             match missed.unsent.map(|request| *request).or(spare) {
                 Some(unsent) if again && Instant::now() < deadline => request = unsent,
@@ -112,10 +115,7 @@ impl Upstreams {
             // Nobody has asked it to.
             return Err(Failed::Reset.into());
         }
-        if parts.headers.contains_key(TRANSFER_ENCODING) {
-            parts.headers.remove(CONTENT_LENGTH);
-        }
-        headers::remove_hop_by_hop(&mut parts.headers);
+        headers::prepare_answer(&mut parts.headers);
         parts.version = Version::HTTP_11;
         let body = Guarded::body(&parts.headers, incoming, source, place, guards);
         Ok(Response::from_parts(parts, body))
@@ -165,10 +165,7 @@ impl Upstreams {
         })?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             let (mut parts, incoming) = response.into_parts();
-            if parts.headers.contains_key(TRANSFER_ENCODING) {
-                parts.headers.remove(CONTENT_LENGTH);
-            }
-            headers::remove_hop_by_hop(&mut parts.headers);
+            headers::prepare_answer(&mut parts.headers);
             parts.version = Version::HTTP_11;
             let guards = Guards { deadline, still_trusted };
             let body = Guarded::body(&parts.headers, incoming, Source::Many, place, guards);
@@ -204,7 +201,9 @@ impl Upstreams {
             }
             Ok(_) => false,
             Err(Failed::Connect) => true,
-            Err(Failed::NoneHealthy | Failed::TotalTimeout | Failed::BodyTooLarge | Failed::ClientGone) => return,
+            Err(
+                Failed::NoneHealthy | Failed::Full | Failed::TotalTimeout | Failed::BodyTooLarge | Failed::ClientGone,
+            ) => return,
         };
         if !bad {
             member.health.succeeded();
@@ -298,6 +297,7 @@ fn address_one(member: &Member, request: &mut Request<Outgoing>) {
     if !request.body().is_empty() && request.body().size_hint().exact().is_none() {
         request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
+    headers::join_cookies(request.headers_mut());
     request.headers_mut().insert(HOST, member.host_header.clone());
 }
 

@@ -5,7 +5,7 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 
 use super::StillTrusted;
-use super::guard::TRUST_CHECKED_EVERY;
+use super::guard::trust_ends;
 use super::member::Place;
 use crate::patient::{Patient, SILENCE};
 
@@ -39,11 +39,4 @@ pub(super) fn join(
             _ = stopping.wait_for(|stopping| *stopping) => {}
         }
     });
-}
-
-async fn trust_ends(still_trusted: Option<StillTrusted>) {
-    let Some(still_trusted) = still_trusted else { return std::future::pending().await };
-    while still_trusted() {
-        tokio::time::sleep(TRUST_CHECKED_EVERY).await;
-    }
 }

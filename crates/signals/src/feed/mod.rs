@@ -3,8 +3,10 @@
 //! One task reads the ledger ([`Feed::follow`]), writes each entry once (`text`) into the window
 //! (`window`) and hands the same bytes to all connections (`stream`) through one ring. A connection
 //! holds its place in the ring and nothing else, so thousands of them cost little, and one that reads
-//! too slowly loses its place and is dropped: it comes back and resumes.
+//! too slowly loses its place and is dropped: it comes back and resumes. A feed that may not know all
+//! says nothing that sounds as if it did (`complete`).
 
+mod complete;
 mod stream;
 mod text;
 mod verifiers;
@@ -23,6 +25,8 @@ use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::service_token::Service;
 use crate::{Signals, service_token};
+use complete::Complete;
+use stream::Seat;
 pub use verifiers::Connected;
 use verifiers::Verifiers;
 use window::{MATTERS, Window};
@@ -33,8 +37,8 @@ const MOST_CONNECTIONS: usize = 5_000;
 const RING: usize = 4_096;
 /// How often there is something to hear, whatever happens.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-/// How often it is looked whether tokens were taken back by another process, and the ledger read even if
-/// nobody says that it has grown.
+/// How often it is looked whether tokens were taken back by another process and whether revocations wait
+/// for their number, and the ledger read even if nobody says that it has grown.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How many entries are read at once.
 const BATCH: i64 = 500;
@@ -58,6 +62,7 @@ pub(crate) struct Feed {
     ring: broadcast::Sender<Piece>,
     room: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
+    complete: Complete,
     pub(crate) verifiers: Verifiers,
     pub(crate) numbers: Numbers,
 }
@@ -77,6 +82,10 @@ pub(crate) struct Numbers {
 pub(crate) enum NotNow {
     /// Too many do.
     Full,
+    /// Too many do with this token.
+    TokenFull,
+    /// It may not know all that was revoked.
+    Incomplete,
     /// The ledger was not read yet, or the process stops.
     Closed,
 }
@@ -89,6 +98,7 @@ impl Feed {
             ring: broadcast::Sender::new(RING),
             room: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
             stopping: watch::Sender::new(false),
+            complete: Complete::new(),
             verifiers: Verifiers::default(),
             numbers: Numbers::default(),
         }
@@ -121,7 +131,11 @@ impl Feed {
         if !in_time {
             return Err(NotNow::Closed);
         }
-        let place = self.room.clone().try_acquire_owned().map_err(|_| NotNow::Full)?;
+        // What is said first would make the listener believe that it is current.
+        if !self.complete.is_so() {
+            return Err(NotNow::Incomplete);
+        }
+        let seat = Seat::take(self, service)?;
         let (first, receiver) = {
             let mut window = self.window();
             let window = window.as_mut().ok_or(NotNow::Closed)?;
@@ -132,7 +146,7 @@ impl Feed {
         if *self.stopping.borrow() {
             return Err(NotNow::Closed);
         }
-        Ok(stream::body(self.clone(), service, first, receiver, place))
+        Ok(stream::body(seat, first, receiver))
     }
 
     /// Ends the connections of a token that was taken back.
@@ -164,7 +178,9 @@ impl Feed {
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut looked_at = signals.auth().clock().now();
         loop {
-            if let Err(error) = self.read_on(signals).await {
+            let read = self.read_on(signals).await;
+            self.complete.ledger_was_read(read.is_ok());
+            if let Err(error) = read {
                 tracing::warn!(%error, "the ledger cannot be read: the revocation feed waits");
                 tokio::time::sleep(PATIENCE / 2).await;
             }
@@ -178,7 +194,10 @@ impl Feed {
                     }
                 }
                 _ = heartbeat.tick() => self.beat(signals),
-                _ = look.tick() => looked_at = self.end_revoked(signals, looked_at).await,
+                _ = look.tick() => {
+                    self.complete.look(signals).await;
+                    looked_at = self.end_revoked(signals, looked_at).await;
+                }
             }
         }
     }
@@ -232,7 +251,9 @@ impl Feed {
         window.sweep(signals.auth().clock().now());
         self.numbers.entries.set(i64::try_from(window.len()).unwrap_or(i64::MAX));
         self.numbers.behind.set(self.verifiers.slowest(window.newest()));
-        self.send(text::heartbeat(window.newest()));
+        if self.complete.is_so() {
+            self.send(text::heartbeat(window.newest()));
+        }
     }
 
     /// Ends what tokens have open that were taken back, here or by another process. Until when it was

@@ -8,6 +8,10 @@ use kernel::id::ServiceTokenId;
 
 use crate::service_token::Service;
 
+/// How many may listen to one process with one token: a large fleet that shares it, and never so many
+/// that other services find no place.
+const MOST_OF_ONE: usize = 2_000;
+
 #[derive(Default)]
 pub(crate) struct Verifiers(Mutex<HashMap<ServiceTokenId, Known>>);
 
@@ -32,16 +36,14 @@ pub struct Connected {
 }
 
 impl Verifiers {
-    fn change(&self, id: ServiceTokenId, change: impl FnOnce(&mut Known)) {
+    /// A service begins to listen. Whether its token had a place left.
+    pub(super) fn connect(&self, service: &Service) -> bool {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        change(all.entry(id).or_default());
-    }
-
-    pub(super) fn connected(&self, service: &Service) {
-        self.change(service.id, |known| {
-            known.name.clone_from(&service.name);
-            known.connections += 1;
-        });
+        let known = all.entry(service.id).or_default();
+        known.name.clone_from(&service.name);
+        let has_room = known.connections < MOST_OF_ONE;
+        known.connections += usize::from(has_room);
+        has_room
     }
 
     pub(super) fn disconnected(&self, id: ServiceTokenId) {
@@ -53,10 +55,10 @@ impl Verifiers {
 
     /// A service says how far it has come.
     pub(crate) fn report(&self, service: &Service, applied: i64) {
-        self.change(service.id, |known| {
-            known.name.clone_from(&service.name);
-            known.report = Some((applied, Instant::now()));
-        });
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = all.entry(service.id).or_default();
+        known.name.clone_from(&service.name);
+        known.report = Some((applied, Instant::now()));
     }
 
     /// Forgets a service whose token was taken back.
@@ -67,8 +69,9 @@ impl Verifiers {
     /// How far behind `newest` the slowest of those is that listen and report.
     pub(crate) fn slowest(&self, newest: i64) -> i64 {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let behind =
-            |known: &Known| known.report.filter(|_| known.connections > 0).map(|(applied, _)| newest - applied);
+        let behind = |known: &Known| {
+            known.report.filter(|_| known.connections > 0).map(|(applied, _)| newest.saturating_sub(applied))
+        };
         all.values().filter_map(behind).max().unwrap_or(0).max(0)
     }
 

@@ -170,13 +170,80 @@ async fn the_window_forgets_what_no_token_can_outlive() {
 async fn listeners_say_how_far_they_are() {
     let world = World::following().await;
     let token = world.token(TokenKind::Verifier, "orders").await;
+    world.suspend(2).await;
+    let newest = world.caught_up().await;
     let _stream = world.listen(&token, None).await;
-    let request = axum::http::Request::put("/api/v1/feed/position")
-        .header("authorization", format!("Bearer {}", token.reveal()))
-        .header("content-type", "application/json")
-        .body(axum::body::Body::from("{\"applied\": 7}"));
-    assert_eq!(world.call(request.unwrap()).await.status(), 204);
+    assert_eq!(world.report(&token, &newest.to_string()).await, 204);
+    let applied = || world.signals.verifiers()[0].applied.map(|(applied, _)| applied);
     let known = world.signals.verifiers();
-    assert_eq!((known[0].name.as_str(), known[0].connections), ("orders", 1));
-    assert_eq!(known[0].applied.map(|(applied, _)| applied), Some(7));
+    assert_eq!((known[0].name.as_str(), known[0].connections, applied()), ("orders", 1, Some(newest)));
+    let too_far = (newest + 1).to_string();
+    for hostile in ["-1", "-9223372036854775808", "9223372036854775807", &too_far] {
+        assert_eq!(world.report(&token, hostile).await, 422, "{hostile}");
+        assert_eq!(applied(), Some(newest), "{hostile}");
+    }
+    assert_eq!(world.report(&token, "0").await, 204);
+    assert_eq!(applied(), Some(0));
+}
+
+#[tokio::test]
+async fn an_event_source_that_reconnects_is_believed_about_its_newer_place() {
+    let world = World::following().await;
+    let token = world.token(TokenKind::Verifier, "orders").await;
+    let old = world.caught_up().await;
+    world.suspend(2).await;
+    let newest = world.caught_up().await;
+    let ask = async |id: &str| {
+        let request = axum::http::Request::get(format!("/api/v1/feed/revocations?after={old}"))
+            .header("authorization", format!("Bearer {}", token.reveal()))
+            .header("last-event-id", id);
+        world.call(request.body(axum::body::Body::empty()).unwrap()).await
+    };
+    let mut stream = ask(&newest.to_string()).await.into_body();
+    assert_eq!(next(&mut stream).await.unwrap(), format!(":\nid: {newest}\n\n"), "what it knows is not told again");
+    assert_eq!(ask("x").await.status(), 400);
+}
+
+#[tokio::test]
+async fn one_token_leaves_places_for_others() {
+    let world = World::following().await;
+    let greedy = world.token(TokenKind::Verifier, "greedy").await;
+    let modest = world.token(TokenKind::Verifier, "modest").await;
+    let mut all = Vec::new();
+    for _ in 0..2_000 {
+        all.push(world.listen(&greedy, None).await);
+    }
+    let refused = world.feed(Some(&format!("Bearer {}", greedy.reveal())), None).await;
+    assert_eq!(refused.status(), 503);
+    assert!(refused.extensions().get::<kernel::Problem>().is_some_and(|problem| problem.retry_after.is_some()));
+    world.listen(&modest, None).await;
+    assert_eq!(world.signals.verifiers()[0].connections, 2_000, "who was refused is not counted");
+    all.pop();
+    world.listen(&greedy, None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn j6_a_feed_that_may_not_know_all_is_silent_and_takes_nobody() {
+    let (world, numbering) = World::following_on_postgres().await;
+    let token = world.token(TokenKind::Verifier, "orders").await;
+    world.caught_up().await;
+    let mut stream = world.listen(&token, None).await;
+    next_event(&mut stream).await;
+    let beat = next(&mut stream).await.unwrap();
+    assert!(beat.starts_with(':'), "{beat}");
+    // From here on nobody numbers.
+    numbering.abort();
+    let _ = numbering.await;
+    let subject = world.suspend(2).await;
+    assert!(next(&mut stream).await.unwrap().starts_with(':'), "a moment is no reason");
+    world.clock.advance(std::time::Duration::from_secs(3));
+    let silent = tokio::time::timeout(std::time::Duration::from_secs(7), http_body_util::BodyExt::frame(&mut stream));
+    assert!(silent.await.is_err(), "nothing sounds as if all were known");
+    assert_eq!(world.feed(Some(&format!("Bearer {}", token.reveal())), None).await.status(), 503);
+    // Numbered again, it is told, and the feed goes on.
+    let db = world.signals.db().clone();
+    tokio::spawn(async move { db.keep().await });
+    assert!(next_event(&mut stream).await.contains(&subject.to_string()));
+    while !next(&mut stream).await.unwrap().starts_with(':') {}
+    assert!(next_event(&mut world.listen(&token, None).await).await.contains(&subject.to_string()));
 }

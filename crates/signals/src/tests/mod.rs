@@ -25,16 +25,31 @@ struct World {
     signals: Signals,
     clock: Clock,
     master: MasterKeys,
-    _folder: tempfile::TempDir,
+    /// Where a SQLite file is, for as long as the test lives.
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl World {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let database = storage::Settings::sqlite(folder.path().join("usher.db"), 4);
+        Self { _folder: Some(folder), ..Self::on(&database).await }
+    }
+
+    async fn on(database: &storage::Settings) -> Self {
         let clock = Clock::fixed(Timestamp::from_unix_seconds(1_795_000_000));
         let master = MasterKeys::generate();
-        let signals = open(&folder, &clock, &master).await;
-        Self { signals, clock, master, _folder: folder }
+        let signals = open(database, &clock, &master).await;
+        Self { signals, clock, master, _folder: None }
+    }
+
+    /// One on PostgreSQL whose feed runs, and the task that numbers the ledger.
+    async fn following_on_postgres() -> (Self, tokio::task::JoinHandle<()>) {
+        let world = Self::on(&storage::Settings::postgres(ssf::new_database().await, 8)).await;
+        let db = world.signals.db().clone();
+        let numbering = tokio::spawn(async move { db.keep().await });
+        follow(&world.signals);
+        (world, numbering)
     }
 
     /// One whose feed runs.
@@ -78,6 +93,15 @@ impl World {
         response.into_body()
     }
 
+    /// Says how far it is; the status of the answer.
+    async fn report(&self, token: &TokenText, applied: &str) -> u16 {
+        let request = Request::put("/api/v1/feed/position")
+            .header("authorization", format!("Bearer {}", token.reveal()))
+            .header("content-type", "application/json")
+            .body(Body::from(format!("{{\"applied\": {applied}}}")));
+        self.call(request.unwrap()).await.status().as_u16()
+    }
+
     async fn revoke(&self, revocation: Revocation) {
         let mut event = Event::new(Kind::AccountSuspended, self.clock.now());
         event.revokes = Some(revocation);
@@ -114,7 +138,7 @@ impl World {
     async fn caught_up(&self) -> i64 {
         let newest = storage::ledger::newest(&mut self.signals.db().read().await.unwrap()).await.unwrap();
         let reached = async {
-            while self.signals.newest() != Some(newest) {
+            while self.signals.newest() < Some(newest) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
@@ -128,10 +152,9 @@ fn follow(signals: &Signals) {
     tokio::spawn(async move { signals.follow().await });
 }
 
-async fn open(folder: &tempfile::TempDir, clock: &Clock, master: &MasterKeys) -> Signals {
-    let database = storage::Settings::sqlite(folder.path().join("usher.db"), 4);
+async fn open(database: &storage::Settings, clock: &Clock, master: &MasterKeys) -> Signals {
     let migrations = [storage::MIGRATIONS, users::MIGRATIONS, auth::MIGRATIONS, crate::MIGRATIONS].concat();
-    let db = Db::open(&database, &migrations, true).await.unwrap();
+    let db = Db::open(database, &migrations, true).await.unwrap();
     let auth = Auth::new(Users { db, clock: clock.clone() }, settings(), master).await.unwrap();
     Signals::new(auth, master)
 }

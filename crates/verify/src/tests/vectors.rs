@@ -1,7 +1,9 @@
 //! The cases that the verifiers of all languages share: `clients/vectors`.
 
+use std::time::Duration;
+
 use super::*;
-use crate::{Denied, KeysError, Requirements};
+use crate::{Denied, KeysError, Requirements, Staleness};
 
 fn cases(name: &str) -> (Value, Vec<Value>) {
     let path = format!("{}/../../clients/vectors/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -35,7 +37,14 @@ fn tokens_are_judged_as_in_every_language() {
     for case in cases {
         let name = text(&case["name"]);
         let verifier = verifier_of(&document["settings"]);
-        verifier.set_keys(document["jwks"].to_string().as_bytes()).unwrap();
+        let now = case["now"].as_i64().unwrap();
+        let followed = case.get("followed");
+        if followed.is_none_or(|followed| followed["keys"] == true) {
+            verifier.set_keys(document["jwks"].to_string().as_bytes()).unwrap();
+        }
+        if let Some(followed) = followed {
+            follow_as(&verifier, followed, now);
+        }
         if let Some(revoked) = case.get("revoked") {
             revoke(&verifier, revoked);
         }
@@ -45,7 +54,7 @@ fn tokens_are_judged_as_in_every_language() {
         });
         // The second time, a good one is known.
         for _ in 0..2 {
-            let checked = verifier.check_for(text(&case["token"]), case["now"].as_i64().unwrap(), &requirements);
+            let checked = verifier.check_for(text(&case["token"]), now, &requirements);
             let outcome = match &checked {
                 Ok(_) => "ok",
                 Err(Denied::Forbidden) => "forbidden",
@@ -56,6 +65,14 @@ fn tokens_are_judged_as_in_every_language() {
                 assert_claims(claims, expected, name);
             }
         }
+    }
+}
+
+fn follow_as(verifier: &Verifier, followed: &Value, now: i64) {
+    let limit = followed["refuse_after"].as_u64().map(Duration::from_secs);
+    verifier.expect_feed(limit.map_or(Staleness::Continue, Staleness::RefuseAfter));
+    if let Some(seconds) = followed["heard"].as_i64() {
+        verifier.heard(now - seconds);
     }
 }
 
@@ -110,12 +127,13 @@ fn the_feed_is_understood_as_in_every_language() {
         let verifier = verifier();
         let mut feed = Feed::new(case["resume"].as_i64(), 900);
         let mut outcome = "following";
-        let mut fetch_keys = false;
+        let (mut fetch_keys, mut is_heard) = (false, false);
         for chunk in texts(&case["chunks"]) {
             // Each sign stands for one byte.
             let bytes: Vec<u8> = chunk.chars().map(|sign| u8::try_from(u32::from(sign)).unwrap()).collect();
             let (heard, read) = feed.read(&bytes, verifier.revocations(), NOW);
             fetch_keys |= heard.fetch_keys;
+            is_heard |= heard.is_current;
             if read.is_err() {
                 outcome = "snapshot";
                 break;
@@ -128,6 +146,7 @@ fn the_feed_is_understood_as_in_every_language() {
         assert_eq!(feed.place.position, expect["position"].as_i64(), "{name}: position");
         assert_eq!(feed.place.resume, expect["last_event_id"].as_i64(), "{name}: last event id");
         assert_eq!(Some(feed.place.is_current), expect["current"].as_bool(), "{name}: current");
+        assert_eq!(Some(is_heard), expect["heard"].as_bool(), "{name}: heard");
         assert_eq!(Some(fetch_keys), expect["fetch_keys"].as_bool(), "{name}: fetch keys");
         assert_eq!(sessions, as_set(&expect["sessions"]), "{name}: sessions");
         assert_eq!(keys, as_set(&expect["keys"]), "{name}: keys");

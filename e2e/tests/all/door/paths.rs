@@ -73,6 +73,17 @@ async fn g2_a_path_that_could_be_read_in_two_ways_goes_nowhere() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g2_a_closed_path_is_closed_in_every_spelling() {
+    let door = Door::start().await;
+    for path in ["/closed/x", "/closed/", "/closed", "/%63losed/x", "/c%6Cosed/x", "/%63%6c%6f%73%65%64", "/closed/%78"]
+    {
+        let answer = door.send_as_ann(&format!("GET {path} HTTP/1.1"), "").await;
+        assert_eq!(answer.status(), 403, "{path}: {}", answer.text);
+    }
+    assert_eq!(door.upstream.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g2_a_plain_path_is_handed_on_byte_for_byte() {
     let door = Door::start().await;
     for path in [

@@ -49,7 +49,7 @@ async fn g8_only_methods_that_mean_something() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g9_a_prefix_that_nobody_knows_is_not_open() {
     let door = Door::start().await;
-    for path in ["/api/v2/users/me", "/api/v0/auth/me", "/api/", "/api/v1/", "/api/internal/users", "/api/v1/feed"] {
+    for path in ["/api/v2/users/me", "/api/v0/auth/me", "/api/", "/api/v1/", "/api/internal/users", "/api/v1/feeds"] {
         door.app.get(path).await.is_problem(401, "unauthenticated");
         door.ann.get(path).await.is_problem(404, "not_found");
     }

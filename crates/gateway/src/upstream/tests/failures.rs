@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use axum::body::{Body, Bytes};
 use futures_util::StreamExt as _;
 use http::Response;
+use http_body::Body as _;
 use http_body_util::{BodyExt as _, Limited};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -172,6 +173,63 @@ async fn blunt_and_open(says: &'static [u8]) -> (String, tokio::task::JoinHandle
         let _ = stream.read_to_end(&mut rest).await;
     });
     (url, task)
+}
+
+#[tokio::test]
+async fn g6_an_answer_that_nobody_reads_ends_in_time() {
+    const CHUNK: &[u8] = &[7; 64 * 1024];
+    let endless = Server::start(|_| async {
+        let chunks = futures_util::stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(CHUNK)));
+        Response::new(Body::from_stream(chunks))
+    })
+    .await;
+    let (half, half_closed) = blunt_and_open(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf").await;
+    for url in [endless.url(), endless.url().replace("http:", "h2c:"), half] {
+        let mut short = settings(std::slice::from_ref(&url));
+        short.total = Duration::from_millis(300);
+        let upstreams = Upstreams::new(short, Pool::new());
+        let mut body = get(&upstreams, "/").await.unwrap().response.into_body();
+        body.frame().await.unwrap().unwrap();
+        assert_eq!(upstreams.states()[0].in_flight, 1, "{url}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(upstreams.states()[0].in_flight, 0, "{url}");
+        // And it does not look complete to who reads after all.
+        assert!(!body.is_end_stream() && body.size_hint().exact().is_none(), "{url}");
+        assert!(body.frame().await.unwrap().is_err(), "{url}");
+        assert!(body.frame().await.is_none(), "{url}");
+    }
+    assert!(tokio::time::timeout(Duration::from_secs(1), half_closed).await.is_ok(), "the connection stays open");
+}
+
+#[tokio::test]
+async fn an_upstream_gets_so_many_requests_at_once_and_no_more() {
+    let slow = Server::start(|request| async move {
+        if request.uri().path() == "/slow" {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        Response::new(Body::from("slow"))
+    })
+    .await;
+    let other = named("other").await;
+    let pool = Pool::with_at_most(2);
+    let only = Upstreams::new(settings(&[slow.url()]), pool.clone());
+    let same = Upstreams::new(settings(&[slow.url()]), pool.clone());
+    let both = Upstreams::new(settings(&[slow.url(), other.url()]), pool);
+    let (one, two, asking) = tokio::join!(get(&only, "/slow"), get(&same, "/slow"), async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(get(&only, "/").await.unwrap_err(), Failed::Full);
+        assert_eq!(get(&same, "/").await.unwrap_err(), Failed::Full);
+        let mut answers = Vec::new();
+        for _ in 0..4 {
+            answers.push(text(get(&both, "/").await.unwrap()).await);
+        }
+        answers
+    });
+    assert_eq!(asking, ["other"; 4]);
+    // That it was full is no failure of its own.
+    assert_eq!((text(one.unwrap()).await.as_str(), text(two.unwrap()).await.as_str()), ("slow", "slow"));
+    assert!(only.states()[0].healthy);
+    assert_eq!(text(get(&only, "/").await.unwrap()).await, "slow");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::RootCertStore;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::world::{Server, get, request, settings, text, upstreams};
@@ -101,6 +102,33 @@ async fn a_body_with_get_is_not_lost() {
 }
 
 #[tokio::test]
+async fn g5_what_http2_says_in_several_lines_is_one_in_http1() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstreams = upstreams(&[format!("http://{}", listener.local_addr().unwrap())]);
+    let heads = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut given = Vec::new();
+        while !given.ends_with(b"body") {
+            given.push(stream.read_u8().await.unwrap());
+        }
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\nok";
+        stream.write_all(answer).await.unwrap();
+        String::from_utf8(given).unwrap().to_lowercase()
+    });
+    let mut request = request("POST", "/", "body");
+    for (name, value) in [("cookie", "a=1"), ("cookie", "b=2"), ("content-length", "4"), ("content-length", "4")] {
+        request.headers_mut().append(name, HeaderValue::from_static(value));
+    }
+    let answered = upstreams.send(request, None).await.unwrap();
+    assert_eq!(answered.response.headers().get_all("content-length").iter().count(), 1);
+    assert_eq!(text(answered).await, "ok");
+    let head = heads.await.unwrap();
+    let lines = |name: &str| head.lines().filter(|line| line.starts_with(name)).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(lines("cookie"), ["cookie: a=1; b=2"]);
+    assert_eq!(lines("content-length"), ["content-length: 4"]);
+}
+
+#[tokio::test]
 async fn http2_needs_one_connection_for_many_requests() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("h2c://{}", listener.local_addr().unwrap());
@@ -158,7 +186,14 @@ async fn https_is_http2_and_trusts_only_whom_it_should() {
     let handler = |request: http::Request<hyper::body::Incoming>, _peer| async move {
         Ok(Response::new(Body::from(format!("{:?}", request.version()))))
     };
-    tokio::spawn(crate::server::serve(listener, Some(tls), handler, std::future::pending(), Duration::ZERO));
+    tokio::spawn(crate::server::serve(
+        listener,
+        Some(tls),
+        Vec::new(),
+        handler,
+        std::future::pending(),
+        Duration::ZERO,
+    ));
     let address = format!("https://localhost:{port}");
     let trusting = Upstreams::new(settings(std::slice::from_ref(&address)), Pool::trusting(roots.clone()));
     assert_eq!(text(get(&trusting, "/").await.unwrap()).await, "HTTP/2.0");

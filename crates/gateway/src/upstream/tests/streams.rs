@@ -36,7 +36,7 @@ async fn door(upstreams: Arc<Upstreams>, still_trusted: Option<StillTrusted>) ->
             ))
         }
     };
-    tokio::spawn(crate::server::serve(listener, None, handler, std::future::pending(), Duration::ZERO));
+    tokio::spawn(crate::server::serve(listener, None, Vec::new(), handler, std::future::pending(), Duration::ZERO));
     address
 }
 
@@ -175,6 +175,17 @@ async fn s3_trust_that_ends_cuts_a_stream_within_about_a_second() {
         assert!(begun.elapsed() < Duration::from_millis(1_500), "{kind}: {:?}", begun.elapsed());
         assert_eq!(upstreams.states()[0].in_flight, 0);
     }
+}
+
+#[tokio::test]
+async fn s3_trust_that_ends_cuts_a_stream_that_nobody_reads() {
+    let server = events("text/event-stream").await;
+    let upstreams = upstreams(&[server.url()]);
+    let request = Request::builder().uri("/").body(Body::empty()).unwrap();
+    let sent = upstreams.send(request, Some(Arc::new(|| false))).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(upstreams.states()[0].in_flight, 0);
+    assert!(sent.response.into_body().collect().await.is_err());
 }
 
 #[tokio::test]

@@ -44,7 +44,14 @@ impl Server {
             let answering = handler(request);
             async move { Ok::<_, Infallible>(answering.await) }
         };
-        let task = tokio::spawn(crate::server::serve(listener, None, handler, std::future::pending(), Duration::ZERO));
+        let task = tokio::spawn(crate::server::serve(
+            listener,
+            None,
+            Vec::new(),
+            handler,
+            std::future::pending(),
+            Duration::ZERO,
+        ));
         Self { address, count, task }
     }
 

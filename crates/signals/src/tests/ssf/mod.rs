@@ -224,7 +224,7 @@ async fn open(database: &storage::Settings, clock: &Clock, master: &MasterKeys, 
 }
 
 /// A database of its own on the server that `cargo xtask test` started.
-async fn new_database() -> String {
+pub(super) async fn new_database() -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let server =
         std::env::var("TEST_POSTGRES_URL").expect("run `cargo xtask test`: it starts a PostgreSQL for the tests");
