@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +15,7 @@ import httpx
 import pytest
 import uvicorn
 import websockets
-from fake_usher import FEED_TOKEN, FakeUsher, epoch, snapshot, stays, token, until
+from fake_usher import FEED_TOKEN, FakeUsher, epoch, event, snapshot, stays, token, until
 from fastapi import Depends, FastAPI, WebSocket
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -75,10 +76,19 @@ def bearer(text: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {text}"}
 
 
+DETAILS = {
+    None: "Access tokens cannot be checked at the moment.",
+    "Bearer": "An access token is needed.",
+    'Bearer error="invalid_token"': "The access token is not accepted.",
+    'Bearer error="insufficient_scope"': "The access token lacks a role or a scope.",
+}
+
+
 def expect(answer: httpx.Response, status: int, code: str, challenge: str | None) -> None:
     body = answer.json()
     assert (answer.status_code, body["code"], body["status"], body["type"]) == (status, code, status, "about:blank")
     assert set(body) == {"type", "title", "status", "detail", "code"}
+    assert body["detail"] == DETAILS[challenge], "the same words in every language"
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers.get("www-authenticate") == challenge
@@ -134,7 +144,7 @@ async def test_answers_before_there_are_keys_and_when_the_feed_is_stale(make_app
             expect(await client.get(url), 401, "unauthenticated", "Bearer")
             usher.keys_status = 200
             await until(lambda: verifier.is_ready)
-            await until(lambda: verifier.staleness > 1)
+            await until(lambda: (verifier.staleness or 0) > 1)
             expect(await client.get(url, headers=bearer(good)), 503, "revocations_stale", None)
 
 
@@ -205,6 +215,63 @@ async def test_a_websocket_ends_with_the_first_message_after_a_revocation() -> N
                 await connection.recv()
             assert caught.value.rcvd is not None
             assert caught.value.rcvd.code == 4401
+
+
+@pytest.mark.parametrize("trouble", ["epoch", "key", "expiry", "policy"])
+async def test_a_silent_websocket_ends_within_a_second_or_so(trouble: str) -> None:
+    withdrawn = event("keys", {"index": 9, "previous": 7, "withdrawn": ["ed-1"]}, 9)
+    said = {"epoch": [epoch(9, 7, "ann", 4)], "key": [withdrawn]}.get(trouble, [])
+    clock = time.time()
+    async with FakeUsher() as usher:
+        usher.scripts = [stays(snapshot(7), *said, pause=0.3)]
+        limit = 1.0 if trouble == "policy" else None
+        settings = Settings(issuer=usher.url, feed_token=FEED_TOKEN, refuse_after=limit)
+        verifier = Verifier(settings, clock=lambda: clock)
+        async with (
+            served(starlette_app(verifier)) as address,
+            websockets.connect(f"ws://{address}/echo", additional_headers=bearer(token(usher.url))) as connection,
+        ):
+            await connection.send("first")
+            assert await connection.recv() == "first"
+            clock += 961 if trouble == "expiry" else 0
+            async with asyncio.timeout(3):
+                await connection.wait_closed()
+            assert connection.close_code == (1013 if trouble == "policy" else 4401)
+
+
+async def test_an_application_that_only_talks_is_told_that_its_websocket_has_ended() -> None:
+    async with FakeUsher() as usher, Verifier(Settings(issuer=usher.url, feed_token=FEED_TOKEN)) as verifier:
+        sent: list[Any] = []
+        messages = [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": "late"}]
+
+        async def app(_scope: Any, receive: Any, send: Any) -> None:
+            assert await receive() == {"type": "websocket.connect"}
+            # Whoever gives up waiting loses no message.
+            waiting = asyncio.create_task(receive())
+            await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+            assert (await receive())["text"] == "late"
+            verifier._checker.revocations.end_session("session-1", 900)
+            async with asyncio.timeout(3):
+                with pytest.raises(OSError, match="no longer good"):
+                    while True:
+                        await send({"type": "websocket.send", "text": "more"})
+                        await asyncio.sleep(0.01)
+            assert (await receive())["type"] == "websocket.disconnect"
+
+        async def receive() -> Any:
+            await asyncio.sleep(0.05)
+            return messages.pop(0)
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        headers = [(b"authorization", f"Bearer {token(usher.url)}".encode())]
+        scope = {"type": "websocket", "path": "/", "headers": headers}
+        await UsherMiddleware(app, verifier)(scope, receive, send)
+        assert sent[-1] == {"type": "websocket.close", "code": 4401, "reason": "unauthenticated"}
+        assert [message["type"] for message in sent].count("websocket.close") == 1
 
 
 async def test_the_service_of_the_whole_system_tests_runs() -> None:

@@ -9,12 +9,13 @@ from token_case import AUDIENCE, ISSUER, LEEWAY, NOW, claims
 from usher_verify.checker import Checker
 from usher_verify.keys import KeysRefused
 from usher_verify.refused import Refused
+from usher_verify.settings import Settings
 
 STRANGER = load_keys()[1][0]
 
 
 def make_checker(capacity: int = 100) -> Checker:
-    checker = Checker(ISSUER, AUDIENCE, LEEWAY, capacity)
+    checker = Checker(Settings(issuer=ISSUER, audience=AUDIENCE, leeway=LEEWAY, cache_capacity=capacity))
     checker.set_keys(json.dumps(KEY_SET).encode())
     return checker
 
@@ -51,9 +52,9 @@ def test_j6_a_known_token_can_be_revoked() -> None:
     checker = make_checker()
     by_epoch, by_session = EDWARDS.token(claims()), EDWARDS.token(claims(sub="bob"))
     assert [reason(checker, by_epoch), reason(checker, by_session)] == ["ok", "ok"]
-    checker.revocations.end_subject("ann", 4, 1.0)
+    checker.revocations.end_subject("ann", 4, 900)
     assert [reason(checker, by_epoch), reason(checker, by_session)] == ["revoked", "ok"]
-    checker.revocations.end_session("session-1", 1.0)
+    checker.revocations.end_session("session-1", 900)
     assert reason(checker, by_session) == "revoked"
 
 

@@ -88,15 +88,16 @@ async def test_when_usher_dies_checks_go_on_and_nothing_is_forgotten() -> None:
             assert refused(verifier, ended) == "revoked"
             await usher.die()
             before = verifier.staleness
+            assert before is not None
             await asyncio.sleep(0.5)
-            assert verifier.staleness >= before + 0.4
+            assert (verifier.staleness or 0) >= before + 0.4
             assert verifier.check(good).sub == "ann"
             assert verifier.check(token(usher.url, jti="never seen")).sub == "ann"
             assert refused(verifier, ended) == "revoked"
             usher.scripts = [stays(epoch(9, 7, "ann", 4))]
             await usher.listen()
             await until(lambda: verifier.position == 9)
-            assert verifier.staleness < 1
+            assert (verifier.staleness or 0) < 1
             assert refused(verifier, good) == "revoked"
             assert usher.feed_requests[-1]["last-event-id"] == "7"
 
@@ -146,21 +147,68 @@ async def test_the_policy_refuses_after_its_limit() -> None:
             assert refused(verifier, good) == "stale"
 
 
-async def test_the_policy_refuses_before_the_first_snapshot() -> None:
+@pytest.mark.parametrize("refuse_after", [None, 60])
+@pytest.mark.parametrize("said", [b"", b":\n\n", b":\nid: 60\n\n", snapshot(7).replace(b"true", b"false")])
+async def test_nothing_is_accepted_before_the_first_whole_snapshot(said: bytes, refuse_after: float | None) -> None:
     async with FakeUsher() as usher:
-        usher.scripts = [stays(b":\n\n")]
-        verifier = Verifier(settings(usher, refuse_after=60))
-        await verifier.start(wait=0.5)
-        assert refused(verifier, token(usher.url)) == "stale"
+        usher.scripts = [stays(said)]
+        verifier = Verifier(settings(usher, refuse_after=refuse_after))
+        await verifier.start(wait=0.2)
+        assert verifier.metrics()["keys"] == 3
+        assert not verifier.is_ready
+        assert verifier.staleness is None
+        assert "staleness_seconds" not in verifier.openmetrics()
+        assert refused(verifier, token(usher.url)) == "not_ready"
+        usher.scripts = [stays(snapshot(7))]
+        await usher.die()
+        await usher.listen()
+        await until(lambda: verifier.is_ready)
+        assert verifier.check(token(usher.url)).sub == "ann"
         await verifier.stop()
 
 
-async def test_a_wrong_service_token_leaves_the_checks_running() -> None:
+async def test_without_a_feed_token_keys_are_enough() -> None:
+    async with FakeUsher() as usher, Verifier(Settings(issuer=usher.url)) as verifier:
+        assert verifier.is_ready
+        assert verifier.check(token(usher.url)).sub == "ann"
+        assert not usher.feed_requests
+
+
+async def test_a_feed_that_talks_and_is_never_current_is_stale() -> None:
+    async with FakeUsher() as usher:
+        part = snapshot(9).replace(b"true", b"false")
+        usher.scripts = [stays(snapshot(7), part, *[b":\nid: 60\n\n"] * 100, pause=0.02)]
+        async with Verifier(settings(usher, refuse_after=0.5)) as verifier:
+            good = token(usher.url)
+            assert verifier.check(good).sub == "ann"
+            await until(lambda: (verifier.staleness or 0) > 0.5, seconds=1.5)
+            assert refused(verifier, good) == "stale"
+            assert len(usher.feed_requests) == 1
+
+
+async def test_a_server_that_trickles_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("usher_verify.verifier.EVENT_SECONDS", 0.4)
+    async with FakeUsher() as usher:
+        usher.scripts = [stays(snapshot(7), *[b":"] * 200, pause=0.05), stays(epoch(9, 7, "ann", 4))]
+        async with Verifier(settings(usher)) as verifier:
+            await until(lambda: verifier.position == 9, seconds=3)
+            assert usher.feed_requests[1]["last-event-id"] == "7"
+
+
+async def test_a_snapshot_that_breaks_off_is_asked_for_again() -> None:
+    async with FakeUsher() as usher:
+        usher.scripts = [ends(snapshot(7), snapshot(9).replace(b"true", b"false")), stays(snapshot(9))]
+        async with Verifier(settings(usher)) as verifier:
+            await until(lambda: verifier.position == 9)
+        assert ["last-event-id" in request for request in usher.feed_requests] == [False, False]
+
+
+async def test_a_wrong_service_token_never_gets_ready() -> None:
     async with FakeUsher() as usher:
         verifier = Verifier(settings(usher, feed_token="uvt_wrong"))
         await verifier.start(wait=0.5)
         assert not verifier.is_current
-        assert verifier.check(token(usher.url)).sub == "ann"
+        assert refused(verifier, token(usher.url)) == "not_ready"
         assert not usher.feed_requests
         await verifier.stop()
 
@@ -272,12 +320,15 @@ async def test_a_synchronous_service_follows_in_a_thread() -> None:
 
 
 def test_entries_are_forgotten_when_nothing_needs_them() -> None:
-    verifier = Verifier(Settings(issuer="https://id.example", feed_token=FEED_TOKEN), steady_clock=lambda: 100.0)
+    steady = 100.0
+    verifier = Verifier(Settings(issuer="https://id.example", feed_token=FEED_TOKEN), steady_clock=lambda: steady)
     verifier._feed.receive(snapshot(7, epochs={"ann": 4}, sessions=["one"]))
     revocations = verifier._checker.revocations
-    revocations.sweep(100.0 + 900 + 119)
+    steady += 900 + 119
+    revocations.sweep()
     assert len(revocations) == 2
-    revocations.sweep(100.0 + 900 + 120)
+    steady += 1
+    revocations.sweep()
     assert len(revocations) == 0
 
 
@@ -286,6 +337,7 @@ def test_settings_that_cannot_work_are_refused() -> None:
         {"issuer": "id.example"},
         {"issuer": "https://id.example", "url": "ftp://id.example"},
         {"issuer": "https://id.example", "leeway": -1},
+        {"issuer": "https://id.example", "most_revocations": -1},
         {"issuer": "https://id.example", "feed_token": "uvt_x", "refuse_after": 0},
         {"issuer": "https://id.example", "refuse_after": 30},
     ]
@@ -296,7 +348,7 @@ def test_settings_that_cannot_work_are_refused() -> None:
 
 def test_every_reason_is_counted_and_readable() -> None:
     verifier = Verifier(Settings(issuer="https://id.example"))
-    assert refused(verifier, "") == Reason.NOT_READY
+    assert refused(verifier, token("https://id.example")) == Reason.NOT_READY
     text = verifier.openmetrics()
     assert 'usher_verify_refused_total{reason="not_ready"} 1' in text
     assert text.endswith("# EOF\n")

@@ -10,6 +10,7 @@ from usher_verify.checker import Checker
 from usher_verify.keys import KeysRefused, read_keys
 from usher_verify.refused import Refused
 from usher_verify.revocations import Revocations
+from usher_verify.settings import Settings
 from usher_verify.stream import Feed, NeedSnapshot
 
 from vectors import VECTORS, load
@@ -18,16 +19,24 @@ TOKENS = load("tokens.json")
 
 
 def make_checker(case: dict[str, Any]) -> Checker:
-    settings = TOKENS["settings"]
-    checker = Checker(settings["issuer"], settings["audience"], settings["leeway"], cache_capacity=10)
-    checker.set_keys(json.dumps(TOKENS["jwks"]).encode())
+    followed = case.get("followed")
+    settings: dict[str, Any] = dict(TOKENS["settings"])
+    if followed is not None:
+        settings |= {"feed_token": "uvt_for-tests", "refuse_after": followed["refuse_after"]}
+    moment = 0.0
+    checker = Checker(Settings(**settings, cache_capacity=10), steady_clock=lambda: moment)
+    if followed is None or followed["keys"]:
+        checker.set_keys(json.dumps(TOKENS["jwks"]).encode())
     revoked = case.get("revoked", {"subjects": [], "sessions": [], "keys": []})
     for entry in revoked["subjects"]:
-        checker.revocations.end_subject(entry["subject"], entry["epoch"], forget_at=1.0)
+        checker.revocations.end_subject(entry["subject"], entry["epoch"], 900)
     for session in revoked["sessions"]:
-        checker.revocations.end_session(session, forget_at=1.0)
+        checker.revocations.end_session(session, 900)
     for key_id in revoked["keys"]:
-        checker.revocations.end_key(key_id)
+        checker.revocations.end_key(key_id, 900)
+    if followed is not None and followed["heard"] is not None:
+        checker.freshness.heard()
+        moment = float(followed["heard"])
     return checker
 
 
@@ -67,9 +76,10 @@ FEEDS = load("feed.json")["cases"]
 
 @pytest.mark.parametrize("case", FEEDS, ids=lambda case: str(case["name"]))
 def test_feed(case: dict[str, Any]) -> None:
-    revocations = Revocations()
+    revocations = Revocations(leeway=60, most=100)
     asked: list[bool] = []
-    feed = Feed(revocations, keys_changed=lambda: asked.append(True), clock=lambda: 0.0, leeway=60)
+    heard: list[bool] = []
+    feed = Feed(revocations, keys_changed=lambda: asked.append(True), heard=lambda: heard.append(True))
     feed.connect(case["resume"])
     outcome = "following"
     try:
@@ -82,6 +92,7 @@ def test_feed(case: dict[str, Any]) -> None:
         "position": feed.position,
         "last_event_id": feed.last_event_id,
         "current": feed.current,
+        "heard": bool(heard),
         "subjects": revocations.subjects,
         "sessions": revocations.sessions,
         "keys": revocations.keys,

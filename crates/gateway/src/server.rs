@@ -3,6 +3,7 @@
 mod places;
 #[cfg(test)]
 mod tests;
+mod version;
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -17,9 +18,9 @@ use axum::body::{Body, Bytes};
 use axum::http::{Request, Response, StatusCode, header};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -32,12 +33,12 @@ use crate::tls::Tls;
 pub(crate) use places::Place;
 use places::{Free, Places};
 
-/// Connections at once, tunnels among them. One of HTTP/1.1 that waits costs some 20 KiB and one of
-/// HTTP/2 some 40 KiB, TLS not counted; what a client makes of it by sending or not reading is bounded
-/// below.
+/// Connections at once, tunnels among them. One of HTTP/1.1 that waits or streams costs some 13 KiB and
+/// one of HTTP/2 some 25 KiB, with TLS some more; what a client makes of it by sending much or reading
+/// nothing is bounded below.
 const MAX_CONNECTIONS: usize = 10_000;
 /// How many of them one network of clients may have (an IPv4 address, or an IPv6 network of 64 bits).
-/// It takes four to shut everybody else out. A trusted proxy may have all of them.
+/// It takes four to shut everybody else out. Trusted proxies and this machine may have all of them.
 const SHARE: usize = MAX_CONNECTIONS / 4;
 /// A client has this long to send the head of a request, and as long to send the next one.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -63,7 +64,7 @@ const MAX_SEND_BUFFER: usize = 64 * 1024;
 
 /// Serves until `stop` is done, then lets requests that are under way finish, for `patience` at
 /// most. Whether all of them did. `proxies` bring many people through one address, and so they are not
-/// held to the share of one.
+/// held to the share of one; nor is this machine itself, where proxies and programs of the operator run.
 pub async fn serve<H, F>(
     listener: TcpListener,
     tls: Option<Tls>,
@@ -80,7 +81,7 @@ where
     let (stopping, stopped) = watch::channel(false);
     let this_machine = ["127.0.0.0/8", "::1"].iter().filter_map(|network| network.parse().ok());
     let places = Places::new(MAX_CONNECTIONS, SHARE, proxies.into_iter().chain(this_machine).collect());
-    let meeting = Meeting { builder: builder().into(), tls, handler, idle: IDLE_TIMEOUT, stopped };
+    let meeting = Meeting { protocols: Protocols::new(), tls, handler, idle: IDLE_TIMEOUT, stopped };
     tokio::select! {
         () = meet(listener, places, meeting) => {}
         () = stop => {}
@@ -96,7 +97,7 @@ where
 /// What every connection is met with.
 #[derive(Clone)]
 struct Meeting<H> {
-    builder: Arc<Builder<TokioExecutor>>,
+    protocols: Arc<Protocols>,
     tls: Option<Tls>,
     handler: H,
     /// For how long nothing may move.
@@ -136,22 +137,29 @@ where
     }
 }
 
-fn builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_pending_accept_reset_streams(Some(MAX_RESETS_BEFORE_ACCEPT))
-        .max_local_error_reset_streams(Some(MAX_RESETS_FOR_ERRORS))
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_send_buf_size(MAX_SEND_BUFFER)
-        .keep_alive_interval(Some(PING_EVERY))
-        .keep_alive_timeout(PING_PATIENCE);
-    builder
+/// How both kinds of HTTP are spoken.
+struct Protocols {
+    one: http1::Builder,
+    two: http2::Builder<TokioExecutor>,
+}
+
+impl Protocols {
+    fn new() -> Arc<Self> {
+        let mut one = http1::Builder::new();
+        one.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD);
+        let mut two = http2::Builder::new(TokioExecutor::new());
+        two.timer(TokioTimer::new())
+            .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_pending_accept_reset_streams(Some(MAX_RESETS_BEFORE_ACCEPT))
+            .max_local_error_reset_streams(Some(MAX_RESETS_FOR_ERRORS))
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_send_buf_size(MAX_SEND_BUFFER)
+            .keep_alive_interval(Some(PING_EVERY))
+            .keep_alive_timeout(PING_PATIENCE);
+        Arc::new(Self { one, two })
+    }
 }
 
 /// Answers what comes over one connection, until it ends.
@@ -160,7 +168,12 @@ where
     H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
 {
-    let Meeting { builder, handler, idle, mut stopped, .. } = meeting;
+    let Meeting { protocols, handler, idle, mut stopped, .. } = meeting;
+    let found = tokio::select! {
+        found = version::is_http2(&stream, idle) => found,
+        _ = stopped.wait_for(|stopped| *stopped) => return,
+    };
+    let Ok(is_http2) = found else { return };
     let link = Arc::new(Link::holding(place));
     let stream = Strict::new(Patient::linked(stream, idle, link.clone()), link.clone());
     let answering = link.clone();
@@ -180,10 +193,31 @@ where
             Ok(response.map(|body| Body::new(Endless { body, _streaming: link.stream() })))
         }
     });
-    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    let io = TokioIo::new(stream);
+    // Boxed, so that it is not in here twice, once for each protocol.
+    let ended = if is_http2 {
+        let connection = Box::pin(protocols.two.serve_connection(io, service));
+        finish(connection, http2::Connection::graceful_shutdown, link, stopped).await
+    } else {
+        let connection = Box::pin(protocols.one.serve_connection(io, service).with_upgrades());
+        finish(connection, http1::UpgradeableConnection::graceful_shutdown, link, stopped).await
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended badly");
+    }
+}
+
+/// Drives a connection to its end, and has it tell its client to go when it is deserted or the program
+/// stops.
+async fn finish<C: Future<Output = hyper::Result<()>>>(
+    mut connection: Pin<Box<C>>,
+    tell: impl Fn(Pin<&mut C>),
+    link: Arc<Link>,
+    mut stopped: watch::Receiver<bool>,
+) -> hyper::Result<()> {
     let mut stop = pin!(stopped.wait_for(|stopped| *stopped));
     let mut told = false;
-    let ended = poll_fn(|context| {
+    poll_fn(|context| {
         loop {
             if let Poll::Ready(ended) = connection.as_mut().poll(context) {
                 return Poll::Ready(ended);
@@ -193,12 +227,10 @@ where
                 return Poll::Pending;
             }
             told = true;
-            connection.as_mut().graceful_shutdown();
+            tell(connection.as_mut());
         }
-    });
-    if let Err(error) = ended.await {
-        tracing::debug!(%error, "a connection ended badly");
-    }
+    })
+    .await
 }
 
 /// The body of an answer whose end is not known. While it lasts, its client may be silent.

@@ -28,6 +28,7 @@ use feed::Feed;
 
 pub use feed::Connected;
 pub use service_token::{Service, ServiceName, TokenKind};
+pub use ssf::receivers::ReceiverStream;
 
 /// What this crate works with. Cheap to clone.
 #[derive(Clone)]
@@ -73,6 +74,11 @@ impl Signals {
     /// The verifiers that have been heard of, and how far each of them has come.
     pub fn verifiers(&self) -> Vec<Connected> {
         self.0.feed.verifiers.list()
+    }
+
+    /// The streams that receivers have made, and how much waits on each.
+    pub async fn receiver_streams(&self) -> storage::Result<Vec<ReceiverStream>> {
+        ssf::receivers::list(&mut self.db().read().await?).await
     }
 
     /// How far the feed has read the ledger; nothing while it does not run.
@@ -125,6 +131,14 @@ pub const MIGRATIONS: &[Migration] = &[
         version: 2,
         name: "streams",
         shared: include_str!("../migrations/0002_streams.sql"),
+        sqlite: "",
+        postgres: "",
+    },
+    Migration {
+        owner: "signals",
+        version: 3,
+        name: "keys of event tokens in turn",
+        shared: include_str!("../migrations/0003_signal_keys.sql"),
         sqlite: "",
         postgres: "",
     },

@@ -168,3 +168,19 @@ fn router(house: &House, only: &Only, readiness: &Readiness) -> Router {
     // The door has the limit; axum's own would only be a second one.
     all.layer(DefaultBodyLimit::disable())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_address_of_the_services_is_followed_whatever_its_protocol() {
+        let addresses = ["http://10.0.0.1:1", "h2c://10.0.0.2:2", "https://10.0.0.3:3"].map(str::to_owned);
+        let settings = follow_settings(&addresses, "uvt_secret");
+        let shown = format!("{settings:?}");
+        for address in ["http://10.0.0.1:1", "http://10.0.0.2:2", "https://10.0.0.3:3"] {
+            assert!(shown.contains(&format!("\"{address}\"")), "{shown}");
+        }
+        assert!(verify::follow(verifier("https://id.example.com"), settings).is_ok());
+    }
+}

@@ -5,7 +5,7 @@ use auth::Auth;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use signals::service_token;
-use signals::{ServiceName, Signals, TokenKind};
+use signals::{ReceiverStream, ServiceName, Signals, TokenKind};
 use users::{Account, Authority, EmailAddress, Reason, StatusChange};
 
 /// One request.
@@ -112,7 +112,8 @@ pub async fn execute(auth: &Auth, signals: &Signals, command: Command) -> Result
         }
         Command::WithdrawKey { kid, reason } => withdraw(auth, &kid, &reason).await,
         Command::CreateService { kind, name, audience } => create_service(signals, kind, &name, audience).await,
-        Command::ListServices { kind } => list_services(signals, kind).await,
+        Command::ListServices { kind: TokenKind::Verifier } => list_verifiers(signals).await,
+        Command::ListServices { kind: TokenKind::Receiver } => list_receivers(signals).await,
         Command::RevokeService { kind, name } => {
             service_token::revoke(signals, kind, &ServiceName::parse(&name)?).await?;
             Ok(Output { text: format!("The token of {name} is not taken any more."), data: json!({ "name": name }) })
@@ -177,8 +178,9 @@ async fn create_service(signals: &Signals, kind: TokenKind, name: &str, audience
     })
 }
 
-async fn list_services(signals: &Signals, kind: TokenKind) -> Result<Output> {
-    let services = service_token::list(signals, kind).await?;
+/// With how far each has come, as far as this process has heard.
+async fn list_verifiers(signals: &Signals) -> Result<Output> {
+    let services = service_token::list(signals, TokenKind::Verifier).await?;
     let heard = signals.verifiers();
     let newest = signals.newest();
     let mut lines = Vec::new();
@@ -202,4 +204,50 @@ async fn list_services(signals: &Signals, kind: TokenKind) -> Result<Output> {
         }));
     }
     Ok(Output { text: lines.join("\n"), data: Value::Array(data) })
+}
+
+/// With the stream that each has made, which is the same in every process.
+async fn list_receivers(signals: &Signals) -> Result<Output> {
+    let services = service_token::list(signals, TokenKind::Receiver).await?;
+    let streams = signals.receiver_streams().await?;
+    let mut lines = Vec::new();
+    let mut data = Vec::new();
+    for service in &services {
+        let stream = streams.iter().find(|stream| stream.receiver == service.id);
+        let state = stream.map_or_else(|| "no stream yet".to_owned(), describe_stream);
+        lines.push(format!("{}  {}  made {}  {state}", service.id, service.name, service.created_at));
+        data.push(json!({
+            "id": service.id, "name": service.name, "audience": service.audience, "created_at": service.created_at,
+            "stream": stream.map(|stream| json!({
+                "status": stream.status, "pushed": stream.is_pushed, "failures": stream.failures,
+                "waiting": stream.waiting,
+            })),
+        }));
+    }
+    Ok(Output { text: lines.join("\n"), data: Value::Array(data) })
+}
+
+fn describe_stream(stream: &ReceiverStream) -> String {
+    let ReceiverStream { status, waiting, failures, .. } = stream;
+    let delivery = if stream.is_pushed { "pushed" } else { "polled" };
+    let failing = if *failures == 0 { String::new() } else { format!(", {failures} failures in a row") };
+    format!("{status}, {delivery}, {waiting} waiting{failing}")
+}
+
+#[cfg(test)]
+mod tests {
+    use kernel::Timestamp;
+    use kernel::id::ServiceTokenId;
+
+    use super::*;
+
+    #[test]
+    fn a_receivers_stream_is_told_in_a_few_words() {
+        let receiver = ServiceTokenId::new(Timestamp::from_unix_seconds(1_795_000_000));
+        let mut stream =
+            ReceiverStream { receiver, status: "paused".into(), is_pushed: false, failures: 0, waiting: 12 };
+        assert_eq!(describe_stream(&stream), "paused, polled, 12 waiting");
+        (stream.is_pushed, stream.failures) = (true, 3);
+        assert_eq!(describe_stream(&stream), "paused, pushed, 12 waiting, 3 failures in a row");
+    }
 }

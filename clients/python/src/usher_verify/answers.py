@@ -36,7 +36,7 @@ class Answer:
 
 
 NO_TOKEN: Final = Answer(
-    401, "unauthenticated", "Unauthorized", "This needs an access token.", (("www-authenticate", "Bearer"),), 4401
+    401, "unauthenticated", "Unauthorized", "An access token is needed.", (("www-authenticate", "Bearer"),), 4401
 )
 BAD_TOKEN: Final = Answer(
     401,
@@ -50,7 +50,7 @@ FORBIDDEN: Final = Answer(
     403,
     "forbidden",
     "Forbidden",
-    "The access token does not allow this.",
+    "The access token lacks a role or a scope.",
     (("www-authenticate", 'Bearer error="insufficient_scope"'),),
     4403,
 )
@@ -58,7 +58,7 @@ NOT_READY: Final = Answer(
     503,
     "not_ready",
     "Service Unavailable",
-    "Access tokens cannot be checked yet.",
+    "Access tokens cannot be checked at the moment.",
     (("retry-after", "5"),),
     1013,
 )
@@ -66,7 +66,7 @@ STALE: Final = Answer(
     503,
     "revocations_stale",
     "Service Unavailable",
-    "It is not known whether access tokens were revoked.",
+    "Access tokens cannot be checked at the moment.",
     (("retry-after", "5"),),
     1013,
 )

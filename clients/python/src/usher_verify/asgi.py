@@ -1,25 +1,20 @@
 """The middleware for ASGI applications: Starlette, FastAPI, Django, Litestar, Quart and their like."""
 
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
-from typing import Any
+from collections.abc import Collection
 
 from .answers import NO_TOKEN, Answer, answer_for, bearer_token
 from .claims import Claims
 from .refused import Forbidden, Refused
 from .verifier import Verifier
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+from .websocket import Application, GuardedSocket, Receive, Scope, Send
 
 
 class UsherMiddleware:
     """Lets requests and WebSockets through that bring a good access token.
 
     The claims are then in `scope["state"]["usher"]`, which Starlette and FastAPI show as `request.state.usher`. Paths
-    in `public` are let through without a token; they are compared exactly.
+    in `public` are let through without a token; they are compared exactly. A WebSocket is closed within about a second
+    when its token is no longer good, and so at the latest when that has expired.
     """
 
     def __init__(
@@ -48,8 +43,9 @@ class UsherMiddleware:
             return
         inner = {**scope, "state": {**scope.get("state", {}), "usher": found}}
         if scope["type"] == "websocket":
-            receive = _until_revoked(self._verifier, found, receive, send)
-        await self._app(inner, receive, send)
+            await GuardedSocket(self._verifier, found, receive, send).run(self._app, inner)
+        else:
+            await self._app(inner, receive, send)
 
 
 async def authenticate(
@@ -85,16 +81,3 @@ async def _respond(kind: str, answer: Answer, send: Send) -> None:
     headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": f"{kind}.start", "status": answer.status, "headers": headers})
     await send({"type": f"{kind}.body", "body": body})
-
-
-def _until_revoked(verifier: Verifier, claims: Claims, receive: Receive, send: Send) -> Receive:
-    """Ends a WebSocket at the first message after a revocation, because its token is never sent again."""
-
-    async def guarded() -> Message:
-        message = await receive()
-        if message["type"] == "websocket.receive" and verifier.is_revoked(claims):
-            await send({"type": "websocket.close", "code": 4401, "reason": "unauthenticated"})
-            return {"type": "websocket.disconnect", "code": 4401, "reason": "unauthenticated"}
-        return message
-
-    return guarded

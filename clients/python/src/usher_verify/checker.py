@@ -1,15 +1,19 @@
-"""The check of a token, from its text to its claims. It asks nobody and reads no clock."""
+"""The check of a token, from its text to its claims. It asks nobody."""
 
 import hashlib
 import threading
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from .claims import Claims, read_claims, read_header
+from .freshness import Freshness
 from .keys import Key, read_keys
 from .refused import Reason, Refused
 from .revocations import Revocations
+from .settings import Settings
 from .strict import NotStrict, decode
 
 LONGEST_TOKEN: Final = 8 * 1024
@@ -22,19 +26,29 @@ class _Checked:
     claims: Claims
     not_before: int
     key: Key
-    key_id: str
 
 
 class Checker:
     """Checks access tokens of one issuer for one audience. May be used from several threads."""
 
-    def __init__(self, issuer: str, audience: str, leeway: int, cache_capacity: int) -> None:
-        self._issuer = issuer
-        self._audience = audience
-        self._leeway = leeway
-        self._capacity = cache_capacity
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.time,
+        steady_clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._issuer = settings.issuer
+        self._audience = settings.audience or settings.issuer
+        self._leeway = settings.leeway
+        self._capacity = settings.cache_capacity
         self._keys: dict[str, Key] = {}
-        self.revocations = Revocations()
+        self.revocations = Revocations(
+            settings.leeway, settings.most_revocations, clock=clock, steady_clock=steady_clock
+        )
+        self.freshness = Freshness(
+            is_followed=bool(settings.feed_token), refuse_after=settings.refuse_after, steady_clock=steady_clock
+        )
         # Tokens that passed every check, the ones used last at the end, by the SHA-256 of the whole token. Issuer and
         # audience have no part in the name, because they never change here.
         self._checked: OrderedDict[bytes, _Checked] = OrderedDict()
@@ -90,6 +104,20 @@ class Checker:
                 self._checked.popitem(last=False)
         return checked.claims, False
 
+    def require_still_good(self, claims: Claims, now: float) -> None:
+        """Asks about claims of an earlier check whatever can have changed since. Raises `Refused`."""
+        self._require_key(claims)
+        self._require_living(claims, now)
+        self._require_trusted(claims)
+
+    def is_revoked(self, claims: Claims) -> bool:
+        """Whether the user, the session or the key behind these claims was ended."""
+        try:
+            self._require_key(claims)
+        except Refused:
+            return True
+        return not self.revocations.is_good(claims)
+
     def _check_in_full(self, token: str) -> _Checked:
         """Everything about a token that never changes.
 
@@ -100,8 +128,11 @@ class Checker:
         if len(parts) != 3:
             raise Refused(Reason.MALFORMED)
         header = read_header(parts[0])
-        key = self._keys.get(header.key_id)
-        if key is None:
+        keys = self._keys
+        if not keys:
+            raise Refused(Reason.NOT_READY)
+        key = keys.get(header.key_id)
+        if key is None or not self.revocations.is_key_good(header.key_id):
             raise Refused(Reason.UNKNOWN_KEY)
         try:
             signature = decode(parts[2])
@@ -109,20 +140,38 @@ class Checker:
             raise Refused(Reason.MALFORMED) from error
         if not key.verifies(header.algorithm, f"{parts[0]}.{parts[1]}".encode("utf-8", "surrogatepass"), signature):
             raise Refused(Reason.BAD_SIGNATURE)
-        claims, not_before = read_claims(parts[1])
+        claims, not_before = read_claims(parts[1], header.key_id)
+        return _Checked(claims, not_before, key)
+
+    def _require_good_now(self, checked: _Checked, now: float) -> None:
+        """Everything that decides whether a token is good here and now.
+
+        Known tokens and new ones both come through here, and nothing of it is remembered.
+        """
+        if checked.key.withdrawn or not self.revocations.is_key_good(checked.claims.kid):
+            raise Refused(Reason.UNKNOWN_KEY)
+        self._require_living(checked.claims, now)
+        if checked.not_before > now + self._leeway:
+            raise Refused(Reason.NOT_YET_VALID)
+        self._require_trusted(checked.claims)
+
+    def _require_key(self, claims: Claims) -> None:
+        """Its key still counts."""
+        if claims.kid not in self._keys or not self.revocations.is_key_good(claims.kid):
+            raise Refused(Reason.UNKNOWN_KEY)
+
+    def _require_living(self, claims: Claims, now: float) -> None:
+        """It is ours and has not expired."""
         if claims.iss != self._issuer:
             raise Refused(Reason.WRONG_ISSUER)
         if claims.aud != self._audience:
             raise Refused(Reason.WRONG_AUDIENCE)
-        return _Checked(claims, not_before, key, header.key_id)
-
-    def _require_good_now(self, checked: _Checked, now: float) -> None:
-        """Everything about a token that can change while it lives. Known tokens and new ones both come through here."""
-        if checked.key.withdrawn or not self.revocations.is_key_good(checked.key_id):
-            raise Refused(Reason.UNKNOWN_KEY)
-        if now >= checked.claims.exp + self._leeway:
+        if now >= claims.exp + self._leeway:
             raise Refused(Reason.EXPIRED)
-        if checked.not_before > now + self._leeway:
-            raise Refused(Reason.NOT_YET_VALID)
-        if not self.revocations.is_good(checked.claims):
+
+    def _require_trusted(self, claims: Claims) -> None:
+        """Nobody has ended it."""
+        if not self.revocations.is_good(claims):
             raise Refused(Reason.REVOKED)
+        # Last, so that it only ever stands for a yes that cannot be given: a bad token stays bad.
+        self.freshness.require()

@@ -34,6 +34,9 @@ class Claims:
     roles: tuple[str, ...]
     scope: str
     """What the token allows, words with spaces between."""
+    kid: str
+    """Which key signed the token. It is from the header and no claim, and it is kept because whoever holds a
+    connection open has to notice when the key is withdrawn."""
 
     def has(self, roles: Collection[str] = (), scopes: Collection[str] = ()) -> bool:
         """Whether the token has any of these roles (if there are any) and all of these scopes."""
@@ -74,8 +77,8 @@ def read_header(encoded: str) -> Header:
     return Header(algorithm, key_id)
 
 
-def read_claims(encoded: str) -> tuple[Claims, int]:
-    """Reads the second part of a token whose signature was verified.
+def read_claims(encoded: str, key_id: str) -> tuple[Claims, int]:
+    """Reads the second part of a token whose signature was verified with the key of this id.
 
     The number beside the claims is when the token begins to be valid: the later one of `iat` and `nbf`.
     """
@@ -94,6 +97,7 @@ def read_claims(encoded: str) -> tuple[Claims, int]:
         amr=_optional(members, "amr", _texts, ()),
         roles=_optional(members, "roles", _texts, ()),
         scope=_optional(members, "scope", _any_text, ""),
+        kid=key_id,
     )
     return claims, max(claims.iat, _optional(members, "nbf", _integer, claims.iat))
 

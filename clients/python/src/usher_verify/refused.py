@@ -17,9 +17,9 @@ class Reason(StrEnum):
     MISSING_CLAIM = "missing_claim"
     REVOKED = "revoked"
     STALE = "stale"
-    """What was revoked lately is not known, and the staleness policy says to refuse."""
+    """The token may be good, but what was revoked lately is not known, and the staleness policy says to refuse."""
     NOT_READY = "not_ready"
-    """No keys have been fetched yet."""
+    """There are no keys yet, or the feed has not yet said what is revoked."""
 
 
 class Refused(Exception):

@@ -19,13 +19,17 @@ class Settings:
     leeway: int = 60
     """How far clocks may be apart, in seconds."""
     refuse_after: float | None = None
-    """Seconds without a word from the feed after which every token is refused. None goes on checking."""
+    """Seconds without news from the feed after which every good token is refused. None goes on checking."""
     cache_capacity: int = 10_000
     """How many checked tokens are remembered, about 1 KiB each."""
+    most_revocations: int = 1_000_000
+    """How many revoked users are remembered at most, and as many sessions. Beyond, all older tokens are refused."""
 
     def __post_init__(self) -> None:
-        if self.leeway < 0 or self.cache_capacity < 0 or (self.refuse_after is not None and self.refuse_after <= 0):
-            raise ValueError("leeway and cache_capacity are not negative, and refuse_after is above zero")
+        if min(self.leeway, self.cache_capacity, self.most_revocations) < 0:
+            raise ValueError("leeway, cache_capacity and most_revocations are not negative")
+        if self.refuse_after is not None and self.refuse_after <= 0:
+            raise ValueError("refuse_after is above zero")
         if self.refuse_after is not None and not self.feed_token:
             raise ValueError("refuse_after needs a feed_token: without the feed every token would be refused")
         for name in ("issuer", "base_url"):

@@ -20,7 +20,7 @@ class NeedSnapshot(Exception):
 
 @dataclass(slots=True)
 class Event:
-    """What an empty line ended. Without `kind` and `data` it is an id alone, which moves the position."""
+    """What an empty line ended. Without `data` it is an id alone, which moves the position, or nothing."""
 
     kind: str
     data: str
@@ -45,11 +45,9 @@ class EventReader:
         for line in self._lines(chunk):
             if line:
                 self._field(line)
-            elif self._data or self._id is not None:
+            else:
                 events.append(Event(self._kind, "\n".join(self._data), self._id))
                 self._kind, self._data, self._size, self._id = "", [], 0, None
-            else:
-                self._kind = ""
         return events
 
     def _lines(self, chunk: bytes) -> list[bytes]:
@@ -96,12 +94,11 @@ class Feed:
     """
 
     def __init__(
-        self, revocations: Revocations, keys_changed: Callable[[], None], clock: Callable[[], float], leeway: int
+        self, revocations: Revocations, *, keys_changed: Callable[[], None], heard: Callable[[], None]
     ) -> None:
         self._revocations = revocations
         self._keys_changed = keys_changed
-        self._clock = clock
-        self._keep_longer = 2 * leeway
+        self._heard = heard
         self._access_seconds = 900
         self._reader = EventReader()
         self.position: int | None = None
@@ -115,17 +112,25 @@ class Feed:
         self.position = self.last_event_id = resume
         self.current = resume is not None
 
-    def receive(self, chunk: bytes) -> None:
-        """Applies what this piece completes. Raises `NeedSnapshot`, after which this connection is to be dropped."""
+    def receive(self, chunk: bytes) -> int:
+        """Applies what this piece completes, and says how many events that were.
+
+        Calls `heard` after each after which the client is current. Raises `NeedSnapshot`, after which this connection
+        is to be dropped.
+        """
         try:
-            for event in self._reader.read(chunk):
+            events = self._reader.read(chunk)
+            for event in events:
                 self._apply(event)
+                if self.current:
+                    self._heard()
         except NeedSnapshot:
             self.connect(None)
             raise
         except NotStrict as error:
             self.connect(None)
             raise NeedSnapshot(str(error)) from error
+        return len(events)
 
     def _apply(self, event: Event) -> None:
         if event.data:
@@ -143,39 +148,41 @@ class Feed:
             self.position = max(self.position or 0, number)
 
     def _snapshot(self, members: JsonObject) -> None:
-        index, last = _integer(members, "index"), members.get("last")
+        index, last = _integer(members, "index"), _boolean(members, "last")
+        access_seconds = _integer(members, "access_seconds")
         subjects = [_subject(entry) for entry in _list(members, "subjects")]
         sessions = _texts(members, "sessions")
         keys = _texts(members, "keys")
-        self._access_seconds = _integer(members, "access_seconds")
+        # Everything was read before anything is applied: an event counts whole or not at all.
+        self._access_seconds = access_seconds
         for subject, epoch in subjects:
-            self._revocations.end_subject(subject, epoch, self._forget_at())
+            self._revocations.end_subject(subject, epoch, access_seconds)
         for session in sessions:
-            self._revocations.end_session(session, self._forget_at())
+            self._revocations.end_session(session, access_seconds)
         for key_id in keys:
-            self._revocations.end_key(key_id)
-        if last is True:
+            self._revocations.end_key(key_id, access_seconds)
+        if last:
             self.position = self.last_event_id = index
-            self.current = True
-        elif last is False:
-            self.current = False
-        else:
-            raise NotStrict("last is no boolean")
+        self.current = last
 
     def _revoked(self, members: JsonObject) -> None:
         index, previous = _integer(members, "index"), _integer(members, "previous")
         subject = _text(members, "subject")
-        if "session" in members:
-            self._revocations.end_session(_text(members, "session"), self._forget_at())
-        else:
-            self._revocations.end_subject(subject, _integer(members, "epoch"), self._forget_at())
+        epoch = _integer(members, "epoch") if "epoch" in members else None
+        session = _text(members, "session") if "session" in members else None
+        if epoch is None and session is None:
+            raise NotStrict("neither an epoch nor a session is ended")
+        if epoch is not None:
+            self._revocations.end_subject(subject, epoch, self._access_seconds)
+        if session is not None:
+            self._revocations.end_session(session, self._access_seconds)
         self._advance(index, previous)
 
     def _keys(self, members: JsonObject) -> None:
         withdrawn = _texts(members, "withdrawn")
         place = (_integer(members, "index"), _integer(members, "previous")) if withdrawn else None
         for key_id in withdrawn:
-            self._revocations.end_key(key_id)
+            self._revocations.end_key(key_id, self._access_seconds)
         self._keys_changed()
         if place is not None:
             self._advance(*place)
@@ -185,9 +192,6 @@ class Feed:
         if self.position is None or previous > self.position:
             raise NeedSnapshot(f"the entry before {index} is {previous}, and {self.position} is known")
         self.position = max(self.position, index)
-
-    def _forget_at(self) -> float:
-        return self._clock() + self._access_seconds + self._keep_longer
 
 
 def _number(text: str | None) -> int | None:
@@ -199,6 +203,13 @@ def _integer(members: JsonObject, name: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     raise NotStrict(f"{name} is no whole number")
+
+
+def _boolean(members: JsonObject, name: str) -> bool:
+    value = members.get(name)
+    if isinstance(value, bool):
+        return value
+    raise NotStrict(f"{name} is no boolean")
 
 
 def _text(members: JsonObject, name: str) -> str:

@@ -24,6 +24,8 @@ KEYS_EVERY_SECONDS: Final = 300.0
 UNKNOWN_KEY_EVERY_SECONDS: Final = 60.0
 REPORT_EVERY_SECONDS: Final = 5.0
 SWEEP_EVERY_SECONDS: Final = 60.0
+# A server that sends a byte now and then, and never a whole event, would otherwise never be left.
+EVENT_SECONDS: Final = 30.0
 START_SECONDS: Final = 5.0
 
 _log = logging.getLogger("usher_verify")
@@ -47,13 +49,9 @@ class Verifier:
         self.settings = settings
         self._clock = clock
         self._steady = steady_clock
-        self._checker = Checker(
-            settings.issuer, settings.audience or settings.issuer, settings.leeway, settings.cache_capacity
-        )
+        self._checker = Checker(settings, clock=clock, steady_clock=steady_clock)
         self._counters = Counters()
-        self._feed = Feed(self._checker.revocations, self._wake_for_event, steady_clock, settings.leeway)
-        self._heard_at = steady_clock()
-        self._has_been_current = False
+        self._feed = Feed(self._checker.revocations, keys_changed=self._wake_for_event, heard=self._hear)
         self._reported: int | None = None
         self._unknown_key_at: float | None = None
         self._unknown_key_lock = threading.Lock()
@@ -63,7 +61,7 @@ class Verifier:
         # Made anew at each start, because they belong to its event loop.
         self._wake = asyncio.Event()
         self._fetched = asyncio.Event()
-        self._current = asyncio.Event()
+        self._progress = asyncio.Event()
 
     # What is asked at each request.
 
@@ -101,8 +99,32 @@ class Verifier:
             raise
 
     def is_revoked(self, claims: Claims) -> bool:
-        """Whether claims from an earlier check have been revoked since, for connections that live long."""
-        return not self._checker.revocations.is_good(claims)
+        """Whether the user, the session or the key behind claims from an earlier check was ended since.
+
+        It does not know the time: what was revoked is forgotten when all tokens of then have expired. For connections
+        that live long, `is_still_good` is the question.
+        """
+        return self._checker.is_revoked(claims)
+
+    def is_still_good(self, claims: Claims) -> bool:
+        """Whether claims from an earlier check are still good, for whoever keeps a connection open.
+
+        Ask every second or so, and end the connection at the first no. It is no when the token has expired (and the
+        leeway after it has passed), when its key was withdrawn, when its user or session was ended, and when the
+        policy for a feed that cannot be heard would refuse the token now.
+
+        A connection cannot outlive the token that opened it: what was revoked is forgotten when no token can be
+        refused by it any more, so nobody would know later.
+        """
+        return self.why_no_longer_good(claims) is None
+
+    def why_no_longer_good(self, claims: Claims) -> Refused | None:
+        """Why `is_still_good` says no, or None when it says yes."""
+        try:
+            self._checker.require_still_good(claims, self._clock())
+        except Refused as refused:
+            return refused
+        return None
 
     # What can be read about it.
 
@@ -112,9 +134,12 @@ class Verifier:
         return self._feed.position or 0
 
     @property
-    def staleness(self) -> float:
-        """Seconds since the last byte that was heard from the feed, or since the start if none was."""
-        return max(0.0, self._steady() - self._heard_at)
+    def staleness(self) -> float | None:
+        """Seconds since the feed last said something whole while everything before it was known.
+
+        None before the first time. A feed that talks without ever becoming current does not count as heard.
+        """
+        return self._checker.freshness.seconds
 
     @property
     def is_current(self) -> bool:
@@ -123,8 +148,8 @@ class Verifier:
 
     @property
     def is_ready(self) -> bool:
-        """Whether there are keys to check with."""
-        return bool(self._checker.key_ids)
+        """Whether tokens can be checked: there are keys, and what is revoked was known once (if there is a feed)."""
+        return self._has_keys and self._checker.freshness.is_known
 
     def metrics(self) -> dict[str, float]:
         """All numbers by name."""
@@ -135,11 +160,15 @@ class Verifier:
         return as_openmetrics(self._counters, self._gauges())
 
     def _gauges(self) -> dict[str, float]:
+        staleness = self.staleness
         return {
-            "staleness_seconds": round(self.staleness, 3),
+            "ready": int(self.is_ready),
+            # As long as nothing was heard there is no such number, and any would be a wrong one.
+            **({} if staleness is None else {"staleness_seconds": round(staleness, 3)}),
             "position": self.position,
             "current": int(self.is_current),
             "revocations": len(self._checker.revocations),
+            "revocations_widened": int(self._checker.revocations.is_widened),
             "keys": len(self._checker.key_ids),
             "known_tokens": self._checker.known_tokens,
         }
@@ -149,12 +178,13 @@ class Verifier:
     async def start(self, *, wait: float = START_SECONDS) -> None:
         """Starts to follow Usher, and waits a while for keys and for the first snapshot.
 
-        It returns without them when Usher is down, and goes on trying.
+        It returns without them when Usher is down, and goes on trying. Until it has both, every good token is refused
+        with `not_ready`.
         """
         if self._tasks:
             return
         self._loop = asyncio.get_running_loop()
-        self._wake, self._fetched, self._current = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._wake, self._fetched, self._progress = asyncio.Event(), asyncio.Event(), asyncio.Event()
         connection = Connection(self.settings)
         jobs: list[Callable[[Connection], Awaitable[None]]] = [self._keep_keys, self._sweep]
         if self.settings.feed_token:
@@ -166,10 +196,8 @@ class Verifier:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 while not self.is_ready:
-                    self._fetched.clear()
-                    await self._fetched.wait()
-                if self.settings.feed_token:
-                    await self._current.wait()
+                    self._progress.clear()
+                    await self._progress.wait()
 
     async def stop(self) -> None:
         """Ends all tasks and connections. What is known stays, so checks still work."""
@@ -226,7 +254,7 @@ class Verifier:
         failed = False
         while True:
             self._wake.clear()
-            if failed and self.is_ready:
+            if failed and self._has_keys:
                 # This is the one attempt of this minute, so an unknown key may not ask for another.
                 self._unknown_key_at = self._steady()
             try:
@@ -236,12 +264,13 @@ class Verifier:
                 self._counters.count("key_fetches", "result", "failed")
                 _log.warning("usher: the keys could not be fetched: %r", error)
                 # With keys there is no hurry, and a storm of unknown keys must not become a storm of fetches.
-                pause = UNKNOWN_KEY_EVERY_SECONDS if self.is_ready else backoff.next()
+                pause = UNKNOWN_KEY_EVERY_SECONDS if self._has_keys else backoff.next()
             else:
                 failed = False
                 self._counters.count("key_fetches", "result", "ok")
                 pause = KEYS_EVERY_SECONDS
             self._fetched.set()
+            self._progress.set()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
@@ -249,18 +278,16 @@ class Verifier:
     async def _follow(self, connection: Connection) -> None:
         backoff = Backoff(first=0.1, most=2)
         while True:
-            resume = self._feed.last_event_id
+            # In the middle of a snapshot there is no place to go on from.
+            resume = self._feed.last_event_id if self._feed.current else None
             self._feed.connect(resume)
             begun = self._steady()
             try:
-                async with connection.feed(resume) as chunks:
+                async with asyncio.timeout(EVENT_SECONDS) as patience, connection.feed(resume) as chunks:
                     self._counters.count("feed_connections")
                     async for chunk in chunks:
-                        self._heard_at = self._steady()
-                        self._feed.receive(chunk)
-                        if self._feed.current:
-                            self._has_been_current = True
-                            self._current.set()
+                        if self._feed.receive(chunk) > 0:
+                            patience.reschedule(asyncio.get_running_loop().time() + EVENT_SECONDS)
                 _log.info("usher: the feed ended, it is resumed after %s", self._feed.last_event_id)
             except NeedSnapshot as error:
                 self._counters.count("feed_gaps")
@@ -287,12 +314,11 @@ class Verifier:
     async def _sweep(self, _connection: Connection) -> None:
         while True:
             await asyncio.sleep(SWEEP_EVERY_SECONDS)
-            self._checker.revocations.sweep(self._steady())
+            self._checker.revocations.sweep()
 
     # Small things.
 
     def _attempt(self, token: str, roles: tuple[str, ...], scopes: tuple[str, ...]) -> Claims:
-        self._require_ready()
         claims, known = self._checker.check(token, self._clock())
         self._counters.count("checks", "token", "known" if known else "new")
         if not claims.has(roles, scopes):
@@ -303,12 +329,13 @@ class Verifier:
     def _count_refused(self, refused: Refused) -> None:
         self._counters.count("refused", "reason", refused.reason.value)
 
-    def _require_ready(self) -> None:
-        if not self.is_ready:
-            raise Refused(Reason.NOT_READY)
-        limit = self.settings.refuse_after
-        if limit is not None and (self.staleness > limit or not self._has_been_current):
-            raise Refused(Reason.STALE)
+    @property
+    def _has_keys(self) -> bool:
+        return bool(self._checker.key_ids)
+
+    def _hear(self) -> None:
+        self._checker.freshness.heard()
+        self._progress.set()
 
     def _may_ask_for_unknown_key(self) -> bool:
         with self._unknown_key_lock:

@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http_body_util::{BodyExt as _, Empty};
-use hyper::client::conn::http2;
+use hyper::client::conn::http2 as client_http2;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 
@@ -27,17 +27,17 @@ async fn start(share: usize, goes_on: Arc<AtomicBool>) -> (SocketAddr, watch::Se
         }
     };
     let idle = Duration::from_millis(100);
-    let meeting = Meeting { builder: builder().into(), tls: None, handler, idle, stopped };
+    let meeting = Meeting { protocols: Protocols::new(), tls: None, handler, idle, stopped };
     tokio::spawn(meet(listener, Places::new(100, share, Vec::new()), meeting));
     (address, stop)
 }
 
-type Client = http2::SendRequest<Empty<Bytes>>;
+type Client = client_http2::SendRequest<Empty<Bytes>>;
 
 /// A client of HTTP/2 that pings all the time, and says how its connection ended.
 async fn client(address: SocketAddr) -> (Client, tokio::task::JoinHandle<hyper::Result<()>>) {
     let stream = TcpStream::connect(address).await.unwrap();
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let mut builder = client_http2::Builder::new(TokioExecutor::new());
     builder.timer(TokioTimer::new()).keep_alive_interval(Duration::from_millis(20)).keep_alive_while_idle(true);
     let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
     (sender, tokio::spawn(connection))

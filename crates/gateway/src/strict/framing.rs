@@ -3,7 +3,7 @@
 use memchr::memchr;
 
 /// How HTTP/2 begins, RFC 9113 §3.4.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// A line that is longer is refused here; the server refuses heads that are longer.
 const MAX_LINE: usize = 32 * 1024;
 /// Digits of a chunk's size: more than any body may have.

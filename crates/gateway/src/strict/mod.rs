@@ -22,6 +22,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::link::{Link, Upgrade};
+pub(crate) use framing::PREFACE;
 use framing::{Framing, Step};
 
 /// No head, no chunk size and no trailer may contain NUL. The empty line is there because the server

@@ -17,10 +17,12 @@ mod outbox;
 mod poll;
 mod push;
 mod reader;
+pub(crate) mod receivers;
 mod send;
 mod set;
 mod stream;
 mod upkeep;
+mod waiters;
 mod wire;
 
 use kernel::id::StreamId;
@@ -33,8 +35,11 @@ use endpoint::Reach;
 use keys::{KeyError, Keys};
 use send::Client;
 use stream::Stream;
+use waiters::Waiters;
 
 pub(crate) use api::router;
+#[cfg(test)]
+pub(crate) use keys::keep_fresh;
 #[cfg(test)]
 pub(crate) use upkeep::round as tidy_up;
 
@@ -42,6 +47,7 @@ pub(crate) use upkeep::round as tidy_up;
 pub(crate) struct State {
     sealing: SealingRing,
     keys: Keys,
+    waiters: Waiters,
     /// Changes whenever there may be something to send.
     wake: watch::Sender<u64>,
     stopping: watch::Sender<bool>,
@@ -52,6 +58,7 @@ impl State {
         Self {
             sealing: master.sealing_ring(Label::KeyEncryption),
             keys: Keys::default(),
+            waiters: Waiters::default(),
             wake: watch::Sender::new(0),
             stopping: watch::Sender::new(false),
         }

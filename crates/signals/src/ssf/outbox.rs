@@ -149,7 +149,35 @@ pub(super) async fn expire(tx: &mut Tx, before: Timestamp) -> Result<u64> {
     )
 }
 
-/// Keeps the newest `most` events of a stream. How many were thrown away.
+#[derive(sqlx::FromRow)]
+struct StreamRow {
+    stream_id: StreamId,
+}
+
+/// The streams with more than `most` tokens, of whatever kind.
+pub(super) async fn longer_than(on: &mut impl Connection, most: i64) -> Result<Vec<StreamId>> {
+    let rows: Vec<StreamRow> = fetch_all!(
+        on,
+        "SELECT stream_id FROM signal_events GROUP BY stream_id HAVING COUNT(*) > $1 ORDER BY stream_id LIMIT 10000",
+        most
+    )?;
+    Ok(rows.into_iter().map(|row| row.stream_id).collect())
+}
+
+/// Keeps the newest `most` tokens of a stream, of whatever kind. How many were thrown away.
+pub(super) async fn cut(tx: &mut Tx, stream: StreamId, most: i64) -> Result<u64> {
+    execute!(
+        tx,
+        "DELETE FROM signal_events WHERE stream_id = $1 AND ordinal <
+             (SELECT COALESCE(MIN(newest.ordinal), 0) FROM
+                 (SELECT ordinal FROM signal_events WHERE stream_id = $1 ORDER BY ordinal DESC LIMIT $2) AS newest)",
+        stream,
+        most
+    )
+}
+
+/// Keeps the newest `most` events of a stream that are not about the stream itself. How many were thrown
+/// away.
 pub(super) async fn keep_newest(tx: &mut Tx, stream: StreamId, most: i64) -> Result<u64> {
     execute!(
         tx,

@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(super) struct Poll {
     /// At most so many tokens.
     pub(super) most: usize,
-    /// Whether to wait until there is one.
+    /// Whether to wait until there is one, if the receiver has not too many polls waiting already.
     pub(super) waits: bool,
     /// The tokens that it has.
     pub(super) acknowledged: Vec<String>,
@@ -63,6 +63,7 @@ pub(super) async fn poll(
 ) -> Result<Polled, PollError> {
     let mut wake = signals.ssf().woken();
     let until = Instant::now() + LONGEST_WAIT;
+    let place = if poll.waits { signals.ssf().waiters.enter(receiver.id) } else { None };
     let mut is_first = true;
     loop {
         wake.borrow_and_update();
@@ -79,7 +80,7 @@ pub(super) async fn poll(
         let waiting = outbox::waiting(&mut read, id, stream.status, now, limit).await?;
         drop(read);
         let is_over = Instant::now() >= until || signals.ssf().is_stopping();
-        if !waiting.is_empty() || poll.most == 0 || !poll.waits || is_over {
+        if !waiting.is_empty() || poll.most == 0 || place.is_none() || is_over {
             return give(signals, &stream, poll.most, waiting).await;
         }
         let _ = tokio::time::timeout_at(until.min(Instant::now() + LOOK), wake.changed()).await;

@@ -216,10 +216,10 @@ async fn one_token_leaves_places_for_others() {
     let refused = world.feed(Some(&format!("Bearer {}", greedy.reveal())), None).await;
     assert_eq!(refused.status(), 503);
     assert!(refused.extensions().get::<kernel::Problem>().is_some_and(|problem| problem.retry_after.is_some()));
-    world.listen(&modest, None).await;
+    drop(world.listen(&modest, None).await);
     assert_eq!(world.signals.verifiers()[0].connections, 2_000, "who was refused is not counted");
     all.pop();
-    world.listen(&greedy, None).await;
+    drop(world.listen(&greedy, None).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,8 +12,8 @@ use super::load::{Bounds, Measured, closed_loop};
 use super::machine::{CpuMeter, Quiet};
 use super::program::{Options, Program};
 use super::table::{Goal, Table};
-use super::upstream::Upstream;
 use super::tokens::Signer;
+use super::upstream::Upstream;
 use super::work::{Best, CLIENTS, FEW, tokens};
 use super::{Plan, say, seed};
 

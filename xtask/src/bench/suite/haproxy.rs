@@ -37,8 +37,8 @@ impl Haproxy {
     /// Starts it on the measured core, with one thread, before this upstream.
     pub fn start(folder: &Path, upstream: u16) -> Result<Self> {
         let plain = free_port()?;
-        let checked = [Signer::rs256()?, Signer::es256()?]
-            .map(|signer| anyhow::Ok(Checked { port: free_port()?, signer }));
+        let checked =
+            [Signer::rs256()?, Signer::es256()?].map(|signer| anyhow::Ok(Checked { port: free_port()?, signer }));
         let [first, second] = checked;
         let checked = [first?, second?];
         let mut text = beginning(plain, upstream);

@@ -61,7 +61,11 @@ impl Listeners {
 
     /// How often one of them had to connect again, or missed something.
     pub fn failures(&self, now: i64) -> u64 {
-        self.verifiers.iter().map(|verifier| verifier.stats(now)).map(|stats| stats.feed_failures + stats.feed_gaps).sum()
+        self.verifiers
+            .iter()
+            .map(|verifier| verifier.stats(now))
+            .map(|stats| stats.feed_failures + stats.feed_gaps)
+            .sum()
     }
 }
 

@@ -42,7 +42,8 @@ pub async fn ids(folder: &Path) -> Result<Vec<String>> {
         "SELECT hex(id) FROM users WHERE email_canonical <> 'template@bench.example' ORDER BY id"
     )?;
     db.close().await;
-    let id = |(hex,): &(String,)| [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-").to_lowercase();
+    let id =
+        |(hex,): &(String,)| [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-").to_lowercase();
     Ok(rows.iter().map(id).collect())
 }
 

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod events;
+mod keys;
 mod order;
 mod polling;
 mod streams;
@@ -193,6 +194,16 @@ impl World {
         };
         tokio::time::timeout(Duration::from_secs(20), idle).await.expect("a run ends");
         self.clock.advance(Duration::from_secs(301));
+    }
+
+    /// How many tokens wait, of all streams together.
+    async fn waiting(&self) -> i64 {
+        let count: Count = storage::fetch_one!(
+            &mut self.signals.db().read().await.unwrap(),
+            "SELECT COUNT(*) AS count FROM signal_events"
+        )
+        .unwrap();
+        count.count
     }
 
     async fn jwks(&self) -> Value {

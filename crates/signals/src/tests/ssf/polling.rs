@@ -129,4 +129,69 @@ on_both! {
         crate::ssf::tidy_up(&world.signals).await.unwrap();
         assert_eq!(world.poll(&token, &id, json!({})).await, json!({ "sets": {}, "moreAvailable": false }));
     }
+
+    async fn e5_no_stream_grows_without_end(world: World) {
+        let token = world.receiver("siem").await;
+        let id = world.stream(&token, json!({})).await;
+        world.transmit();
+        world.sign_out().await;
+        let first = world.polled(&token, &id, 1).await.remove(0);
+        let mut tx = world.signals.db().begin().await.unwrap();
+        // As many as it may have, all newer.
+        storage::execute!(
+            &mut tx,
+            "INSERT INTO signal_events (jti, stream_id, ordinal, control, subject, claims, attempts, created_at)
+             WITH RECURSIVE more(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more WHERE n < 100000)
+             SELECT 'more-' || n, e.stream_id, e.ordinal + n, e.control, NULL, e.claims, 0, e.created_at
+             FROM more, signal_events e WHERE e.jti = $1",
+            first.jti()
+        )
+        .unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(world.waiting().await, 100_001);
+        crate::ssf::tidy_up(&world.signals).await.unwrap();
+        assert_eq!(world.waiting().await, 100_000);
+        let oldest = world.poll(&token, &id, json!({ "maxEvents": 1 })).await;
+        assert!(oldest["sets"].get("more-1").is_some(), "the oldest is the one that went: {oldest}");
+        crate::ssf::tidy_up(&world.signals).await.unwrap();
+        assert_eq!(world.waiting().await, 100_000);
+    }
+
+    async fn e4_a_receiver_has_four_polls_waiting_and_a_fifth_is_answered_at_once(world: World) {
+        let (ann, bob) = (world.receiver("ann").await, world.receiver("bob").await);
+        let (first, second) = (world.stream(&ann, json!({})).await, world.stream(&bob, json!({})).await);
+        let path = format!("/api/v1/ssf/poll/{first}");
+        let wait = || world.call("POST", &path, &ann, json!({}));
+        let empty = json!({ "sets": {}, "moreAvailable": false });
+        let others = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let begun = Instant::now();
+            assert_eq!(wait().await, (200, empty.clone()));
+            assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+            // Somebody else still waits for as long as they like.
+            let path = format!("/api/v1/ssf/poll/{second}");
+            let patient = world.call("POST", &path, &bob, json!({}));
+            assert!(tokio::time::timeout(Duration::from_secs(1), patient).await.is_err());
+        };
+        tokio::select! {
+            answered = async { tokio::join!(wait(), wait(), wait(), wait()) } => panic!("{answered:?}"),
+            () = others => {}
+        }
+        // They have hung up, and their places are free.
+        assert!(tokio::time::timeout(Duration::from_secs(1), wait()).await.is_err());
+    }
+
+    async fn operators_see_the_stream_of_each_receiver(world: World) {
+        let (ann, _) = (world.receiver("ann").await, world.receiver("bob").await);
+        assert!(world.signals.receiver_streams().await.unwrap().is_empty());
+        let id = world.stream(&ann, json!({})).await;
+        world.transmit();
+        world.sign_out().await;
+        world.polled(&ann, &id, 1).await;
+        world.set_status(&ann, &id, "paused").await;
+        let streams = world.signals.receiver_streams().await.unwrap();
+        let [stream] = streams.as_slice() else { panic!("{streams:?}") };
+        // The sign-out, and the word that the stream is paused.
+        assert_eq!((stream.status.as_str(), stream.is_pushed, stream.waiting), ("paused", false, 2));
+    }
 }
