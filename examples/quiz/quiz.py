@@ -118,8 +118,8 @@ async def page(request: Request) -> Response:
 
 
 @app.get("/pulse")
-async def pulse() -> dict[str, float]:
-    """How long ago the quiz last heard from Usher, in seconds."""
+async def pulse() -> dict[str, float | None]:
+    """How long ago the quiz last heard from Usher, in seconds. Nothing before the first time."""
     return {"heard_seconds_ago": verifier.staleness}
 
 

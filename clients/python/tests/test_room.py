@@ -1,6 +1,7 @@
 """When there are more revocations than room for them, and questions about connections that stay open."""
 
 import json
+
 import pytest
 from fake_usher import EDWARDS, ELLIPTIC, KEY_SET
 from token_case import AUDIENCE, ISSUER, LEEWAY, NOW, claims

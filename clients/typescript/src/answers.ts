@@ -22,7 +22,7 @@ function answer(status: number, code: string, title: string, detail: string, hea
 
 const challenge = (error: string): [string, string] => ["www-authenticate", `Bearer error="${error}"`];
 
-const NO_TOKEN = answer(401, "unauthenticated", "Unauthorized", "This needs an access token.", [
+const NO_TOKEN = answer(401, "unauthenticated", "Unauthorized", "An access token is needed.", [
   "www-authenticate",
   "Bearer",
 ]);
@@ -37,10 +37,10 @@ const FORBIDDEN = answer(
   403,
   "forbidden",
   "Forbidden",
-  "The access token does not allow this.",
+  "The access token lacks a role or a scope.",
   challenge("insufficient_scope"),
 );
-const NOT_READY = answer(503, "not_ready", "Service Unavailable", "Access tokens cannot be checked yet.", [
+const NOT_READY = answer(503, "not_ready", "Service Unavailable", "Access tokens cannot be checked at the moment.", [
   "retry-after",
   "5",
 ]);
@@ -48,7 +48,7 @@ const STALE = answer(
   503,
   "revocations_stale",
   "Service Unavailable",
-  "It is not known whether access tokens were revoked.",
+  "Access tokens cannot be checked at the moment.",
   ["retry-after", "5"],
 );
 

@@ -1,11 +1,13 @@
-/** The check of a token, from its text to its claims. It asks nobody and reads no clock. */
+/** The check of a token, from its text to its claims. It asks nobody. */
 
 import { createHash } from "node:crypto";
 
 import { type Claims, type ReadClaims, readClaims, readHeader } from "./claims.js";
 import { type Key, readKeys } from "./keys.js";
+import { Freshness } from "./freshness.js";
 import { Refused } from "./refused.js";
-import { Revocations } from "./revocations.js";
+import { type Clocks, Revocations } from "./revocations.js";
+import type { CompleteSettings } from "./settings.js";
 import { decode, NotStrict } from "./strict.js";
 
 const LONGEST_TOKEN = 8 * 1024;
@@ -13,20 +15,12 @@ const LONGEST_TOKEN = 8 * 1024;
 /** A token whose signature and claims are right. What changes with time is not settled here. */
 interface Checked extends ReadClaims {
   readonly key: Key;
-  readonly keyId: string;
-}
-
-/** Whose tokens are accepted, and for whom. */
-export interface CheckerSettings {
-  readonly issuer: string;
-  readonly audience: string;
-  readonly leeway: number;
-  readonly cacheCapacity: number;
 }
 
 /** Checks access tokens of one issuer for one audience. */
 export class Checker {
-  readonly revocations = new Revocations();
+  readonly revocations: Revocations;
+  readonly freshness: Freshness;
   #keys = new Map<string, Key>();
   /**
    * Tokens that passed every check, the ones used last at the end, by the SHA-256 of the whole token. Issuer and
@@ -36,7 +30,13 @@ export class Checker {
   /** The exact epoch of claims that were given out, for questions about them later. */
   readonly #epochs = new WeakMap<Claims, bigint>();
 
-  constructor(private readonly settings: CheckerSettings) {}
+  constructor(
+    private readonly settings: CompleteSettings,
+    clocks: Clocks,
+  ) {
+    this.revocations = new Revocations(settings.leeway, settings.mostRevocations, clocks);
+    this.freshness = new Freshness(settings.feedToken !== undefined, settings.refuseAfter, clocks.steady);
+  }
 
   /** The ids of the keys in use. */
   get keyIds(): string[] {
@@ -80,10 +80,24 @@ export class Checker {
     return { claims: checked.claims, known: false };
   }
 
-  /** Whether claims from an earlier check have been revoked since. */
+  /** Asks about claims of an earlier check whatever can have changed since. Throws {@link Refused}. */
+  requireStillGood(claims: Claims, now: number): void {
+    if (!this.#isKeyGood(claims)) throw new Refused("unknown_key");
+    this.#requireLiving(claims, now);
+    this.#requireTrusted(claims, this.#epoch(claims));
+  }
+
+  /** Whether the user, the session or the key behind these claims was ended. */
   isRevoked(claims: Claims): boolean {
-    const epoch = this.#epochs.get(claims) ?? BigInt(claims.epoch);
-    return !this.revocations.isGood(claims.sub, claims.sid, epoch);
+    return !this.#isKeyGood(claims) || !this.revocations.isGood(claims, this.#epoch(claims));
+  }
+
+  #isKeyGood({ kid }: Claims): boolean {
+    return this.#keys.has(kid) && this.revocations.isKeyGood(kid);
+  }
+
+  #epoch(claims: Claims): bigint {
+    return this.#epochs.get(claims) ?? BigInt(claims.epoch);
   }
 
   #remember(fingerprint: string, checked: Checked): void {
@@ -105,8 +119,9 @@ export class Checker {
       throw new Refused("malformed");
     }
     const header = readHeader(encodedHeader);
+    if (this.#keys.size === 0) throw new Refused("not_ready");
     const key = this.#keys.get(header.keyId);
-    if (key === undefined) throw new Refused("unknown_key");
+    if (key === undefined || !this.revocations.isKeyGood(header.keyId)) throw new Refused("unknown_key");
     try {
       decode(signature);
     } catch (error) {
@@ -114,18 +129,31 @@ export class Checker {
       throw error;
     }
     await key.verify(token, header.algorithm);
-    const read = readClaims(payload);
-    if (read.claims.iss !== this.settings.issuer) throw new Refused("wrong_issuer");
-    if (read.claims.aud !== this.settings.audience) throw new Refused("wrong_audience");
-    return { ...read, key, keyId: header.keyId };
+    return { ...readClaims(payload, header.keyId), key };
   }
 
-  /** Everything about a token that can change while it lives. Known tokens and new ones both come through here. */
-  #requireGoodNow(checked: Checked, now: number): void {
-    const { claims, notBefore, epoch, key, keyId } = checked;
-    if (key.withdrawn || !this.revocations.isKeyGood(keyId)) throw new Refused("unknown_key");
-    if (now >= claims.exp + this.settings.leeway) throw new Refused("expired");
+  /**
+   * Everything that decides whether a token is good here and now. Known tokens and new ones both come through here, and
+   * nothing of it is remembered.
+   */
+  #requireGoodNow({ claims, notBefore, epoch, key }: Checked, now: number): void {
+    if (key.withdrawn || !this.revocations.isKeyGood(claims.kid)) throw new Refused("unknown_key");
+    this.#requireLiving(claims, now);
     if (notBefore > now + this.settings.leeway) throw new Refused("not_yet_valid");
-    if (!this.revocations.isGood(claims.sub, claims.sid, epoch)) throw new Refused("revoked");
+    this.#requireTrusted(claims, epoch);
+  }
+
+  /** It is ours and has not expired. */
+  #requireLiving(claims: Claims, now: number): void {
+    if (claims.iss !== this.settings.issuer) throw new Refused("wrong_issuer");
+    if (claims.aud !== this.settings.audience) throw new Refused("wrong_audience");
+    if (now >= claims.exp + this.settings.leeway) throw new Refused("expired");
+  }
+
+  /** Nobody has ended it. */
+  #requireTrusted(claims: Claims, epoch: bigint): void {
+    if (!this.revocations.isGood(claims, epoch)) throw new Refused("revoked");
+    // Last, so that it only ever stands for a yes that cannot be given: a bad token stays bad.
+    this.freshness.require();
   }
 }

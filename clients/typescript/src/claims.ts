@@ -25,6 +25,11 @@ export interface Claims {
   readonly roles: readonly string[];
   /** What the token allows, words with spaces between. */
   readonly scope: string;
+  /**
+   * Which key signed the token. It is from the header and no claim, and it is kept because whoever holds a connection
+   * open has to notice when the key is withdrawn.
+   */
+  readonly kid: string;
 }
 
 /** The claims, and what is decided with them before a number becomes a double. */
@@ -75,8 +80,11 @@ export function readHeader(encoded: string): Header {
   return { algorithm: text(members.get("alg")), keyId: text(members.get("kid")) };
 }
 
-/** Reads the second part of a token whose signature was verified. The first wrong claim decides the reason. */
-export function readClaims(encoded: string): ReadClaims {
+/**
+ * Reads the second part of a token whose signature was verified with the key of this id. The first wrong claim decides
+ * the reason.
+ */
+export function readClaims(encoded: string, kid: string): ReadClaims {
   const members = readObject(encoded);
   const iss = required(members, "iss", text);
   const sub = required(members, "sub", text);
@@ -92,8 +100,8 @@ export function readClaims(encoded: string): ReadClaims {
   const roles = optional(members, "roles", texts, []);
   const scope = optional(members, "scope", anyText, "");
   const notBefore = Math.max(iat, Number(optional(members, "nbf", integer, 0n)));
-  const claims = { iss, sub, aud, sid, epoch: Number(epoch), client_id, iat, exp, jti, auth_time, amr, roles, scope };
-  return { claims: Object.freeze(claims), epoch, notBefore };
+  const who = { iss, sub, aud, sid, epoch: Number(epoch), client_id, iat, exp, jti, auth_time };
+  return { claims: Object.freeze({ ...who, amr, roles, scope, kid }), epoch, notBefore };
 }
 
 function readObject(encoded: string): JsonObject {

@@ -6,6 +6,12 @@ import type { CompleteSettings } from "./settings.js";
 const KEYS_MILLISECONDS = 10_000;
 const REPORT_MILLISECONDS = 5_000;
 
+/** For how many milliseconds a feed may say nothing at all, and nothing whole. */
+export interface FeedPatience {
+  readonly silence: number;
+  readonly event: number;
+}
+
 /** Requests to one Usher. Redirects are refused: the service token is for one address. */
 export class Connection {
   readonly #base: string;
@@ -14,7 +20,7 @@ export class Connection {
   constructor(
     settings: CompleteSettings,
     private readonly stopped: AbortSignal,
-    private readonly feedSilence: number,
+    private readonly patience: FeedPatience,
   ) {
     this.#base = settings.baseUrl;
     this.#authorization = `Bearer ${settings.feedToken}`;
@@ -39,9 +45,15 @@ export class Connection {
     }
   }
 
-  /** Opens the feed after a position, or from a snapshot, and gives its bytes as they come. */
-  async *feed(resume: number | undefined, opened: () => void): AsyncGenerator<Uint8Array> {
-    const limit = new Limit(this.stopped, this.feedSilence);
+  /**
+   * Opens the feed after a position, or from a snapshot, and gives its bytes as they come to `receive`, which says how
+   * many events they completed. Ends with the feed. Throws when it was silent for too long, or brought no whole event
+   * for too long: a server that sends a byte now and then would otherwise never be left.
+   */
+  async feed(resume: number | undefined, opened: () => void, receive: (chunk: Uint8Array) => number): Promise<void> {
+    const limit = new Limit(this.stopped, this.patience.silence);
+    const whole = setTimeout(() => limit.end(new Error("no whole event was heard for too long")), this.patience.event);
+    whole.unref();
     const headers: Record<string, string> = {
       authorization: this.#authorization,
       accept: "text/event-stream",
@@ -59,9 +71,10 @@ export class Connection {
       opened();
       for await (const piece of limit.read(response)) {
         limit.refresh();
-        yield piece;
+        if (receive(piece) > 0) whole.refresh();
       }
     } finally {
+      clearTimeout(whole);
       limit.end();
     }
   }

@@ -10,7 +10,7 @@
  */
 
 export type { Claims, Requirements } from "./claims.js";
-export { type Middleware, usher, type UsherRequest } from "./express.js";
+export { type Middleware, usher, type UsherRequest, userOf } from "./express.js";
 export { protect, type ProtectedHandler } from "./fetch.js";
 export { Forbidden, type Reason, REASONS, Refused } from "./refused.js";
 export type { CompleteSettings, Settings } from "./settings.js";

@@ -12,9 +12,9 @@ export const REASONS = [
   "not_yet_valid",
   "missing_claim",
   "revoked",
-  /** What was revoked lately is not known, and the staleness policy says to refuse. */
+  /** The token may be good, but what was revoked lately is not known, and the staleness policy says to refuse. */
   "stale",
-  /** No keys have been fetched yet. */
+  /** There are no keys yet, or the feed has not yet said what is revoked. */
   "not_ready",
 ] as const;
 

@@ -86,8 +86,7 @@ export class Feed {
   constructor(
     private readonly revocations: Revocations,
     private readonly keysChanged: () => void,
-    private readonly clock: () => number,
-    private readonly leeway: number,
+    private readonly heard: () => void,
   ) {}
 
   /** Begins a new connection that asked for everything after `resume`, or for a snapshot. */
@@ -98,10 +97,19 @@ export class Feed {
     this.current = resume !== undefined;
   }
 
-  /** Applies what this piece completes. Throws {@link NeedSnapshot}, after which this connection is to be dropped. */
-  receive(chunk: Uint8Array): void {
+  /**
+   * Applies what this piece completes, and says how many events that were. Calls `heard` after each after which the
+   * client is current. Throws {@link NeedSnapshot}, after which this connection is to be dropped.
+   */
+  receive(chunk: Uint8Array): number {
     try {
-      for (const event of this.#reader.read(chunk)) this.#apply(event);
+      let events = 0;
+      for (const event of this.#reader.read(chunk)) {
+        this.#apply(event);
+        events += 1;
+        if (this.current) this.heard();
+      }
+      return events;
     } catch (error) {
       if (!(error instanceof NeedSnapshot || error instanceof NotStrict)) throw error;
       this.connect(undefined);
@@ -130,10 +138,11 @@ export class Feed {
     const subjects = list(members, "subjects").map(subjectEntry);
     const sessions = texts(members, "sessions");
     const keys = texts(members, "keys");
+    // Everything is read before anything is applied: an event counts whole or not at all.
     this.#accessSeconds = number(members, "access_seconds");
-    for (const [subject, epoch] of subjects) this.revocations.endSubject(subject, epoch, this.#forgetAt());
-    for (const session of sessions) this.revocations.endSession(session, this.#forgetAt());
-    for (const keyId of keys) this.revocations.endKey(keyId);
+    for (const [subject, epoch] of subjects) this.revocations.endSubject(subject, epoch, this.#accessSeconds);
+    for (const session of sessions) this.revocations.endSession(session, this.#accessSeconds);
+    for (const keyId of keys) this.revocations.endKey(keyId, this.#accessSeconds);
     if (last) this.position = this.lastEventId = index;
     this.current = last;
   }
@@ -142,15 +151,18 @@ export class Feed {
     const index = number(members, "index");
     const previous = number(members, "previous");
     const subject = text(members, "subject");
-    if (members.has("session")) this.revocations.endSession(text(members, "session"), this.#forgetAt());
-    else this.revocations.endSubject(subject, integer(members, "epoch"), this.#forgetAt());
+    const epoch = members.has("epoch") ? integer(members, "epoch") : undefined;
+    const session = members.has("session") ? text(members, "session") : undefined;
+    if (epoch === undefined && session === undefined) throw new NotStrict("neither an epoch nor a session is ended");
+    if (epoch !== undefined) this.revocations.endSubject(subject, epoch, this.#accessSeconds);
+    if (session !== undefined) this.revocations.endSession(session, this.#accessSeconds);
     this.#advance(index, previous);
   }
 
   #keys(members: JsonObject): void {
     const withdrawn = texts(members, "withdrawn");
     const place = withdrawn.length > 0 ? [number(members, "index"), number(members, "previous")] as const : undefined;
-    for (const keyId of withdrawn) this.revocations.endKey(keyId);
+    for (const keyId of withdrawn) this.revocations.endKey(keyId, this.#accessSeconds);
     this.keysChanged();
     if (place !== undefined) this.#advance(...place);
   }
@@ -161,10 +173,6 @@ export class Feed {
       throw new NeedSnapshot(`the entry before ${index} is ${previous}, and ${this.position} is known`);
     }
     this.position = Math.max(this.position, index);
-  }
-
-  #forgetAt(): number {
-    return this.clock() + this.#accessSeconds + 2 * this.leeway;
   }
 }
 

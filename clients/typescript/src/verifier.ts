@@ -2,7 +2,7 @@
 
 import { Checker } from "./checker.js";
 import { type Claims, grants, type Requirements } from "./claims.js";
-import { Backoff, Connection } from "./connection.js";
+import { Backoff, Connection, type FeedPatience } from "./connection.js";
 import { Counters } from "./metrics.js";
 import { Forbidden, Refused } from "./refused.js";
 import { complete, type CompleteSettings, type Settings } from "./settings.js";
@@ -13,6 +13,7 @@ const UNKNOWN_KEY_EVERY = 60_000;
 const REPORT_EVERY = 5_000;
 const SWEEP_EVERY = 60_000;
 const FEED_SILENCE = 15_000;
+const FEED_EVENT = 30_000;
 const LASTING_CONNECTION = 5_000;
 const START_WAITS = 5_000;
 
@@ -34,6 +35,8 @@ export interface Options {
   readonly reportEvery?: number;
   /** After how many milliseconds of silence a connection to the feed is dead. The feed says something every 5 s. */
   readonly feedSilence?: number;
+  /** After how many milliseconds without a whole event it is left, whatever bytes came. */
+  readonly feedEvent?: number;
 }
 
 const SILENT: Log = { info: () => undefined, warn: () => undefined };
@@ -48,9 +51,7 @@ export class Verifier {
   readonly #clock: () => number;
   readonly #steady: () => number;
   readonly #reportEvery: number;
-  readonly #feedSilence: number;
-  #heardAt: number;
-  #hasBeenCurrent = false;
+  readonly #patience: FeedPatience;
   #reported: number | undefined;
   #unknownKeyAt = -Infinity;
   #keysWanted = false;
@@ -58,19 +59,18 @@ export class Verifier {
   #loops: Promise<unknown> = Promise.resolve();
   readonly #wake = new Signal();
   readonly #fetched = new Signal();
-  readonly #current = new Signal();
+  readonly #heard = new Signal();
 
   constructor(settings: Settings, options: Options = {}) {
     this.settings = complete(settings);
-    this.#checker = new Checker(this.settings);
     this.#log = options.log ?? SILENT;
     this.#clock = options.clock ?? Date.now;
     this.#steady = options.steadyClock ?? (() => performance.now());
     this.#reportEvery = options.reportEvery ?? REPORT_EVERY;
-    this.#feedSilence = options.feedSilence ?? FEED_SILENCE;
-    this.#heardAt = this.#steady();
-    const seconds = (): number => this.#steady() / 1000;
-    this.#feed = new Feed(this.#checker.revocations, () => this.#wantKeys(), seconds, this.settings.leeway);
+    this.#patience = { silence: options.feedSilence ?? FEED_SILENCE, event: options.feedEvent ?? FEED_EVENT };
+    const clocks = { now: () => this.#clock() / 1000, steady: () => this.#steady() / 1000 };
+    this.#checker = new Checker(this.settings, clocks);
+    this.#feed = new Feed(this.#checker.revocations, () => this.#wantKeys(), () => this.#hear());
   }
 
   /**
@@ -97,7 +97,30 @@ export class Verifier {
     }
   }
 
-  /** Whether claims from an earlier check have been revoked since, for connections that live long. */
+  /**
+   * Whether claims from an earlier check are still good, for whoever keeps a connection open. Ask every second or so,
+   * and end the connection at the first no. It is no when the token has expired (and the leeway after it has passed),
+   * when its key was withdrawn, when its user or session was ended, and when the policy for a feed that cannot be heard
+   * would refuse the token now.
+   *
+   * A connection cannot outlive the token that opened it: what was revoked is forgotten when no token can be refused by
+   * it any more, so nobody would know later.
+   */
+  isStillGood(claims: Claims): boolean {
+    try {
+      this.#checker.requireStillGood(claims, this.#clock() / 1000);
+      return true;
+    } catch (error) {
+      if (error instanceof Refused) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * Whether the user, the session or the key behind claims from an earlier check was ended since. It does not know the
+   * time: what was revoked is forgotten when all tokens of then have expired. For connections that live long,
+   * {@link isStillGood} is the question.
+   */
   isRevoked(claims: Claims): boolean {
     return this.#checker.isRevoked(claims);
   }
@@ -107,9 +130,12 @@ export class Verifier {
     return this.#feed.position ?? 0;
   }
 
-  /** Seconds since the last byte that was heard from the feed, or since the start if none was. */
-  get staleness(): number {
-    return Math.max(0, this.#steady() - this.#heardAt) / 1000;
+  /**
+   * Seconds since the feed last said something whole while everything before it was known; undefined before the first
+   * time. A feed that talks without ever becoming current does not count as heard.
+   */
+  get staleness(): number | undefined {
+    return this.#checker.freshness.seconds;
   }
 
   /** Whether everything up to `position` is known: not before the first snapshot, not after a gap. */
@@ -117,9 +143,9 @@ export class Verifier {
     return this.#feed.current;
   }
 
-  /** Whether there are keys to check with. */
+  /** Whether tokens can be checked: there are keys, and what is revoked was known once (if there is a feed). */
   get isReady(): boolean {
-    return this.#checker.keyIds.length > 0;
+    return this.#hasKeys && this.#checker.freshness.isKnown;
   }
 
   /** All numbers by name. */
@@ -134,13 +160,13 @@ export class Verifier {
 
   /**
    * Starts to follow Usher, and waits a while for keys and for the first snapshot. It returns without them when Usher
-   * is down, and goes on trying.
+   * is down, and goes on trying. Until it has both, every good token is refused with `not_ready`.
    */
   async start(waitMilliseconds = START_WAITS): Promise<void> {
     if (this.#stop !== undefined) return;
     this.#stop = new AbortController();
     const { signal } = this.#stop;
-    const connection = new Connection(this.settings, signal, this.#feedSilence);
+    const connection = new Connection(this.settings, signal, this.#patience);
     const loops = [this.#run("keys", signal, () => this.#keepKeys(connection, signal)), this.#sweep(signal)];
     if (this.settings.feedToken === undefined) {
       this.#log.warn("usher: no feed token, so revoked tokens are accepted until they expire");
@@ -149,8 +175,7 @@ export class Verifier {
     }
     this.#loops = Promise.all(loops);
     const ready = async (): Promise<void> => {
-      while (!this.isReady && !signal.aborted) await this.#fetched.wait();
-      if (this.settings.feedToken !== undefined && !this.isCurrent) await this.#current.wait();
+      while (!this.isReady && !signal.aborted) await Promise.race([this.#fetched.wait(), this.#heard.wait()]);
     };
     // This alone keeps the process alive: there may be no server yet that would.
     await pause(waitMilliseconds, signal, { until: ready(), keepAlive: true });
@@ -184,11 +209,11 @@ export class Verifier {
     while (!signal.aborted) {
       this.#keysWanted = false;
       // This is the one attempt of this minute, so an unknown key may not ask for another.
-      if (failed && this.isReady) this.#unknownKeyAt = this.#steady();
+      if (failed && this.#hasKeys) this.#unknownKeyAt = this.#steady();
       failed = !(await this.#fetchKeys(connection));
       this.#fetched.set();
       // With keys there is no hurry, and a storm of unknown keys must not become a storm of fetches.
-      const hurry = this.isReady ? UNKNOWN_KEY_EVERY : backoff.next();
+      const hurry = this.#hasKeys ? UNKNOWN_KEY_EVERY : backoff.next();
       if (!this.#keysWanted) await pause(failed ? hurry : KEYS_EVERY, signal, { until: this.#wake.wait() });
     }
   }
@@ -208,13 +233,13 @@ export class Verifier {
   async #follow(connection: Connection, signal: AbortSignal): Promise<void> {
     const backoff = new Backoff(100, 2000);
     while (!signal.aborted) {
-      const resume = this.#feed.lastEventId;
+      // In the middle of a snapshot there is no place to go on from.
+      const resume = this.#feed.current ? this.#feed.lastEventId : undefined;
       this.#feed.connect(resume);
       const begun = this.#steady();
       try {
-        for await (const chunk of connection.feed(resume, () => this.#counters.count("feed_connections"))) {
-          this.#hear(chunk);
-        }
+        const opened = (): void => this.#counters.count("feed_connections");
+        await connection.feed(resume, opened, (chunk) => this.#feed.receive(chunk));
         this.#log.info(`usher: the feed ended, it is resumed after ${this.#feed.lastEventId}`);
       } catch (error) {
         if (signal.aborted) return;
@@ -228,13 +253,13 @@ export class Verifier {
     }
   }
 
-  #hear(chunk: Uint8Array): void {
-    this.#heardAt = this.#steady();
-    this.#feed.receive(chunk);
-    if (this.#feed.current) {
-      this.#hasBeenCurrent = true;
-      this.#current.set();
-    }
+  get #hasKeys(): boolean {
+    return this.#checker.keyIds.length > 0;
+  }
+
+  #hear(): void {
+    this.#checker.freshness.heard();
+    this.#heard.set();
   }
 
   async #report(connection: Connection, signal: AbortSignal): Promise<void> {
@@ -254,23 +279,16 @@ export class Verifier {
   async #sweep(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await pause(SWEEP_EVERY, signal);
-      this.#checker.revocations.sweep(this.#steady() / 1000);
+      this.#checker.revocations.sweep();
     }
   }
 
   async #attempt(token: string, requirements: Requirements): Promise<Claims> {
-    this.#requireReady();
     const { claims, known } = await this.#checker.check(token, () => this.#clock() / 1000);
     this.#counters.count("checks", known ? "known" : "new");
     if (grants(claims, requirements)) return claims;
     this.#counters.count("forbidden");
     throw new Forbidden();
-  }
-
-  #requireReady(): void {
-    if (!this.isReady) throw new Refused("not_ready");
-    const limit = this.settings.refuseAfter;
-    if (limit !== undefined && (this.staleness > limit || !this.#hasBeenCurrent)) throw new Refused("stale");
   }
 
   #mayAskForUnknownKey(): boolean {
@@ -286,11 +304,15 @@ export class Verifier {
   }
 
   #gauges(): Record<string, number> {
+    const { staleness } = this;
     return {
-      staleness_seconds: Math.round(this.staleness * 1000) / 1000,
+      ready: Number(this.isReady),
+      // As long as nothing was heard there is no such number, and any would be a wrong one.
+      ...(staleness === undefined ? {} : { staleness_seconds: Math.round(staleness * 1000) / 1000 }),
       position: this.position,
       current: Number(this.isCurrent),
       revocations: this.#checker.revocations.size,
+      revocations_widened: Number(this.#checker.revocations.isWidened),
       keys: this.#checker.keyIds.length,
       known_tokens: this.#checker.knownTokens,
     };

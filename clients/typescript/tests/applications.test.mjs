@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 
 import express from "express";
 
-import { protect, usher as usherMiddleware, Verifier } from "../dist/index.js";
+import { protect, usher as usherMiddleware, userOf, Verifier } from "../dist/index.js";
 import { FEED_TOKEN, slowly, snapshot, stays, token, until, withUsher } from "./fake-usher.mjs";
 
 const INVALID = 'Bearer error="invalid_token"';
@@ -18,7 +18,7 @@ const bearer = (text) => ({ authorization: `Bearer ${text}` });
 /** An Express application on a free port, as a function that asks it. */
 async function expressApp(verifier, requirements) {
   const app = express();
-  app.get("/whoami", usherMiddleware(verifier, requirements), (request, response) => response.json(request.usher.sub));
+  app.get("/whoami", usherMiddleware(verifier, requirements), (request, response) => response.json(userOf(request).sub));
   const server = app.listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   const url = `http://127.0.0.1:${server.address().port}/whoami`;
@@ -34,10 +34,18 @@ async function fetchApp(verifier, requirements) {
   };
 }
 
+const DETAILS = {
+  null: "Access tokens cannot be checked at the moment.",
+  Bearer: "An access token is needed.",
+  [INVALID]: "The access token is not accepted.",
+  [LACKS]: "The access token lacks a role or a scope.",
+};
+
 async function expect(answer, status, code, challenge) {
   const body = await answer.json();
   assert.deepEqual(Object.keys(body).sort(), ["code", "detail", "status", "title", "type"]);
   assert.deepEqual([answer.status, body.status, body.code, body.type], [status, status, code, "about:blank"]);
+  assert.equal(body.detail, DETAILS[challenge], "the same words in every language");
   assert.equal(answer.headers.get("content-type"), "application/problem+json");
   assert.equal(answer.headers.get("cache-control"), "no-store");
   assert.equal(answer.headers.get("www-authenticate"), challenge);
@@ -104,6 +112,10 @@ test("express: two Authorization headers are refused although Node shows only th
   assert.equal(status, 401);
   app.close();
 }));
+
+test("whoever is not behind the middleware has no user", () => {
+  assert.throws(() => userOf({}), { message: /not behind the middleware/ });
+});
 
 test("an error of the handler is not hidden as a refusal", withUsher(async (usher, use) => {
   const verifier = use(new Verifier({ issuer: usher.url, feedToken: FEED_TOKEN }));

@@ -140,18 +140,68 @@ test("the policy refuses after its limit", withUsher(async (usher, use) => {
   assert.equal(await reason(verifier, good), "stale");
 }));
 
-test("the policy refuses before the first snapshot", withUsher(async (usher, use) => {
-  usher.scripts = [stays(":\n\n")];
-  const verifier = use(new Verifier(settings(usher, { refuseAfter: 60 })));
-  await verifier.start(500);
-  assert.equal(await reason(verifier, await token(usher.url)), "stale");
+const part = (index) => snapshot(index).replace("true", "false");
+
+for (const [name, said] of Object.entries({ nothing: "", comments: ":\n\n", heartbeats: ":\nid: 60\n\n", "a part": part(7) })) {
+  for (const refuseAfter of [undefined, 60]) {
+    test(`${name} is no whole snapshot, with refuseAfter ${refuseAfter}`, withUsher(async (usher, use) => {
+      usher.scripts = [stays(said)];
+      const verifier = use(new Verifier(settings(usher, { refuseAfter })));
+      await verifier.start(200);
+      assert.equal(verifier.metrics().keys, 3);
+      assert.equal(verifier.isReady, false);
+      assert.equal(verifier.staleness, undefined);
+      assert.doesNotMatch(verifier.openmetrics(), /staleness_seconds/);
+      assert.equal(await reason(verifier, await token(usher.url)), "not_ready");
+      usher.scripts = [stays(snapshot(7))];
+      await usher.die();
+      await usher.listen();
+      await until(() => verifier.isReady);
+      assert.equal(await reason(verifier, await token(usher.url)), "ok");
+    }));
+  }
+}
+
+test("without a feed token keys are enough", withUsher(async (usher, use) => {
+  const verifier = use(new Verifier({ issuer: usher.url }));
+  await verifier.start();
+  assert.equal(verifier.isReady, true);
+  assert.equal(await reason(verifier, await token(usher.url)), "ok");
+  assert.equal(usher.feedRequests.length, 0);
 }));
 
-test("a wrong service token leaves the checks running", withUsher(async (usher, use) => {
+test("a feed that talks and is never current is stale", withUsher(async (usher, use) => {
+  usher.scripts = [slowly(20, snapshot(7), part(9), ...Array(100).fill(":\nid: 60\n\n"))];
+  const verifier = use(new Verifier(settings(usher, { refuseAfter: 0.5 })));
+  await verifier.start();
+  const good = await token(usher.url);
+  assert.equal(await reason(verifier, good), "ok");
+  await until(() => verifier.staleness > 0.5, 1500);
+  assert.equal(await reason(verifier, good), "stale");
+  assert.equal(usher.feedRequests.length, 1);
+}));
+
+test("a server that trickles is left", withUsher(async (usher, use) => {
+  usher.scripts = [slowly(50, snapshot(7), ...Array(200).fill(":")), stays(epoch(9, 7, "ann", 4))];
+  const verifier = use(new Verifier(settings(usher), { feedEvent: 400 }));
+  await verifier.start();
+  await until(() => verifier.position === 9, 3000);
+  assert.equal(usher.feedRequests[1]["last-event-id"], "7");
+}));
+
+test("a snapshot that breaks off is asked for again", withUsher(async (usher, use) => {
+  usher.scripts = [ends(snapshot(7), part(9)), stays(snapshot(9))];
+  const verifier = use(new Verifier(settings(usher)));
+  await verifier.start();
+  await until(() => verifier.position === 9);
+  assert.deepEqual(usher.feedRequests.map((headers) => headers["last-event-id"]), [undefined, undefined]);
+}));
+
+test("a wrong service token never gets ready", withUsher(async (usher, use) => {
   const verifier = use(new Verifier(settings(usher, { feedToken: "uvt_wrong" })));
   await verifier.start(500);
   assert.equal(verifier.isCurrent, false);
-  assert.equal(await reason(verifier, await token(usher.url)), "ok");
+  assert.equal(await reason(verifier, await token(usher.url)), "not_ready");
   assert.equal(usher.feedRequests.length, 0);
 }));
 
@@ -261,6 +311,7 @@ test("settings that cannot work are refused", () => {
     { issuer: "id.example" },
     { issuer: "https://id.example", url: "ftp://id.example" },
     { issuer: "https://id.example", leeway: -1 },
+    { issuer: "https://id.example", mostRevocations: -1 },
     { issuer: "https://id.example", leeway: Number.NaN },
     { issuer: "https://id.example", feedToken: "uvt_x", refuseAfter: 0 },
     { issuer: "https://id.example", refuseAfter: 30 },
@@ -270,7 +321,7 @@ test("settings that cannot work are refused", () => {
 
 test("every reason is counted and readable", async () => {
   const verifier = new Verifier({ issuer: "https://id.example" });
-  assert.equal(await reason(verifier, ""), "not_ready");
+  assert.equal(await reason(verifier, await token("https://id.example")), "not_ready");
   const text = verifier.openmetrics();
   assert.ok(text.includes('usher_verify_refused_total{reason="not_ready"} 1'));
   assert.ok(text.endsWith("# EOF\n"));

@@ -24,7 +24,7 @@ const routes = {
   "/health": (_request, response) => json(response, { status: "ok" }),
   "/verify-state": (_request, response) => {
     const { position, staleness, isCurrent, isReady } = verifier;
-    json(response, { position, staleness, current: isCurrent, ready: isReady });
+    json(response, { position, staleness: staleness ?? null, current: isCurrent, ready: isReady });
   },
 };
 

@@ -9,24 +9,32 @@ import { grants } from "../dist/claims.js";
 import { KeysRefused, readKeys } from "../dist/keys.js";
 import { Refused } from "../dist/refused.js";
 import { Revocations } from "../dist/revocations.js";
+import { complete } from "../dist/settings.js";
 import { Feed, NeedSnapshot } from "../dist/stream.js";
 
 const load = (name) => JSON.parse(readFileSync(new URL(`../../vectors/${name}`, import.meta.url), "utf8"));
 
 const tokens = load("tokens.json");
 
-async function makeChecker(revoked = { subjects: [], sessions: [], keys: [] }) {
-  const checker = new Checker({ ...tokens.settings, cacheCapacity: 10 });
-  await checker.setKeys(Buffer.from(JSON.stringify(tokens.jwks)));
-  for (const { subject, epoch } of revoked.subjects) checker.revocations.endSubject(subject, BigInt(epoch), 1);
-  for (const session of revoked.sessions) checker.revocations.endSession(session, 1);
-  for (const keyId of revoked.keys) checker.revocations.endKey(keyId);
+async function makeChecker(revoked = { subjects: [], sessions: [], keys: [] }, followed = undefined) {
+  let moment = 0;
+  const feed = followed && { feedToken: "uvt_for-tests", refuseAfter: followed.refuse_after ?? undefined };
+  const settings = complete({ ...tokens.settings, ...feed, cacheCapacity: 10 });
+  const checker = new Checker(settings, { now: () => 0, steady: () => moment });
+  if (followed === undefined || followed.keys) await checker.setKeys(Buffer.from(JSON.stringify(tokens.jwks)));
+  for (const { subject, epoch } of revoked.subjects) checker.revocations.endSubject(subject, BigInt(epoch), 900);
+  for (const session of revoked.sessions) checker.revocations.endSession(session, 900);
+  for (const keyId of revoked.keys) checker.revocations.endKey(keyId, 900);
+  if (typeof followed?.heard === "number") {
+    checker.freshness.heard();
+    moment = followed.heard;
+  }
   return checker;
 }
 
-for (const { name, token, now, revoked, require = {}, expect, claims } of tokens.cases) {
+for (const { name, token, now, revoked, followed, require = {}, expect, claims } of tokens.cases) {
   test(`token: ${name}`, async () => {
-    const checker = await makeChecker(revoked);
+    const checker = await makeChecker(revoked, followed);
     for (const attempt of ["new", "known"]) {
       let found;
       try {
@@ -60,9 +68,10 @@ for (const { name, document, expect, keys } of load("jwks.json").cases) {
 
 for (const { name, resume, chunks, expect } of load("feed.json").cases) {
   test(`feed: ${name}`, () => {
-    const revocations = new Revocations();
+    const revocations = new Revocations(60, 100, { now: () => 0, steady: () => 0 });
     let fetchKeys = false;
-    const feed = new Feed(revocations, () => (fetchKeys = true), () => 0, 60);
+    let heard = false;
+    const feed = new Feed(revocations, () => (fetchKeys = true), () => (heard = true));
     feed.connect(resume ?? undefined);
     let outcome = "following";
     try {
@@ -76,6 +85,7 @@ for (const { name, resume, chunks, expect } of load("feed.json").cases) {
       position: feed.position ?? null,
       last_event_id: feed.lastEventId ?? null,
       current: feed.current,
+      heard,
       subjects: Object.fromEntries([...revocations.subjects].map(([subject, epoch]) => [subject, Number(epoch)])),
       sessions: revocations.sessions,
       keys: revocations.keys,

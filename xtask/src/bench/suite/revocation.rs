@@ -20,7 +20,6 @@ use super::machine::{Quiet, resident_megabytes};
 use super::program::{Options, Program};
 use super::seed::PASSWORD;
 use super::table::{Goal, Table};
-use super::work::noted;
 use super::{Plan, say, seed};
 
 /// What the tokens name as their issuer.
@@ -163,7 +162,7 @@ impl Office {
         let mut listeners = Listeners::new(self.program.port, &self.service, ISSUER);
         listeners.become_many(FEW_VERIFIERS).await?;
         self.program.cpu.wait_until_idle().await?;
-        let (cpu, resident) = (self.program.cpu.nanos()?, resident_megabytes(self.program.id())?);
+        let cpu = self.program.cpu.nanos()?;
         let said: Arc<Mutex<Vec<Said>>> = Arc::default();
         let start = Instant::now() + Duration::from_millis(50);
         let mut working = JoinSet::new();
@@ -196,8 +195,6 @@ impl Office {
             met: held <= ids.len() + self.ids.len() && failures == 0,
         };
         table.plain("what each of them holds then", &[entries]);
-        let grown = resident_megabytes(self.program.id())? - resident;
-        table.plain("resident, grown by that", &[noted(grown, "MB")]);
         Ok(())
     }
 }
