@@ -67,16 +67,25 @@ impl Applier {
         let mut head = db.head();
         loop {
             match self.read_on(db, &mut position).await {
-                Ok(()) => {
-                    if let Ok(Err(_closed)) = tokio::time::timeout(PATIENCE, head.changed()).await {
-                        return;
-                    }
-                }
+                Ok(()) => match tokio::time::timeout(PATIENCE, head.changed()).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_closed)) => return,
+                    Err(_elapsed) => self.hear_what_waits(db).await,
+                },
                 Err(error) => {
                     tracing::warn!(%error, "the ledger cannot be read: revocations of other processes wait");
                     tokio::time::sleep(Duration::from_millis(500)).await;
                 }
             }
+        }
+    }
+
+    /// Applies what is committed and not numbered yet: while nobody numbers, nobody else would hear of it.
+    async fn hear_what_waits(&self, db: &Db) {
+        let found = async { ledger::revocations_since(&mut db.read().await?, self.clock.now()).await }.await;
+        match found {
+            Ok(found) => self.apply(found.iter().map(|(_, revocation)| revocation)),
+            Err(error) => tracing::warn!(%error, "revocations that wait for their number cannot be read"),
         }
     }
 
