@@ -44,8 +44,8 @@ impl Gateway {
             Target::Usher => {
                 let (parts, body) = request.into_parts();
                 self.check(route, &parts, visit)?;
-                let path = parts.uri.path().to_owned();
-                self.pass_to_own(Request::from_parts(parts, body), builtin::of(&path), visit).await
+                let own = builtin::of(&crate::path::read(parts.uri.path()));
+                self.pass_to_own(Request::from_parts(parts, body), own, visit).await
             }
             Target::ForwardAuth => Err(Problem::not_found()),
             Target::Authorize => self.authorize(table, (request.method(), request.uri(), request.headers()), visit),
