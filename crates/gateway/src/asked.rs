@@ -8,6 +8,8 @@ use axum::http::header::{HOST, HeaderValue};
 use axum::http::{Method, Request, StatusCode, Uri};
 use kernel::Problem;
 
+use crate::server::MAX_HEAD;
+
 /// What is asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Asked<'r> {
@@ -21,6 +23,7 @@ pub(crate) struct Asked<'r> {
 impl<'r> Asked<'r> {
     /// Reads a request's head.
     pub(crate) fn of<B>(request: &'r Request<B>) -> Result<Self, Problem> {
+        refuse_large_head(request)?;
         let mut hosts = request.headers().get_all(HOST).iter();
         let (host, more) = (hosts.next(), hosts.next());
         if more.is_some() {
@@ -51,6 +54,21 @@ impl<'r> Asked<'r> {
         }
         Ok(Self { host: plain_host(host).ok_or_else(bad_host)?, path: crate::path::read(path), method })
     }
+}
+
+/// The server bounds what it reads, but by whole buffers: a head that comes in one piece may be longer.
+fn refuse_large_head<B>(request: &Request<B>) -> Result<(), Problem> {
+    let line = request.uri().path_and_query().map_or(0, |all| all.as_str().len());
+    let size = request.headers().iter().fold(line, |size, (name, value)| size + name.as_str().len() + value.len() + 4);
+    if size <= MAX_HEAD {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "head_too_large",
+        "The head of the request is too large",
+        "Send less in the address and the headers: 32 KiB together at most.",
+    ))
 }
 
 /// The methods that mean something here. TRACE and CONNECT do not.

@@ -45,7 +45,7 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection on which nothing moves for this long ends, unless it is the client who waits.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The head of a request, in bytes; more is 431.
-const MAX_HEAD: usize = 32 * 1024;
+pub(crate) const MAX_HEAD: usize = 32 * 1024;
 /// Requests at once on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 100;
 /// Streams that a client opened and reset before they were looked at, and streams that we reset because

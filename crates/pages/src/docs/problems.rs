@@ -40,6 +40,7 @@ pub const PROBLEMS: &[Entry] = &[
         "Too many services follow the revocation feed here, or it is about to start or stop. Wait as long as `Retry-After` says, then connect again.",
     ),
     entry("forbidden", 403, "It needs a role or permission that your account does not have. Ask an administrator."),
+    entry("head_too_large", 431, "Send less in the address and the headers: 32 KiB together at most."),
     entry("incomplete_body", 400, "The body ended too soon. Send it again."),
     entry("internal_error", 500, "It is our fault, and nothing was changed. Report it with the `request_id`."),
     entry(

@@ -145,8 +145,9 @@ async fn j8_huge_and_twisted_tokens_are_refused_quickly() {
     twisted.extend(
         ["A", "B", "g", "w", "_"].iter().filter(|other| **other != last).map(|other| format!("{front}{other}")),
     );
-    for token in twisted {
-        door.refuses(&token).await;
+    // A signature may happen to have neither `-` nor `_`.
+    for token in twisted.iter().filter(|token| **token != door.ann.access_token) {
+        door.refuses(token).await;
     }
     door.still_takes_a_good_one().await;
 }
