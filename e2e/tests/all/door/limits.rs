@@ -22,7 +22,8 @@ async fn g6_a_head_that_is_too_large_is_431() {
         assert!(answer.is_closed);
     }
     let answer = door.send(&format!("GET /open/{} HTTP/1.1", "x".repeat(70_000)), "").await;
-    assert!(matches!(answer.status(), 414 | 431), "{:.200}", answer.text);
+    // The parser gives up on an address that long before anybody can say which of the three it is.
+    assert!(matches!(answer.status(), 400 | 414 | 431) && answer.is_closed, "{:.200}", answer.text);
     // A head that never ends is given up before it fills the memory.
     let endless = format!("GET /open/x HTTP/1.1\r\nHost: {}\r\nX: {}", door.host(), "x".repeat(1 << 20));
     let answer = send_raw(&door.app.url, endless.as_bytes()).await;
