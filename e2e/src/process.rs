@@ -103,6 +103,14 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let mut child = lock(&self.child);
+        // Asked first: nginx's workers outlive a master that is killed.
+        if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        let asked = Instant::now();
+        while matches!(child.try_wait(), Ok(None)) && asked.elapsed() < Duration::from_secs(2) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         // One that has ended by itself cannot be killed, and is gone as well.
         drop(child.kill());
         drop(child.wait());
