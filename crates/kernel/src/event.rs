@@ -66,6 +66,34 @@ kinds! {
     AccountSignedOut => "account.signed_out",
     /// An account has other roles than before.
     RolesChanged => "account.roles_changed",
+    /// An administrator made an account.
+    AccountCreated => "account.created",
+    /// Somebody who may look after accounts changed one.
+    AccountUpdated => "account.updated",
+    /// What an account says of a person was destroyed; its number stays.
+    AccountErased => "account.erased",
+    /// An administrator forgot the failures that had locked an account.
+    AccountUnlocked => "account.unlocked",
+    /// Accounts came from a file.
+    AccountsImported => "accounts.imported",
+    /// A person has another picture, or none.
+    AvatarChanged => "avatar.changed",
+    /// A person asked for another address.
+    EmailChangeRequested => "email.change_requested",
+    /// An account has another address.
+    EmailChanged => "email.changed",
+    /// A role was made.
+    RoleCreated => "role.created",
+    /// A role has other permissions, includes or words than before.
+    RoleUpdated => "role.updated",
+    /// A role was deleted.
+    RoleDeleted => "role.deleted",
+    /// A piece of work was begun that goes on in the background.
+    JobStarted => "job.started",
+    /// It ended: done, failed or cancelled.
+    JobEnded => "job.ended",
+    /// The result of a job was fetched.
+    JobResultFetched => "job.result_fetched",
     /// A signing key was made and published.
     SigningKeyCreated => "signing_key.created",
     /// A signing key was taken back at once: what it signed is dead.

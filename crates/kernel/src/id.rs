@@ -75,6 +75,10 @@ ids! {
     ServiceTokenId;
     /// One stream of Shared Signals.
     StreamId;
+    /// One piece of work that goes on in the background.
+    JobId;
+    /// One picture of somebody.
+    PictureId;
 }
 
 /// 48 bits of milliseconds and 12 bits of their fractions, then 62 random bits (RFC 9562 §6.2, method 3).

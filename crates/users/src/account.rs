@@ -1,9 +1,9 @@
 //! The account record: all SQL that touches `users` and `user_roles`.
 
-use kernel::{Timestamp, UserId};
+use kernel::{Permissions, Timestamp, UserId};
 use storage::{Connection, Lock, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
-use crate::{Change, DisplayName, EmailAddress, Locale, Roles};
+use crate::{Change, DisplayName, EmailAddress, Locale, Roles, role_record};
 
 /// The role that everybody has.
 pub const USER: &str = "user";
@@ -209,6 +209,18 @@ pub async fn record_sign_in(tx: &mut Tx, id: UserId, epoch: i64, now: Timestamp)
     Ok(changed == 1)
 }
 
+/// What an account's roles come to, while it is active; nothing otherwise.
+pub(crate) async fn permissions_if_active(tx: &mut Tx, id: UserId) -> Result<Permissions> {
+    let rows: Vec<RoleRow> = fetch_all!(
+        tx,
+        "SELECT role FROM user_roles JOIN users ON users.id = user_roles.user_id
+         WHERE users.id = $1 AND users.status = 'active' ORDER BY role LIMIT 100",
+        id
+    )?;
+    let book = role_record::book(tx).await?;
+    Ok(book.permissions_of(rows.iter().map(|row| row.role.as_str())))
+}
+
 #[derive(sqlx::FromRow)]
 struct Exists {
     found: i64,
@@ -221,18 +233,6 @@ pub async fn any_with_role(on: &mut impl Connection, role: &str) -> Result<bool>
         "SELECT COUNT(*) AS found FROM (
              SELECT 1 AS one FROM user_roles JOIN users ON users.id = user_roles.user_id
              WHERE user_roles.role = $1 AND users.status = 'active' LIMIT 1) AS few",
-        role
-    )?;
-    Ok(row.found > 0)
-}
-
-/// Whether this account is active and has this role.
-pub(crate) async fn has_role(on: &mut impl Connection, id: UserId, role: &str) -> Result<bool> {
-    let row: Exists = fetch_one!(
-        on,
-        "SELECT COUNT(*) AS found FROM user_roles JOIN users ON users.id = user_roles.user_id
-         WHERE users.id = $1 AND users.status = 'active' AND user_roles.role = $2",
-        id,
         role
     )?;
     Ok(row.found > 0)

@@ -2,13 +2,13 @@
 
 use kernel::{Event, Kind, UserId};
 
-use crate::{Account, Authority, Ended, Roles, Users, account, revoke};
+use crate::{Account, Authority, Ended, Roles, Users, account, may, revoke};
 
 /// The roles were not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeRolesError {
     /// Whoever asks is not an administrator any more.
-    #[error("only an administrator may do this")]
+    #[error("the permission for this is missing")]
     Forbidden,
     /// There is no such account.
     #[error("no such account")]
@@ -37,7 +37,7 @@ pub async fn change_roles(
     let now = users.clock.now();
     let mut tx = users.db.begin().await?;
     account::lock(&mut tx, user).await?;
-    if !authority.stands(&mut tx).await? {
+    if !authority.may_touch(&mut tx, may::ROLES_GRANT, user).await? {
         return Err(ChangeRolesError::Forbidden);
     }
     let current = account::find(&mut tx, user).await?.ok_or(ChangeRolesError::NotFound)?;

@@ -3,7 +3,7 @@
 use kernel::{Event, Kind, Timestamp, UserId};
 use storage::Tx;
 
-use crate::{Authority, Ended, Reason, Status, SuspensionEnd, Users, account, revoke};
+use crate::{Authority, Ended, Reason, Status, SuspensionEnd, Users, account, may, revoke};
 
 /// What to do with an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,14 @@ impl StatusChange {
         }
     }
 
+    const fn permission(self) -> &'static str {
+        match self {
+            Self::Suspend { .. } | Self::Reinstate => may::USERS_BAN,
+            Self::Delete => may::USERS_DELETE,
+            Self::Restore => may::USERS_WRITE,
+        }
+    }
+
     fn until(self) -> Option<Timestamp> {
         match self {
             Self::Suspend { until } => until.map(SuspensionEnd::moment),
@@ -59,7 +67,7 @@ impl StatusChange {
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeStatusError {
     /// Whoever asks is not an administrator any more.
-    #[error("only an administrator may do this")]
+    #[error("the permission for this is missing")]
     Forbidden,
     /// There is no such account.
     #[error("no such account")]
@@ -90,7 +98,7 @@ pub async fn change_status(
     let (from, to) = (change.from(), change.to());
     let mut tx = users.db.begin().await?;
     let exists = account::lock(&mut tx, user).await?;
-    if !authority.stands(&mut tx).await? {
+    if !authority.may_touch(&mut tx, change.permission(), user).await? {
         return Err(ChangeStatusError::Forbidden);
     }
     if !exists {

@@ -15,18 +15,20 @@ mod change_roles;
 mod change_status;
 mod email;
 mod lift_suspensions;
+pub mod may;
 mod name;
 mod revoke;
 mod role;
+pub mod role_record;
 mod sign_out_everywhere;
 mod suspension;
 mod update_profile;
 
-use kernel::Clock;
+use kernel::{Clock, MasterKeys, RoleDirectory};
 use storage::{Db, Migration};
 
 pub use account::{Account, NewAccount, Status};
-pub use authority::{Administrator, Authority};
+pub use authority::{Authority, Officer};
 pub use change_roles::{ChangeRolesError, change_roles};
 pub use change_status::{ChangeStatusError, StatusChange, change_status};
 pub use email::{EmailAddress, InvalidEmail};
@@ -45,6 +47,25 @@ pub struct Users {
     pub db: Db,
     /// What time it is.
     pub clock: Clock,
+    /// What each role comes to, for whoever asks in this process.
+    pub roles: RoleDirectory,
+}
+
+/// What an operator can set.
+#[derive(Clone, Default)]
+pub struct Settings {}
+
+impl Users {
+    /// Puts the parts together, makes the built-in roles where they are missing, and reads all roles.
+    pub async fn open(db: Db, clock: Clock, _settings: Settings, _master: &MasterKeys) -> storage::Result<Self> {
+        let mut tx = db.begin().await?;
+        role_record::make_built_in(&mut tx, clock.now()).await?;
+        let book = role_record::book(&mut tx).await?;
+        tx.commit().await?;
+        let roles = RoleDirectory::default();
+        roles.set(book);
+        Ok(Self { db, clock, roles })
+    }
 }
 
 /// The tables of this crate.
@@ -62,6 +83,22 @@ pub const MIGRATIONS: &[Migration] = &[
         version: 2,
         name: "suspensions that end",
         shared: include_str!("../migrations/0002_suspended_until.sql"),
+        sqlite: "",
+        postgres: "",
+    },
+    Migration {
+        owner: "users",
+        version: 3,
+        name: "profiles",
+        shared: include_str!("../migrations/0003_profiles.sql"),
+        sqlite: "",
+        postgres: "",
+    },
+    Migration {
+        owner: "users",
+        version: 4,
+        name: "roles",
+        shared: include_str!("../migrations/0004_roles.sql"),
         sqlite: "",
         postgres: "",
     },

@@ -2,13 +2,13 @@
 
 use kernel::{Event, Kind, UserId};
 
-use crate::{Authority, Ended, Users, account, revoke};
+use crate::{Authority, Ended, Users, account, may, revoke};
 
 /// Nobody was signed out.
 #[derive(Debug, thiserror::Error)]
 pub enum SignOutEverywhereError {
     /// Whoever asks is not an administrator any more.
-    #[error("only an administrator may do this")]
+    #[error("the permission for this is missing")]
     Forbidden,
     /// There is no such account.
     #[error("no such account")]
@@ -27,7 +27,7 @@ pub async fn sign_out_everywhere(
     let now = users.clock.now();
     let mut tx = users.db.begin().await?;
     let exists = account::lock(&mut tx, user).await?;
-    if !authority.stands(&mut tx).await? {
+    if !authority.may_touch(&mut tx, may::USERS_BAN, user).await? {
         return Err(SignOutEverywhereError::Forbidden);
     }
     if !exists {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kernel::{Caller, UserId};
 use users::{
-    Administrator, Authority, ChangeRolesError, ChangeStatusError, Reason, Roles, SignOutEverywhereError, Status,
+    Authority, ChangeRolesError, ChangeStatusError, Officer, Reason, Roles, SignOutEverywhereError, Status,
     StatusChange, SuspensionEnd, Users,
 };
 
@@ -27,7 +27,7 @@ fn authority(user: UserId, roles: &[&str], world: &World) -> Option<Authority> {
         amr: Vec::new(),
         expires_at: world.clock.now(),
     };
-    Administrator::prove(&caller).map(Authority::Administrator)
+    Officer::prove(&world.auth.users().roles, &caller, users::may::ROLES_GRANT).map(Authority::Officer)
 }
 
 async fn administrator(world: &World, email: &str) -> (UserId, Authority) {

@@ -71,7 +71,7 @@ impl World {
         let db = Db::open(&database, &migrations, true).await.unwrap();
         let clock = Clock::fixed(Timestamp::from_unix_seconds(1_795_000_000));
         let master = MasterKeys::generate();
-        let users = Users { db, clock: clock.clone() };
+        let users = Users::open(db, clock.clone(), users::Settings::default(), &master).await.unwrap();
         let auth = Auth::new(users, settings(Algorithm::EdDsa), &master).await.unwrap();
         auth.keys().keep_fresh().await.unwrap();
         let verifier = Arc::new(verify::Verifier::new(verify::Settings {

@@ -50,7 +50,9 @@ impl Site {
         let file = storage::Settings::sqlite(folder.join("usher.db"), 2);
         let db = storage::Db::open(&file, &migrations, true).await.unwrap();
         let clock = Clock::fixed(Timestamp::from_unix_seconds(1_790_000_000));
-        let auth = Auth::new(Users { db, clock: clock.clone() }, settings(), &MasterKeys::generate()).await.unwrap();
+        let master = MasterKeys::generate();
+        let users = Users::open(db, clock.clone(), users::Settings::default(), &master).await.unwrap();
+        let auth = Auth::new(users, settings(), &master).await.unwrap();
         let document = serde_json::json!({"info": {"title": "Usher", "version": "1"}, "paths": {}});
         let router = router(Pages { auth: auth.clone(), origin: ORIGIN.to_owned(), openapi: Arc::new(document) });
         Self { auth, clock, router, folder }

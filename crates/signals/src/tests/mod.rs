@@ -155,7 +155,8 @@ fn follow(signals: &Signals) {
 async fn open(database: &storage::Settings, clock: &Clock, master: &MasterKeys) -> Signals {
     let migrations = [storage::MIGRATIONS, users::MIGRATIONS, auth::MIGRATIONS, crate::MIGRATIONS].concat();
     let db = Db::open(database, &migrations, true).await.unwrap();
-    let auth = Auth::new(Users { db, clock: clock.clone() }, settings(), master).await.unwrap();
+    let users = Users::open(db, clock.clone(), users::Settings::default(), master).await.unwrap();
+    let auth = Auth::new(users, settings(), master).await.unwrap();
     Signals::new(auth, master)
 }
 

@@ -7,7 +7,7 @@ use kernel::problem::ProblemDocument;
 use kernel::{FieldError, Problem, StrictJson, Timestamp, UserId};
 use serde::Deserialize;
 
-use super::administrator::{ByAdministrator, forbidden};
+use super::officer::{May, RolesGrant, UsersBan, UsersDelete, UsersRead, UsersWrite, forbidden};
 use super::{UserView, if_match, shown, stale};
 use crate::{
     ChangeRolesError, ChangeStatusError, Reason, Roles, SignOutEverywhereError, StatusChange, SuspensionEnd, Users,
@@ -44,10 +44,10 @@ fn parse(id: &str) -> Result<UserId, Problem> {
 #[utoipa::path(get, path = "/api/v1/users/{id}", tag = "Administration", security(("access_token" = [])),
     params(("id" = UserId, Path, description = "The account.")),
     responses((status = 200, description = "The account, whatever its status.", body = UserView),
-        (status = 403, description = "`forbidden`: the caller is no administrator.", body = ProblemDocument),
+        (status = 403, description = "`forbidden`: the caller lacks the permission, or the account has permissions that the caller lacks.", body = ProblemDocument),
         (status = 404, description = "`not_found`", body = ProblemDocument)))]
 pub(super) async fn read_user(
-    _proven: ByAdministrator,
+    _proven: May<UsersRead>,
     State(users): State<Users>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
@@ -61,12 +61,12 @@ pub(super) async fn read_user(
 #[utoipa::path(post, path = "/api/v1/users/{id}/ban", tag = "Administration", security(("access_token" = [])),
     params(("id" = UserId, Path, description = "The account.")), request_body = Ban,
     responses((status = 204, description = "It is suspended."),
-        (status = 403, description = "`forbidden`: the caller is no administrator.", body = ProblemDocument),
+        (status = 403, description = "`forbidden`: the caller lacks the permission, or the account has permissions that the caller lacks.", body = ProblemDocument),
         (status = 404, description = "`not_found`", body = ProblemDocument),
         (status = 409, description = "`wrong_status`: it is not active. `last_administrator`, `own_account`", body = ProblemDocument),
         (status = 422, description = "`invalid_input`", body = ProblemDocument)))]
 pub(super) async fn ban_user(
-    ByAdministrator(authority): ByAdministrator,
+    May { authority, .. }: May<UsersBan>,
     State(users): State<Users>,
     Path(id): Path<String>,
     StrictJson(ban): StrictJson<Ban>,
@@ -98,11 +98,11 @@ fn reason(typed: &str) -> Result<Reason, FieldError> {
 #[utoipa::path(post, path = "/api/v1/users/{id}/unban", tag = "Administration", security(("access_token" = [])),
     params(("id" = UserId, Path, description = "The account.")),
     responses((status = 204, description = "Its owner may sign in again. What was ended stays ended."),
-        (status = 403, description = "`forbidden`: the caller is no administrator.", body = ProblemDocument),
+        (status = 403, description = "`forbidden`: the caller lacks the permission, or the account has permissions that the caller lacks.", body = ProblemDocument),
         (status = 404, description = "`not_found`", body = ProblemDocument),
         (status = 409, description = "`wrong_status`: it is not suspended.", body = ProblemDocument)))]
 pub(super) async fn unban_user(
-    ByAdministrator(authority): ByAdministrator,
+    May { authority, .. }: May<UsersBan>,
     State(users): State<Users>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
@@ -116,11 +116,11 @@ pub(super) async fn unban_user(
 #[utoipa::path(delete, path = "/api/v1/users/{id}", tag = "Administration", security(("access_token" = [])),
     params(("id" = UserId, Path, description = "The account.")),
     responses((status = 204, description = "It is deleted."),
-        (status = 403, description = "`forbidden`: the caller is no administrator.", body = ProblemDocument),
+        (status = 403, description = "`forbidden`: the caller lacks the permission, or the account has permissions that the caller lacks.", body = ProblemDocument),
         (status = 404, description = "`not_found`", body = ProblemDocument),
         (status = 409, description = "`wrong_status`: it is not active. `last_administrator`, `own_account`", body = ProblemDocument)))]
 pub(super) async fn delete_user(
-    ByAdministrator(authority): ByAdministrator,
+    May { authority, .. }: May<UsersDelete>,
     State(users): State<Users>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
@@ -132,11 +132,11 @@ pub(super) async fn delete_user(
 #[utoipa::path(post, path = "/api/v1/users/{id}/restore", tag = "Administration", security(("access_token" = [])),
     params(("id" = UserId, Path, description = "The account.")),
     responses((status = 204, description = "Its owner may sign in again. What was ended stays ended."),
-        (status = 403, description = "`forbidden`: the caller is no administrator.", body = ProblemDocument),
+        (status = 403, description = "`forbidden`: the caller lacks the permission, or the account has permissions that the caller lacks.", body = ProblemDocument),
         (status = 404, description = "`not_found`", body = ProblemDocument),
         (status = 409, description = "`wrong_status`: it is not deleted.", body = ProblemDocument)))]
 pub(super) async fn restore_user(
-    ByAdministrator(authority): ByAdministrator,
+    May { authority, .. }: May<UsersWrite>,
     State(users): State<Users>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
@@ -150,10 +150,10 @@ pub(super) async fn restore_user(
 #[utoipa::path(post, path = "/api/v1/users/{id}/sign-out", tag = "Administration", security(("access_token" = [])),
     params(("id" = UserId, Path, description = "The account.")),
     responses((status = 204, description = "All its sessions are over, and so are their tokens."),
-        (status = 403, description = "`forbidden`: the caller is no administrator.", body = ProblemDocument),
+        (status = 403, description = "`forbidden`: the caller lacks the permission, or the account has permissions that the caller lacks.", body = ProblemDocument),
         (status = 404, description = "`not_found`", body = ProblemDocument)))]
 pub(super) async fn sign_out_user(
-    ByAdministrator(authority): ByAdministrator,
+    May { authority, .. }: May<UsersBan>,
     State(users): State<Users>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
@@ -169,13 +169,13 @@ pub(super) async fn sign_out_user(
         ("If-Match" = Option<String>, Header, description = "The `version` that the change was made from, in quotes.")),
     request_body = PutRoles,
     responses((status = 200, description = "The account as it is now.", body = UserView),
-        (status = 403, description = "`forbidden`: the caller is no administrator.", body = ProblemDocument),
+        (status = 403, description = "`forbidden`: the caller lacks the permission, or the account has permissions that the caller lacks.", body = ProblemDocument),
         (status = 404, description = "`not_found`", body = ProblemDocument),
         (status = 409, description = "`last_administrator`", body = ProblemDocument),
         (status = 412, description = "`stale`: the account has changed since.", body = ProblemDocument),
         (status = 422, description = "`invalid_input`", body = ProblemDocument)))]
 pub(super) async fn put_roles(
-    ByAdministrator(authority): ByAdministrator,
+    May { authority, .. }: May<RolesGrant>,
     State(users): State<Users>,
     Path(id): Path<String>,
     headers: HeaderMap,

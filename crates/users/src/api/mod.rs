@@ -1,8 +1,8 @@
 //! The JSON face: `/api/v1/users/me` for everybody, `/api/v1/users/{id}` for administrators.
 
 mod administration;
-mod administrator;
 mod me;
+pub mod officer;
 
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode, header};

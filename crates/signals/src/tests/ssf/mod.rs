@@ -230,7 +230,8 @@ async fn open(database: &storage::Settings, clock: &Clock, master: &MasterKeys, 
         tokio::spawn(async move { numbering.keep().await });
     }
     let settings = auth::Settings { issuer: issuer.into(), ..super::settings() };
-    let auth = Auth::new(Users { db, clock: clock.clone() }, settings, master).await.unwrap();
+    let users = Users::open(db, clock.clone(), users::Settings::default(), master).await.unwrap();
+    let auth = Auth::new(users, settings, master).await.unwrap();
     Signals::new(auth, master)
 }
 

@@ -1,0 +1,61 @@
+//! The permissions that Usher itself asks for. An application's own (`quiz:author`) are only in the
+//! database: whatever a role names exists.
+
+/// List, search and read accounts.
+pub const USERS_READ: &str = "users:read";
+/// Make and change accounts, unlock them and bring deleted ones back.
+pub const USERS_WRITE: &str = "users:write";
+/// Suspend accounts, lift suspensions and end sessions.
+pub const USERS_BAN: &str = "users:ban";
+/// Delete accounts; they can come back for 30 days.
+pub const USERS_DELETE: &str = "users:delete";
+/// Destroy what an account says of a person, for good.
+pub const USERS_ERASE: &str = "users:erase";
+/// Take accounts away in a file.
+pub const USERS_EXPORT: &str = "users:export";
+/// Read roles and what they come to.
+pub const ROLES_READ: &str = "roles:read";
+/// Make, change and delete roles.
+pub const ROLES_WRITE: &str = "roles:write";
+/// Give roles to accounts and take them away.
+pub const ROLES_GRANT: &str = "roles:grant";
+/// Read what happened.
+pub const AUDIT_READ: &str = "audit:read";
+/// See the gateway's routes and its traffic.
+pub const GATEWAY_READ: &str = "gateway:read";
+/// See the signing keys.
+pub const KEYS_READ: &str = "keys:read";
+/// Rotate and withdraw signing keys.
+pub const KEYS_WRITE: &str = "keys:write";
+/// See how Usher is set up.
+pub const SETTINGS_READ: &str = "settings:read";
+
+/// All of them, each with what it allows, in the order in which people are shown them.
+pub const ALL: [(&str, &str); 14] = [
+    (USERS_READ, "List, search and read accounts"),
+    (USERS_WRITE, "Make and change accounts, unlock them, bring deleted ones back"),
+    (USERS_BAN, "Suspend accounts, lift suspensions, end sessions"),
+    (USERS_DELETE, "Delete accounts; they can come back for 30 days"),
+    (USERS_ERASE, "Destroy a person's data for good"),
+    (USERS_EXPORT, "Take accounts away in a file"),
+    (ROLES_READ, "Read roles and what they come to"),
+    (ROLES_WRITE, "Make, change and delete roles"),
+    (ROLES_GRANT, "Give roles to accounts and take them away"),
+    (AUDIT_READ, "Read what happened"),
+    (GATEWAY_READ, "See routes and their traffic"),
+    (KEYS_READ, "See the signing keys"),
+    (KEYS_WRITE, "Rotate and withdraw signing keys"),
+    (SETTINGS_READ, "See how Usher is set up"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_one() {
+        for (name, _) in ALL {
+            assert!(kernel::permission::check_name(name).is_ok(), "{name}");
+        }
+    }
+}
