@@ -91,8 +91,8 @@ pub(crate) async fn make_built_in(tx: &mut Tx, now: Timestamp) -> Result<()> {
     execute!(
         tx,
         "INSERT INTO roles (name, description, built_in, version, created_at, updated_at)
-         SELECT DISTINCT user_roles.role, '', $1, 1, $2, $2 FROM user_roles
-         WHERE NOT EXISTS (SELECT 1 FROM roles WHERE roles.name = user_roles.role)",
+         SELECT user_roles.role, '', $1, 1, $2, $2 FROM user_roles
+         WHERE NOT EXISTS (SELECT 1 FROM roles WHERE roles.name = user_roles.role) GROUP BY user_roles.role",
         false,
         now
     )?;
