@@ -9,9 +9,11 @@
 //! - `tx` is the transaction, `sqlite` the single writer that commits in groups, `postgres` the pools.
 //! - `ledger` is the numbered, append-only sequence; `sequencer` gives the numbers on PostgreSQL.
 //! - `migrate` brings the schema up to date.
+//! - `blobs` keeps files beside the database: pictures and exports.
 //!
 //! It knows no table but its own (`schema_migrations`, `outbox`, `ledger`) and no use case.
 
+pub mod blobs;
 mod db;
 mod error;
 pub mod ledger;
@@ -25,6 +27,7 @@ mod statement;
 mod tests;
 mod tx;
 
+pub use blobs::{BlobError, BlobName, BlobSettings, Blobs};
 pub use db::{Db, Listener, Location, OpenError, Read, Settings};
 pub use error::Error;
 pub use migrate::Migration;

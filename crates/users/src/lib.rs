@@ -25,7 +25,7 @@ mod suspension;
 mod update_profile;
 
 use kernel::{Clock, MasterKeys, RoleDirectory};
-use storage::{Db, Migration};
+use storage::{Blobs, Db, Migration};
 
 pub use account::{Account, NewAccount, Status};
 pub use authority::{Authority, Officer};
@@ -49,22 +49,27 @@ pub struct Users {
     pub clock: Clock,
     /// What each role comes to, for whoever asks in this process.
     pub roles: RoleDirectory,
+    /// Where pictures and exports are.
+    pub blobs: Blobs,
 }
 
 /// What an operator can set.
 #[derive(Clone, Default)]
-pub struct Settings {}
+pub struct Settings {
+    /// Where pictures and exports are kept; in memory by default.
+    pub blobs: Blobs,
+}
 
 impl Users {
     /// Puts the parts together, makes the built-in roles where they are missing, and reads all roles.
-    pub async fn open(db: Db, clock: Clock, _settings: Settings, _master: &MasterKeys) -> storage::Result<Self> {
+    pub async fn open(db: Db, clock: Clock, settings: Settings, _master: &MasterKeys) -> storage::Result<Self> {
         let mut tx = db.begin().await?;
         role_record::make_built_in(&mut tx, clock.now()).await?;
         let book = role_record::book(&mut tx).await?;
         tx.commit().await?;
         let roles = RoleDirectory::default();
         roles.set(book);
-        Ok(Self { db, clock, roles })
+        Ok(Self { db, clock, roles, blobs: settings.blobs })
     }
 }
 

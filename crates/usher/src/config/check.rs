@@ -12,6 +12,7 @@ use auth::{Policy, Settings, TokenSettings};
 use base64::Engine as _;
 use gateway::{LogFormat, Network};
 use kernel::{Label, MasterKeys};
+use storage::{BlobSettings, Blobs};
 
 use tracing_subscriber::EnvFilter;
 
@@ -60,6 +61,7 @@ impl Config {
             bail!("`database.url` has to begin with postgres:// (leave it empty for SQLite in `data_dir`)");
         }
         self.check_ranges()?;
+        self.blobs()?;
         if !self.secrets.master_key.is_empty() {
             MasterKeys::parse(&self.secrets.master_key).context("`secrets.master_key`")?;
         }
@@ -92,6 +94,22 @@ impl Config {
             identity_seed(&self.gateway.identity_key)?;
         }
         Ok(())
+    }
+
+    /// Where pictures and exports are kept.
+    fn blobs(&self) -> Result<BlobSettings> {
+        let blobs = &self.blobs;
+        if !blobs.url.is_empty() {
+            let (id, secret) = (&blobs.access_key_id, &blobs.secret_access_key);
+            return Ok(BlobSettings::s3(&blobs.url, &blobs.endpoint, &blobs.region, id, secret)?);
+        }
+        if [&blobs.endpoint, &blobs.region, &blobs.access_key_id, &blobs.secret_access_key]
+            .iter()
+            .any(|key| !key.is_empty())
+        {
+            bail!("`blobs.url` is missing: without it pictures and exports are kept in `data_dir`");
+        }
+        Ok(BlobSettings::Folder(Path::new(&self.data_dir).join("blobs")))
     }
 
     fn check_ranges(&self) -> Result<()> {
@@ -258,6 +276,11 @@ impl Checked {
         }
     }
 
+    /// Settings of the `users` crate.
+    pub fn user_settings(&self) -> Result<users::Settings> {
+        Ok(users::Settings { blobs: Blobs::open(&self.config.blobs()?)? })
+    }
+
     fn database_file(&self) -> PathBuf {
         Path::new(&self.config.data_dir).join("usher.db")
     }
@@ -355,6 +378,8 @@ mod tests {
         assert!(error(|config| config.tokens.access_seconds = 86_400).contains("between 10 and 900"));
         assert!(error(|config| config.database.url = "mysql://x".into()).contains("postgres://"));
         assert!(error(|config| config.auth.assurance = "high".into()).contains("nist-800-63b-4"));
+        assert!(error(|config| config.blobs.url = "file:///tmp".into()).contains("s3://"));
+        assert!(error(|config| config.blobs.region = "eu".into()).contains("`blobs.url` is missing"));
         assert!(with(|config| config.trusted_proxies = vec!["0.0.0.0/0".into()]).is_err());
     }
 }

@@ -24,7 +24,8 @@ pub struct Flags {
 pub type Sources = BTreeMap<String, String>;
 
 /// Keys whose values are never shown.
-const SECRET: [&str; 4] = ["secrets.master_key", "database.url", "gateway.identity_key", "services.token"];
+const SECRET: [&str; 5] =
+    ["secrets.master_key", "database.url", "gateway.identity_key", "services.token", "blobs.secret_access_key"];
 /// Environment variables begin with this; `__` stands for a dot.
 const PREFIX: &str = "USHER_";
 

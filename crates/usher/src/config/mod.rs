@@ -30,6 +30,8 @@ pub struct Config {
     pub trusted_proxies: Vec<String>,
     /// The database.
     pub database: Database,
+    /// Pictures and exports.
+    pub blobs: Blobs,
     /// Secrets.
     pub secrets: Secrets,
     /// Signing in.
@@ -97,6 +99,22 @@ pub struct Database {
     pub max_connections: u32,
     /// Whether to migrate at start; if not, `usher migrate` has to be run first.
     pub migrate: bool,
+}
+
+/// Where pictures and exports are kept.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Blobs {
+    /// `s3://bucket` or `s3://bucket/prefix`; the folder `blobs` in `data_dir` if empty.
+    pub url: String,
+    /// The address of a store that is not Amazon's.
+    pub endpoint: String,
+    /// The region; `us-east-1` if empty.
+    pub region: String,
+    /// Who the store knows us as. Without it, the machine's role is asked.
+    pub access_key_id: String,
+    /// What proves it.
+    pub secret_access_key: String,
 }
 
 /// Secrets.
@@ -209,6 +227,7 @@ impl Default for Config {
             data_dir: "./usher-data".into(),
             trusted_proxies: Vec::new(),
             database: Database::default(),
+            blobs: Blobs::default(),
             secrets: Secrets::default(),
             auth: Auth::default(),
             passwords: Passwords::default(),
