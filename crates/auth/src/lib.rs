@@ -20,6 +20,7 @@ mod credential;
 mod end_sessions;
 pub mod hashing;
 pub mod keys;
+mod overview;
 mod password;
 mod refresh;
 mod register;
@@ -43,6 +44,7 @@ pub use change_password::{ChangePasswordError, change_password};
 pub use client::{Client, SessionKind};
 pub use end_sessions::{EndSessionError, end_other_sessions, end_session};
 pub use hashing::{Busy, Hasher};
+pub use overview::{Counted, Overview, overview};
 pub use password::{Password, Policy, Weakness};
 pub use refresh::{RefreshError, refresh};
 pub use register::{NewAccount, RegisterError, create_administrator, register};
@@ -67,6 +69,7 @@ struct Parts {
     link: MacRing,
     refresh: MacRing,
     blind_index: MacRing,
+    overview: overview::Kept,
 }
 
 impl Auth {
@@ -82,6 +85,7 @@ impl Auth {
             link: master.mac_ring(Label::Link),
             refresh: master.mac_ring(Label::RefreshToken),
             blind_index: master.mac_ring(Label::BlindIndex),
+            overview: overview::Kept::default(),
             users,
             settings,
         })))
@@ -120,6 +124,10 @@ impl Auth {
     /// The keys for cookies and form tokens.
     pub fn cookie_key(&self) -> &MacRing {
         &self.0.cookie
+    }
+
+    pub(crate) fn kept_overview(&self) -> &overview::Kept {
+        &self.0.overview
     }
 
     pub(crate) fn pepper(&self) -> &MacRing {

@@ -208,6 +208,25 @@ pub async fn list(auth: &Auth, user: UserId, before: Option<SessionId>, limit: u
     )
 }
 
+#[derive(sqlx::FromRow)]
+struct Count {
+    sessions: i64,
+}
+
+/// How many sessions are on, counted up to `most`.
+pub(crate) async fn count(on: &mut impl Connection, now: Timestamp, most: i64) -> Result<i64> {
+    let row: Count = fetch_one!(
+        on,
+        "SELECT COUNT(*) AS sessions FROM (
+             SELECT 1 AS one FROM sessions JOIN users ON users.id = sessions.user_id
+             WHERE sessions.expires_at > $1 AND sessions.ended_at IS NULL AND sessions.epoch >= users.sessions_from
+             LIMIT $2) AS few",
+        now,
+        most
+    )?;
+    Ok(row.sessions)
+}
+
 /// Records that a session was used, if that was not recorded since `stale`.
 pub(crate) async fn touch(tx: &mut Tx, id: SessionId, stale: Timestamp, now: Timestamp) -> Result<()> {
     execute!(tx, "UPDATE sessions SET last_seen_at = $1 WHERE id = $2 AND last_seen_at < $3", now, id, stale)?;

@@ -71,6 +71,24 @@ impl CursorId for crate::SessionId {
     }
 }
 
+/// A number in the ledger, as a cursor: its eight bytes behind eight zeros.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerIndex(pub i64);
+
+impl CursorId for LedgerIndex {
+    fn from_cursor(bytes: [u8; 16]) -> Self {
+        let mut number = [0; 8];
+        number.copy_from_slice(&bytes[8..]);
+        Self(i64::from_be_bytes(number))
+    }
+
+    fn to_cursor(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        bytes[8..].copy_from_slice(&self.0.to_be_bytes());
+        bytes
+    }
+}
+
 impl<T> Page<T> {
     /// Makes a page from `limit + 1` rows at most: the one too many says that there is more.
     pub fn from_rows<Id: CursorId>(mut rows: Vec<T>, limit: u32, id: impl Fn(&T) -> Id) -> Self {

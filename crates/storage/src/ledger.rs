@@ -149,6 +149,53 @@ pub async fn after(on: &mut impl Connection, index: i64, limit: i64) -> Result<V
     Ok(rows.into_iter().map(|row| (row.idx, row.body)).collect())
 }
 
+/// What happened, without anything about it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Happened {
+    /// The number of the entry.
+    #[sqlx(rename = "idx")]
+    pub index: i64,
+    /// The kind of the event; a newer program may have written one that this one does not know.
+    pub kind: String,
+    /// When it happened.
+    pub at: Timestamp,
+}
+
+/// What happened after number `index`, oldest first, at most `limit`.
+pub async fn happened_after(on: &mut impl Connection, index: i64, limit: i64) -> Result<Vec<Happened>> {
+    fetch_all!(on, "SELECT idx, kind, at FROM ledger WHERE idx > $1 ORDER BY idx LIMIT $2", index, limit)
+}
+
+/// What happened to this account, newest first: `limit` entries numbered below `before`, each number
+/// with its text.
+pub async fn about(
+    on: &mut impl Connection,
+    subject: UserId,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<(i64, String)>> {
+    let rows: Vec<Row> = fetch_all!(
+        on,
+        "SELECT idx, body FROM ledger WHERE subject = $1 AND idx < $2 ORDER BY idx DESC LIMIT $3",
+        subject,
+        before.unwrap_or(i64::MAX),
+        limit
+    )?;
+    Ok(rows.into_iter().map(|row| (row.idx, row.body)).collect())
+}
+
+#[derive(sqlx::FromRow)]
+struct Waiting {
+    waiting: i64,
+}
+
+/// How many events wait for their number, counted up to `most`.
+pub async fn waiting(on: &mut impl Connection, most: i64) -> Result<i64> {
+    let row: Waiting =
+        fetch_one!(on, "SELECT COUNT(*) AS waiting FROM (SELECT 1 AS one FROM outbox LIMIT $1) AS few", most)?;
+    Ok(row.waiting)
+}
+
 /// What the entries after number `index` up to `newest` revoke, at most `limit`, each with its number.
 pub async fn revocations_after(
     on: &mut impl Connection,

@@ -238,6 +238,27 @@ pub async fn any_with_role(on: &mut impl Connection, role: &str) -> Result<bool>
     Ok(row.found > 0)
 }
 
+/// How many accounts have which status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct StatusCounts {
+    /// May be used.
+    pub active: i64,
+    /// Suspended.
+    pub suspended: i64,
+    /// Deleted, and not gone yet.
+    pub deleted: i64,
+}
+
+/// Counts all accounts, which reads each of them: not to be asked for at every request.
+pub async fn count_by_status(on: &mut impl Connection) -> Result<StatusCounts> {
+    fetch_one!(
+        on,
+        "SELECT COUNT(*) FILTER (WHERE status = 'active') AS active,
+                COUNT(*) FILTER (WHERE status = 'suspended') AS suspended,
+                COUNT(*) FILTER (WHERE status = 'deleted') AS deleted FROM users"
+    )
+}
+
 /// Makes every other transaction that counts administrators wait: who takes one away must not be
 /// overtaken between the deed and the look at who is left. The account's row is locked before this,
 /// everywhere, so that no two wait for each other.

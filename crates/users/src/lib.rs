@@ -4,7 +4,8 @@
 //! `update_profile` changes what people say of themselves, `change_status` suspends, deletes and
 //! brings back, `lift_suspensions` ends the suspensions that have an end, `sign_out_everywhere` and
 //! `change_roles` are what else administrators do. `revoke` is the one function through which all
-//! trust ends, here and in `auth`; what an administrator may do takes an `authority`.
+//! trust ends, here and in `auth`; what an administrator may do takes an `authority`. `history` and
+//! `statistics` read what happened from the ledger: to one account, and how often by the hour.
 //!
 //! A request comes in through `api`. This crate does not know how somebody proves who they are.
 
@@ -14,6 +15,7 @@ mod authority;
 mod change_roles;
 mod change_status;
 mod email;
+pub mod history;
 mod lift_suspensions;
 pub mod may;
 mod name;
@@ -21,6 +23,7 @@ mod revoke;
 mod role;
 pub mod role_record;
 mod sign_out_everywhere;
+pub mod statistics;
 mod suspension;
 mod update_profile;
 
@@ -104,6 +107,14 @@ pub const MIGRATIONS: &[Migration] = &[
         version: 4,
         name: "roles",
         shared: include_str!("../migrations/0004_roles.sql"),
+        sqlite: "",
+        postgres: "",
+    },
+    Migration {
+        owner: "users",
+        version: 7,
+        name: "statistics",
+        shared: include_str!("../migrations/0007_statistics.sql"),
         sqlite: "",
         postgres: "",
     },

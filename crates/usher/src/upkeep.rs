@@ -16,6 +16,8 @@ use crate::revocations::Applier;
 
 /// How often keys, revocations and old rows are looked after.
 const UPKEEP: Duration = Duration::from_secs(30);
+/// How often new ledger entries are counted: charts may be this old.
+const STATISTICS: Duration = Duration::from_secs(5);
 /// How often it is looked whether a suspension has ended.
 const SUSPENSIONS: Duration = Duration::from_secs(2);
 
@@ -55,6 +57,13 @@ pub fn begin(
         tasks.push(supervise("suspensions", move || {
             let users = users.clone();
             async move { end_suspensions(&users).await }
+        }));
+    }
+    if only.has(Service::Users) {
+        let users = house.auth.users().clone();
+        tasks.push(supervise("statistics", move || {
+            let users = users.clone();
+            async move { count_events(&users).await }
         }));
     }
     if only.has(Service::Auth) || only.has(Service::Feed) {
@@ -143,6 +152,26 @@ async fn end_suspensions(users: &users::Users) {
             Err(error) => {
                 tracing::warn!(%error, "suspensions that have ended could not be lifted");
                 tokio::time::sleep(SUSPENSIONS).await;
+            }
+        }
+    }
+}
+
+async fn count_events(users: &users::Users) {
+    let mut head = users.db.head();
+    loop {
+        match users::statistics::count_events(users).await {
+            Ok(true) => {}
+            Ok(false) => {
+                tokio::time::sleep(STATISTICS).await;
+                // Nothing is written, and nothing asked, while nothing happens.
+                if head.changed().await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "events could not be counted");
+                tokio::time::sleep(STATISTICS).await;
             }
         }
     }

@@ -27,5 +27,6 @@ mod setup_link;
 mod signals;
 mod start_and_stop;
 mod statements;
+mod statistics;
 mod tokens;
 mod trust;

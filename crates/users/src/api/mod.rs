@@ -1,6 +1,7 @@
 //! The JSON face: `/api/v1/users/me` for everybody, `/api/v1/users/{id}` for administrators.
 
 mod administration;
+mod history;
 mod me;
 pub mod officer;
 
@@ -24,6 +25,7 @@ pub fn router(users: Users) -> OpenApiRouter {
         .routes(routes!(administration::sign_out_user))
         .routes(routes!(administration::restore_user))
         .routes(routes!(administration::put_roles))
+        .routes(routes!(history::read_history))
         .with_state(users)
 }
 
