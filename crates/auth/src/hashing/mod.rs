@@ -4,7 +4,9 @@
 //! - `pool` decides who may hash now, who waits, and who is told to come back.
 //! - `memory` is a thread's block of memory, in huge pages where the system gives them.
 //! - `phc` is the text that is stored.
+//! - `foreign` checks hashes that came with an import, until they are replaced.
 
+pub mod foreign;
 mod memory;
 mod phc;
 mod pool;
@@ -14,6 +16,7 @@ use kernel::secret::random_bytes;
 use kernel::{MacRing, secret};
 use zeroize::Zeroizing;
 
+pub use foreign::ForeignHash;
 pub use memory::Memory;
 pub use phc::StoredHash;
 pub use pool::{Busy, Hasher, Place, Stats};
@@ -63,7 +66,7 @@ impl Cost {
     }
 
     /// KiB, which are also Argon2's blocks: rounded down to what the lanes can share evenly.
-    const fn blocks(&self) -> usize {
+    pub(super) const fn blocks(&self) -> usize {
         let unit = 4 * self.lanes;
         (self.memory_kib / unit * unit) as usize
     }
@@ -97,8 +100,7 @@ pub fn compare(
     today: Cost,
 ) -> Result<Comparison, HashError> {
     let Some(stored) = StoredHash::parse(stored) else {
-        decoy(memory, pepper, password, today)?;
-        return Ok(Comparison::Different);
+        return compare_foreign(memory, pepper, password, stored, today);
     };
     let Some(key) = pepper.by_id(stored.pepper) else {
         decoy(memory, pepper, password, stored.cost)?;
@@ -110,6 +112,25 @@ pub fn compare(
     }
     let current = stored.cost == today && stored.pepper == pepper.current().id();
     Ok(if current { Comparison::Same } else { Comparison::SameButOld })
+}
+
+/// A hash from elsewhere may be so cheap that the answer would come sooner than for an account that does
+/// not exist. So whoever is refused costs one hash of ours in addition; whoever comes in costs that as
+/// well, for their password is hashed anew.
+fn compare_foreign(
+    memory: &mut Memory,
+    pepper: &MacRing,
+    password: &Password,
+    stored: &str,
+    today: Cost,
+) -> Result<Comparison, HashError> {
+    if let Ok(foreign) = ForeignHash::parse(stored)
+        && foreign.matches(memory, password.as_bytes())?
+    {
+        return Ok(Comparison::SameButOld);
+    }
+    decoy(memory, pepper, password, today)?;
+    Ok(Comparison::Different)
 }
 
 /// Does the work of a comparison for an account that has nothing to compare with.
@@ -199,6 +220,23 @@ mod tests {
         assert_eq!(against(&old), Comparison::Same);
         assert_eq!(against(&rotated), Comparison::SameButOld);
         assert_eq!(against(&MasterKeys::generate()), Comparison::Different);
+    }
+
+    #[test]
+    fn r3_a_cheap_foreign_hash_costs_a_hash_of_ours_right_or_wrong() {
+        let pepper = pepper(&MasterKeys::generate());
+        let mut memory = Memory::default();
+        let stored = "{SSHA}6j9HO8a2Y3GqNjlyfor0bQb9kogBAgMEBQYHCA==";
+        let mut computed = |typed: &str| {
+            let password = Password::prepare(typed).unwrap();
+            let outcome = compare(&mut memory, &pepper, &password, stored, COST).unwrap();
+            if outcome == Comparison::SameButOld {
+                hash(&mut memory, &pepper, &password, COST).unwrap();
+            }
+            (outcome, memory.take_count())
+        };
+        assert_eq!(computed("testing123"), (Comparison::SameButOld, 1));
+        assert_eq!(computed("testing124"), (Comparison::Different, 1));
     }
 
     #[test]
