@@ -101,7 +101,12 @@ pub(crate) async fn insert(
     roles: &[&str],
 ) -> Result<Account, RegisterError> {
     let now = auth.clock().now();
-    let account = users::NewAccount { email: new.email.clone(), name: new.name.clone(), locale: new.locale.clone() };
+    let account = users::NewAccount {
+        email: new.email.clone(),
+        email_verified: false,
+        name: new.name.clone(),
+        locale: new.locale.clone(),
+    };
     let account = users::account::insert(tx, &account, roles, now).await?.ok_or(RegisterError::EmailTaken)?;
     credential::insert(tx, account.id, hash, now).await?;
     // Guesses at an address before it had an account do not lock its owner out.

@@ -153,6 +153,11 @@ impl MacRing {
         self.0.iter().find(|key| key.id() == id)
     }
 
+    /// All keys, the current one first: for looking up what any of them tagged.
+    pub fn keys(&self) -> impl Iterator<Item = &MacKey> {
+        self.0.iter()
+    }
+
     /// The tag over these parts by the current key.
     pub fn sign(&self, parts: &[&[u8]]) -> [u8; 32] {
         self.current().sign(parts)
@@ -168,6 +173,26 @@ impl MacRing {
 pub struct SealingRing(Vec<SealingKey>);
 
 impl SealingRing {
+    /// The id of the key that seals now.
+    pub fn current_id(&self) -> [u8; 6] {
+        self.0[0].id
+    }
+
+    /// Whether the key with this id is the one that seals now, or one that it replaced.
+    pub fn has(&self, id: [u8; 6]) -> bool {
+        self.0.iter().any(|key| key.id == id)
+    }
+
+    /// Decrypts what the key with this id sealed for the same place.
+    pub fn open_with(&self, id: [u8; 6], place: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unsealable> {
+        self.0.iter().find(|key| key.id == id).ok_or(Unsealable)?.open(place, sealed)
+    }
+
+    /// Whether the current key sealed it, so that the keys before are not needed for it.
+    pub fn is_current(&self, place: &[u8], sealed: &[u8]) -> bool {
+        self.0[0].open(place, sealed).is_ok()
+    }
+
     /// Encrypts `plain` with the current key, bound to `place` (table, column, row).
     pub fn seal(&self, place: &[u8], plain: &[u8]) -> Result<Vec<u8>, Unsealable> {
         self.0[0].seal(place, plain)
@@ -215,7 +240,10 @@ pub fn equal(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// An AES-256-GCM key whose nonces are random (96 bits, SP 800-38D §8.2.2).
-struct SealingKey(RandomizedNonceKey);
+pub struct SealingKey {
+    key: RandomizedNonceKey,
+    id: [u8; 6],
+}
 
 /// What was sealed cannot be opened: wrong key, wrong place, or changed bytes.
 #[derive(Debug, thiserror::Error)]
@@ -223,24 +251,32 @@ struct SealingKey(RandomizedNonceKey);
 pub struct Unsealable;
 
 impl SealingKey {
-    fn new(key: &[u8; 32]) -> Self {
-        #[expect(clippy::expect_used, reason = "the derived key has the 32 bytes of AES-256")]
-        Self(RandomizedNonceKey::new(&AES_256_GCM, key).expect("32 bytes make an AES-256 key"))
+    /// The key that these 32 bytes are.
+    ///
+    /// # Panics
+    /// If the cryptographic library refuses 32 bytes for AES-256, which it cannot.
+    pub fn new(key: &[u8; 32]) -> Self {
+        let id = MacKey(hmac::Key::new(hmac::HMAC_SHA256, key)).id();
+        #[expect(clippy::expect_used, reason = "32 bytes are what AES-256 takes")]
+        let key = RandomizedNonceKey::new(&AES_256_GCM, key).expect("32 bytes make an AES-256 key");
+        Self { key, id }
     }
 
-    fn seal(&self, place: &[u8], plain: &[u8]) -> Result<Vec<u8>, Unsealable> {
+    /// Encrypts `plain`, bound to `place` (table, column, row): 12 bytes of nonce, then what is sealed.
+    pub fn seal(&self, place: &[u8], plain: &[u8]) -> Result<Vec<u8>, Unsealable> {
         let mut sealed = plain.to_vec();
-        let nonce = self.0.seal_in_place_append_tag(Aad::from(place), &mut sealed).map_err(|_| Unsealable)?;
+        let nonce = self.key.seal_in_place_append_tag(Aad::from(place), &mut sealed).map_err(|_| Unsealable)?;
         let mut out = nonce.as_ref().to_vec();
         out.extend_from_slice(&sealed);
         Ok(out)
     }
 
-    fn open(&self, place: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unsealable> {
+    /// Decrypts what this key sealed for the same place.
+    pub fn open(&self, place: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unsealable> {
         let (nonce, body) = sealed.split_at_checked(12).ok_or(Unsealable)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Unsealable)?;
         let mut plain = Zeroizing::new(body.to_vec());
-        let length = self.0.open_in_place(nonce, Aad::from(place), &mut plain).map_err(|_| Unsealable)?.len();
+        let length = self.key.open_in_place(nonce, Aad::from(place), &mut plain).map_err(|_| Unsealable)?.len();
         plain.truncate(length);
         Ok(plain)
     }
@@ -262,6 +298,28 @@ mod tests {
             assert!(key.open(b"signing_keys/private/1", &flipped).is_err());
         }
         assert!(key.open(b"signing_keys/private/1", &sealed[..20]).is_err());
+    }
+
+    #[test]
+    fn d2_nonces_do_not_repeat() {
+        let key = SealingKey::new(&random_bytes());
+        let mut nonces: Vec<Vec<u8>> = (0..1_000_000).map(|_| key.seal(b"here", b"").unwrap()[..12].to_vec()).collect();
+        nonces.sort_unstable();
+        nonces.dedup();
+        assert_eq!(nonces.len(), 1_000_000);
+    }
+
+    #[test]
+    fn a_sealing_key_is_known_by_its_id() {
+        let old = MasterKeys::generate();
+        let new = MasterKeys::parse(&format!("{}{}", &*MasterKeys::generate().to_text(), &*old.to_text())).unwrap();
+        let (old, new) = (old.sealing_ring(Label::KeyEncryption), new.sealing_ring(Label::KeyEncryption));
+        let sealed = old.seal(b"here", b"x").unwrap();
+        assert_ne!(old.current_id(), new.current_id());
+        assert!(new.has(old.current_id()) && !old.has(new.current_id()));
+        assert_eq!(&**new.open_with(old.current_id(), b"here", &sealed).unwrap(), b"x");
+        assert!(new.open_with(new.current_id(), b"here", &sealed).is_err());
+        assert!(old.is_current(b"here", &sealed) && !new.is_current(b"here", &sealed));
     }
 
     #[test]

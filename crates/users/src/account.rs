@@ -3,7 +3,8 @@
 use kernel::{Permissions, Timestamp, UserId};
 use storage::{Connection, Lock, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
-use crate::{Change, DisplayName, EmailAddress, Locale, Roles, role_record};
+use crate::profile::{Avatar, Bio, Preferences, TimeZoneName};
+use crate::{DisplayName, EmailAddress, Locale, Roles, role_record};
 
 /// The role that everybody has.
 pub const USER: &str = "user";
@@ -54,6 +55,16 @@ pub struct Account {
     pub name: Option<DisplayName>,
     /// The language its owner reads.
     pub locale: Option<Locale>,
+    /// What its owner writes about themselves.
+    pub bio: Option<Bio>,
+    /// Where its owner's clock is.
+    pub timezone: Option<TimeZoneName>,
+    /// An application's settings for its owner.
+    pub preferences: Preferences,
+    /// Its owner's picture.
+    pub avatar: Option<Avatar>,
+    /// Whether there is personal data, or an attribute of the configuration: `personal` has them.
+    pub has_attributes: bool,
     /// Whether it may be used.
     pub status: Status,
     /// Its roles, in alphabetical order.
@@ -70,6 +81,10 @@ pub struct Account {
     pub updated_at: Timestamp,
     /// When somebody last signed in to it.
     pub last_login_at: Option<Timestamp>,
+    /// Since when it is deleted.
+    pub deleted_at: Option<Timestamp>,
+    /// Since when nothing of a person is left in it.
+    pub erased_at: Option<Timestamp>,
 }
 
 /// An account to be made.
@@ -77,10 +92,23 @@ pub struct Account {
 pub struct NewAccount {
     /// Its address.
     pub email: EmailAddress,
+    /// Whether somebody vouches for it that the address is its owner's.
+    pub email_verified: bool,
     /// What its owner calls themselves.
     pub name: Option<DisplayName>,
     /// The language its owner reads.
     pub locale: Option<Locale>,
+}
+
+/// What people say of themselves and of how they use Usher, as columns of the account.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Profile {
+    pub(crate) name: Option<DisplayName>,
+    pub(crate) locale: Option<Locale>,
+    pub(crate) bio: Option<Bio>,
+    pub(crate) timezone: Option<TimeZoneName>,
+    pub(crate) preferences: Preferences,
+    pub(crate) avatar: Option<Avatar>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -91,6 +119,11 @@ struct Row {
     email_verified: bool,
     name: Option<String>,
     locale: Option<String>,
+    bio: Option<String>,
+    timezone: Option<String>,
+    preferences: String,
+    avatar: Option<String>,
+    has_attributes: bool,
     status: String,
     epoch: i64,
     sessions_from: i64,
@@ -98,7 +131,30 @@ struct Row {
     created_at: Timestamp,
     updated_at: Timestamp,
     last_login_at: Option<Timestamp>,
+    deleted_at: Option<Timestamp>,
+    erased_at: Option<Timestamp>,
     roles: String,
+}
+
+impl Account {
+    pub(crate) fn profile(&self) -> Profile {
+        Profile {
+            name: self.name.clone(),
+            locale: self.locale.clone(),
+            bio: self.bio.clone(),
+            timezone: self.timezone.clone(),
+            preferences: self.preferences.clone(),
+            avatar: self.avatar.clone(),
+        }
+    }
+
+    /// Where its picture is, if it is on somebody else's server.
+    pub fn avatar_url(&self) -> Option<String> {
+        match &self.avatar {
+            Some(Avatar::Elsewhere(url)) => Some(url.clone()),
+            Some(Avatar::Kept(_)) | None => None,
+        }
+    }
 }
 
 impl From<Row> for Account {
@@ -108,7 +164,12 @@ impl From<Row> for Account {
             email: EmailAddress::from_stored(row.email, row.email_canonical),
             email_verified: row.email_verified,
             name: row.name.map(DisplayName::from_stored),
-            locale: row.locale.as_deref().and_then(Locale::parse),
+            locale: row.locale.map(Locale::from_stored),
+            bio: row.bio.map(Bio::from_stored),
+            timezone: row.timezone.map(TimeZoneName::from_stored),
+            preferences: Preferences::from_stored(row.preferences),
+            avatar: row.avatar.map(Avatar::from_stored),
+            has_attributes: row.has_attributes,
             status: Status::from_stored(&row.status),
             roles: split_roles(&row.roles),
             epoch: row.epoch,
@@ -117,6 +178,8 @@ impl From<Row> for Account {
             created_at: row.created_at,
             updated_at: row.updated_at,
             last_login_at: row.last_login_at,
+            deleted_at: row.deleted_at,
+            erased_at: row.erased_at,
         }
     }
 }
@@ -133,8 +196,9 @@ fn split_roles(joined: &str) -> Vec<String> {
 pub async fn find(on: &mut impl Connection, id: UserId) -> Result<Option<Account>> {
     let row: Option<Row> = fetch_optional!(
         on,
-        "SELECT id, email, email_canonical, email_verified, name, locale, status, epoch, sessions_from, version,
-                created_at, updated_at, last_login_at,
+        "SELECT id, email, email_canonical, email_verified, name, locale, bio, timezone, preferences, avatar, status,
+                epoch, sessions_from, version, created_at, updated_at, last_login_at, deleted_at, erased_at,
+                EXISTS (SELECT 1 FROM user_attributes WHERE user_id = users.id) AS has_attributes,
                 COALESCE((SELECT string_agg(role, ',') FROM user_roles WHERE user_id = users.id), '') AS roles
          FROM users WHERE id = $1",
         id
@@ -146,8 +210,9 @@ pub async fn find(on: &mut impl Connection, id: UserId) -> Result<Option<Account
 pub async fn find_by_email(on: &mut impl Connection, email: &EmailAddress) -> Result<Option<Account>> {
     let row: Option<Row> = fetch_optional!(
         on,
-        "SELECT id, email, email_canonical, email_verified, name, locale, status, epoch, sessions_from, version,
-                created_at, updated_at, last_login_at,
+        "SELECT id, email, email_canonical, email_verified, name, locale, bio, timezone, preferences, avatar, status,
+                epoch, sessions_from, version, created_at, updated_at, last_login_at, deleted_at, erased_at,
+                EXISTS (SELECT 1 FROM user_attributes WHERE user_id = users.id) AS has_attributes,
                 COALESCE((SELECT string_agg(role, ',') FROM user_roles WHERE user_id = users.id), '') AS roles
          FROM users WHERE email_canonical = $1",
         email.canonical()
@@ -167,7 +232,7 @@ pub async fn insert(tx: &mut Tx, new: &NewAccount, roles: &[&str], now: Timestam
         id,
         new.email.as_str(),
         new.email.canonical(),
-        false,
+        new.email_verified,
         new.name.as_ref().map(DisplayName::as_str),
         new.locale.as_ref().map(Locale::as_str),
         now
@@ -183,9 +248,14 @@ pub async fn insert(tx: &mut Tx, new: &NewAccount, roles: &[&str], now: Timestam
     Ok(Some(Account {
         id,
         email: new.email.clone(),
-        email_verified: false,
+        email_verified: new.email_verified,
         name: new.name.clone(),
         locale: new.locale.clone(),
+        bio: None,
+        timezone: None,
+        preferences: Preferences::default(),
+        avatar: None,
+        has_attributes: false,
         status: Status::Active,
         roles,
         epoch: 1,
@@ -194,6 +264,8 @@ pub async fn insert(tx: &mut Tx, new: &NewAccount, roles: &[&str], now: Timestam
         created_at: now,
         updated_at: now,
         last_login_at: None,
+        deleted_at: None,
+        erased_at: None,
     }))
 }
 
@@ -272,31 +344,23 @@ pub(crate) async fn lock(tx: &mut Tx, id: UserId) -> Result<bool> {
     Ok(found == 1)
 }
 
-/// Writes name and language, if the account is active and, where a version is expected, still of it.
-/// Whether it was.
-pub(crate) async fn set_profile(
-    tx: &mut Tx,
-    id: UserId,
-    name: &Change<DisplayName>,
-    locale: &Change<Locale>,
-    expected: Option<i64>,
-    now: Timestamp,
-) -> Result<bool> {
-    let changed = execute!(
+/// Writes the profile of an account whose row the caller has locked, and counts the change.
+pub(crate) async fn set_profile(tx: &mut Tx, id: UserId, profile: &Profile, now: Timestamp) -> Result<()> {
+    execute!(
         tx,
-        "UPDATE users SET name = CASE WHEN $1 THEN name ELSE $2 END, locale = CASE WHEN $3 THEN locale ELSE $4 END,
-             version = version + 1, updated_at = $5
-         WHERE id = $6 AND status = 'active' AND ($7 OR version = $8)",
-        *name == Change::Keep,
-        name.value().map(DisplayName::as_str),
-        *locale == Change::Keep,
-        locale.value().map(Locale::as_str),
+        "UPDATE users SET name = $1, locale = $2, bio = $3, timezone = $4, preferences = $5, avatar = $6,
+             version = version + 1, updated_at = $7
+         WHERE id = $8",
+        profile.name.as_ref().map(DisplayName::as_str),
+        profile.locale.as_ref().map(Locale::as_str),
+        profile.bio.as_ref().map(Bio::as_str),
+        profile.timezone.as_ref().map(TimeZoneName::as_str),
+        profile.preferences.as_str(),
+        profile.avatar.as_ref().map(Avatar::as_stored),
         now,
-        id,
-        expected.is_none(),
-        expected.unwrap_or(0)
+        id
     )?;
-    Ok(changed == 1)
+    Ok(())
 }
 
 /// Moves an account from one status to another, where it stays suspended until then, if it is.

@@ -19,6 +19,8 @@ pub mod history;
 mod lift_suspensions;
 pub mod may;
 mod name;
+pub mod personal;
+mod profile;
 mod revoke;
 mod role;
 pub mod role_record;
@@ -26,6 +28,7 @@ mod sign_out_everywhere;
 pub mod statistics;
 mod suspension;
 mod update_profile;
+mod view;
 
 use kernel::{Clock, MasterKeys, RoleDirectory};
 use storage::{Blobs, Db, Migration};
@@ -37,6 +40,10 @@ pub use change_status::{ChangeStatusError, StatusChange, change_status};
 pub use email::{EmailAddress, InvalidEmail};
 pub use lift_suspensions::lift_expired_suspensions;
 pub use name::{DisplayName, InvalidName, Locale};
+pub use personal::{
+    Address, AttributeSchema, AttributeSpec, Party, PersonalChange, PersonalData, PersonalDataError, PhoneNumber, Vault,
+};
+pub use profile::{Avatar, Bio, InvalidAvatarUrl, InvalidPreferences, InvalidText, Preferences, TimeZoneName};
 pub use revoke::{Ended, revoke, revoke_again};
 pub use role::{InvalidRoles, Roles};
 pub use sign_out_everywhere::{SignOutEverywhereError, sign_out_everywhere};
@@ -54,6 +61,10 @@ pub struct Users {
     pub roles: RoleDirectory,
     /// Where pictures and exports are.
     pub blobs: Blobs,
+    /// What opens personal data.
+    pub vault: Vault,
+    /// The attributes that the configuration adds to accounts.
+    pub attributes: AttributeSchema,
 }
 
 /// What an operator can set.
@@ -61,18 +72,20 @@ pub struct Users {
 pub struct Settings {
     /// Where pictures and exports are kept; in memory by default.
     pub blobs: Blobs,
+    /// The attributes that an application adds to accounts.
+    pub attributes: AttributeSchema,
 }
 
 impl Users {
     /// Puts the parts together, makes the built-in roles where they are missing, and reads all roles.
-    pub async fn open(db: Db, clock: Clock, settings: Settings, _master: &MasterKeys) -> storage::Result<Self> {
+    pub async fn open(db: Db, clock: Clock, settings: Settings, master: &MasterKeys) -> storage::Result<Self> {
         let mut tx = db.begin().await?;
         role_record::make_built_in(&mut tx, clock.now()).await?;
         let book = role_record::book(&mut tx).await?;
         tx.commit().await?;
         let roles = RoleDirectory::default();
         roles.set(book);
-        Ok(Self { db, clock, roles, blobs: settings.blobs })
+        Ok(Self { db, clock, roles, blobs: settings.blobs, vault: Vault::new(master), attributes: settings.attributes })
     }
 }
 

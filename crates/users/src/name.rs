@@ -65,20 +65,28 @@ impl fmt::Debug for DisplayName {
     }
 }
 
-/// A language tag (BCP 47), by its form: `de`, `pt-BR`, `zh-Hant-TW`.
+/// A language tag (BCP 47) in its canonical form: `de`, `pt-BR`, `zh-Hant-TW`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Locale(String);
 
 impl Locale {
-    /// Reads a language tag; nothing if it is not of the form of RFC 5646 §2.1.
+    /// The longest tag, in bytes.
+    pub const MAX_LENGTH: usize = 35;
+
+    /// Reads a language tag; nothing if it is not well-formed (RFC 5646 §2.2.9), or its language has not
+    /// the two or three letters that all languages have.
     pub fn parse(tag: &str) -> Option<Self> {
-        let mut parts = tag.split('-');
-        let language = parts.next().unwrap_or_default();
-        let is_language = (2..=3).contains(&language.len()) && language.chars().all(|c| c.is_ascii_alphabetic());
-        let fits = tag.len() <= 35
-            && is_language
-            && parts.all(|part| (1..=8).contains(&part.len()) && part.chars().all(|c| c.is_ascii_alphanumeric()));
-        fits.then(|| Self(tag.to_owned()))
+        if tag.len() > Self::MAX_LENGTH {
+            return None;
+        }
+        let tag = oxilangtag::LanguageTag::parse_and_normalize(tag).ok()?;
+        let language = tag.primary_language();
+        let is_language = (2..=3).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_alphabetic());
+        is_language.then(|| Self(tag.into_inner()))
+    }
+
+    pub(crate) const fn from_stored(tag: String) -> Self {
+        Self(tag)
     }
 
     /// The tag.
@@ -104,10 +112,23 @@ mod tests {
 
     #[test]
     fn locales_have_the_form_of_a_language_tag() {
+        assert_eq!(Locale::parse("ZH-hant-tw").unwrap().as_str(), "zh-Hant-TW");
         for good in ["de", "pt-BR", "zh-Hant-TW", "sr-Latn-RS"] {
             assert!(Locale::parse(good).is_some(), "{good}");
         }
-        for wrong in ["", "d", "de_DE", "de-", "english", "de-\u{e9}", "x".repeat(40).as_str()] {
+        for wrong in [
+            "",
+            "d",
+            "de_DE",
+            "de-",
+            "english",
+            "de-\u{e9}",
+            "en-US-",
+            "x-private",
+            "i-klingon",
+            "de-DE-DE-DE",
+            "x".repeat(40).as_str(),
+        ] {
             assert!(Locale::parse(wrong).is_none(), "{wrong}");
         }
     }

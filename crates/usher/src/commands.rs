@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use signals::service_token;
 use signals::{ReceiverStream, ServiceName, Signals, TokenKind};
-use users::{Account, Authority, EmailAddress, Reason, StatusChange};
+use users::{Account, Authority, EmailAddress, Party, Reason, StatusChange};
 
 /// One request.
 #[derive(Serialize, Deserialize)]
@@ -97,7 +97,10 @@ pub async fn execute(auth: &Auth, signals: &Signals, command: Command) -> Result
         Command::CreateAdministrator { email, password } => create_administrator(auth, &email, password).await,
         Command::ShowUser { email } => {
             let account = find(auth, &email).await?;
-            Ok(Output { text: describe(&account), data: serde_json::to_value(users::api::UserView::from(&account))? })
+            Ok(Output {
+                text: describe(&account),
+                data: serde_json::to_value(auth.users().view(&account, Party::Officers).await?)?,
+            })
         }
         Command::SuspendUser { email, reason } => {
             change(auth, &email, StatusChange::Suspend { until: None }, &reason).await
@@ -127,7 +130,7 @@ async fn create_administrator(auth: &Auth, email: &str, password: String) -> Res
     let account = auth::create_administrator(auth, new).await?;
     Ok(Output {
         text: format!("Made the administrator {}.", account.email.as_str()),
-        data: serde_json::to_value(users::api::UserView::from(&account))?,
+        data: serde_json::to_value(auth.users().view(&account, Party::Officers).await?)?,
     })
 }
 
@@ -142,7 +145,10 @@ async fn change(auth: &Auth, email: &str, change: StatusChange, reason: &str) ->
     let account = find(auth, email).await?;
     users::change_status(auth.users(), Authority::Operator, account.id, change, &reason).await?;
     let account = find(auth, email).await?;
-    Ok(Output { text: describe(&account), data: serde_json::to_value(users::api::UserView::from(&account))? })
+    Ok(Output {
+        text: describe(&account),
+        data: serde_json::to_value(auth.users().view(&account, Party::Officers).await?)?,
+    })
 }
 
 fn describe(account: &Account) -> String {

@@ -8,7 +8,7 @@ use kernel::problem::ProblemDocument;
 use kernel::{Caller, FieldError, Problem, RequestContext, SessionId, StrictJson, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use users::api::UserView;
-use users::{DisplayName, EmailAddress, Locale};
+use users::{DisplayName, EmailAddress, Locale, Party};
 
 use crate::tokens::{self, SignedIn, TokenError};
 use crate::{Auth, Client, Credentials, NewAccount, RefreshError, RegisterError, SessionKind, SignInError, Weakness};
@@ -112,7 +112,7 @@ pub(super) async fn register(
     let opened = crate::register(&auth, new, &client(context, None)).await?;
     let now = opened.session.created_at;
     let answer = tokens::issue(&auth, opened.account, opened.session, now)?;
-    Ok(signed_in(StatusCode::CREATED, answer))
+    signed_in(&auth, StatusCode::CREATED, answer).await
 }
 
 /// Sign in
@@ -134,7 +134,7 @@ pub(super) async fn login(
     let opened = crate::sign_in(&auth, &credentials, None, &client(context, device_name)).await?;
     let now = opened.session.created_at;
     let answer = tokens::issue(&auth, opened.account, opened.session, now)?;
-    Ok(signed_in(StatusCode::OK, answer))
+    signed_in(&auth, StatusCode::OK, answer).await
 }
 
 /// Exchange a refresh token
@@ -150,7 +150,7 @@ pub(super) async fn refresh(
     StrictJson(body): StrictJson<Refresh>,
 ) -> Result<Response, Problem> {
     let answer = crate::refresh(&auth, &body.refresh_token).await?;
-    Ok(signed_in(StatusCode::OK, answer))
+    signed_in(&auth, StatusCode::OK, answer).await
 }
 
 /// Sign out
@@ -210,9 +210,9 @@ fn parse_device_name(typed: Option<String>) -> Result<Option<String>, Problem> {
     }
 }
 
-fn signed_in(status: StatusCode, answer: SignedIn) -> Response {
+async fn signed_in(auth: &Auth, status: StatusCode, answer: SignedIn) -> Result<Response, Problem> {
     let view = SignedInView {
-        user: UserView::from(&answer.account),
+        user: auth.users().view(&answer.account, Party::Owner).await?,
         session_id: answer.session.id,
         access_token: answer.access_token,
         token_type: "Bearer",
@@ -222,7 +222,7 @@ fn signed_in(status: StatusCode, answer: SignedIn) -> Response {
     };
     let mut headers = HeaderMap::new();
     headers.insert(header::PRAGMA, header::HeaderValue::from_static("no-cache"));
-    (status, headers, Json(view)).into_response()
+    Ok((status, headers, Json(view)).into_response())
 }
 
 /// 503 for a full hashing queue.

@@ -233,7 +233,7 @@ on_both! {
         let mut ids = Vec::new();
         for number in 0..120 {
             let email = users::EmailAddress::parse(&format!("u{number}@example.com")).unwrap();
-            let new = users::NewAccount { email, name: None, locale: None };
+            let new = users::NewAccount { email, email_verified: false, name: None, locale: None };
             let mut tx = world.auth.db().begin().await.unwrap();
             let made = users::account::insert(&mut tx, &new, &["user"], world.clock.now()).await.unwrap().unwrap();
             tx.commit().await.unwrap();

@@ -45,6 +45,7 @@ pub async fn submit(
                 .await
         }
         Err(UpdateProfileError::NotFound) => Err(Problem::not_found()),
+        Err(UpdateProfileError::Personal(cause)) => Err(cause.into()),
         Err(UpdateProfileError::Storage(cause)) => Err(cause.into()),
     }
 }

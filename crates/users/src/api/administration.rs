@@ -10,8 +10,8 @@ use serde::Deserialize;
 use super::officer::{May, RolesGrant, UsersBan, UsersDelete, UsersRead, UsersWrite, forbidden};
 use super::{UserView, if_match, shown, stale};
 use crate::{
-    ChangeRolesError, ChangeStatusError, Reason, Roles, SignOutEverywhereError, StatusChange, SuspensionEnd, Users,
-    account, change_roles, change_status, sign_out_everywhere,
+    ChangeRolesError, ChangeStatusError, Party, Reason, Roles, SignOutEverywhereError, StatusChange, SuspensionEnd,
+    Users, account, change_roles, change_status, sign_out_everywhere,
 };
 
 /// Why somebody is suspended, and until when.
@@ -52,7 +52,7 @@ pub(super) async fn read_user(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let found = account::find(&mut users.db.read().await?, parse(&id)?).await?;
-    Ok(shown(&found.ok_or_else(Problem::not_found)?))
+    shown(&users, &found.ok_or_else(Problem::not_found)?, Party::Officers).await
 }
 
 /// Suspend an account
@@ -184,7 +184,7 @@ pub(super) async fn put_roles(
     let (user, expected) = (parse(&id)?, if_match(&headers)?);
     let roles = Roles::parse(&put.roles)
         .map_err(|error| Problem::invalid_input(vec![FieldError::new("roles", "invalid_roles", error.to_string())]))?;
-    Ok(shown(&change_roles(&users, authority, user, &roles, expected).await?))
+    shown(&users, &change_roles(&users, authority, user, &roles, expected).await?, Party::Officers).await
 }
 
 fn last_administrator() -> Problem {

@@ -4,42 +4,11 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use kernel::problem::ProblemDocument;
-use kernel::{Caller, FieldError, Problem, StrictJson};
-use serde::{Deserialize, Deserializer};
+use kernel::{Caller, Problem, StrictJson};
 
+use super::profile_body::{PatchProfile, PutProfile};
 use super::{UserView, if_match, shown};
-use crate::{Change, DisplayName, Locale, ProfileChange, UpdateProfileError, Users, account, update_profile};
-
-/// Changes to a profile. A field that is left out stays; `null` clears it.
-#[derive(Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PatchProfile {
-    /// The name to show: 1 to 100 characters.
-    #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, max_length = 100)]
-    name: Change<String>,
-    /// A language tag (BCP 47).
-    #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, max_length = 35)]
-    locale: Change<String>,
-}
-
-/// The whole profile. A field that is left out is cleared.
-#[derive(Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PutProfile {
-    /// The name to show: 1 to 100 characters.
-    #[schema(max_length = 100)]
-    name: Option<String>,
-    /// A language tag (BCP 47).
-    #[schema(max_length = 35)]
-    locale: Option<String>,
-}
-
-/// A field that is there: `null` clears it.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Change<String>, D::Error> {
-    Option::<String>::deserialize(deserializer).map(Change::from)
-}
+use crate::{Party, ProfileChange, UpdateProfileError, Users, account, update_profile};
 
 /// My account
 #[utoipa::path(get, path = "/api/v1/users/me", tag = "Users", security(("access_token" = [])),
@@ -47,7 +16,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Change<String>,
 pub(super) async fn read_me(State(users): State<Users>, caller: Caller) -> Result<Response, Problem> {
     let account =
         account::find(&mut users.db.read().await?, caller.user).await?.ok_or_else(Problem::unauthenticated)?;
-    Ok(shown(&account))
+    shown(&users, &account, Party::Owner).await
 }
 
 /// Change parts of my profile
@@ -63,7 +32,8 @@ pub(super) async fn patch_me(
     headers: HeaderMap,
     StrictJson(patch): StrictJson<PatchProfile>,
 ) -> Result<Response, Problem> {
-    change(&users, &caller, &headers, patch.name, patch.locale).await
+    let expected = if_match(&headers)?;
+    change(&users, &caller, expected, patch.read(&users.attributes, Party::Owner)?).await
 }
 
 /// Replace my profile
@@ -79,32 +49,18 @@ pub(super) async fn put_me(
     headers: HeaderMap,
     StrictJson(put): StrictJson<PutProfile>,
 ) -> Result<Response, Problem> {
-    change(&users, &caller, &headers, put.name.into(), put.locale.into()).await
+    let expected = if_match(&headers)?;
+    change(&users, &caller, expected, put.read(&users.attributes, Party::Owner)?).await
 }
 
 async fn change(
     users: &Users,
     caller: &Caller,
-    headers: &HeaderMap,
-    name: Change<String>,
-    locale: Change<String>,
+    expected: Option<i64>,
+    change: ProfileChange,
 ) -> Result<Response, Problem> {
-    let expected = if_match(headers)?;
-    let name = name.try_map(|typed| {
-        DisplayName::parse(&typed).map_err(|error| FieldError::new("name", "invalid_name", error.to_string()))
-    });
-    let locale = locale.try_map(|tag| {
-        let hint = "Use a language tag like en or pt-BR.";
-        Locale::parse(&tag).ok_or_else(|| FieldError::new("locale", "invalid_locale", hint))
-    });
-    let change = match (name, locale) {
-        (Ok(name), Ok(locale)) => ProfileChange { name, locale },
-        (name, locale) => {
-            return Err(Problem::invalid_input(name.err().into_iter().chain(locale.err()).collect()));
-        }
-    };
     let account = update_profile(users, caller.user, change, expected).await?;
-    Ok(shown(&account))
+    shown(users, &account, Party::Owner).await
 }
 
 impl From<UpdateProfileError> for Problem {
@@ -112,6 +68,7 @@ impl From<UpdateProfileError> for Problem {
         match error {
             UpdateProfileError::Stale => super::stale(),
             UpdateProfileError::NotFound => Self::unauthenticated(),
+            UpdateProfileError::Personal(error) => error.into(),
             UpdateProfileError::Storage(error) => error.into(),
         }
     }

@@ -4,16 +4,20 @@ mod administration;
 mod history;
 mod me;
 pub mod officer;
+mod profile_body;
+
+use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kernel::{Problem, Timestamp, UserId};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::{Account, Users};
+use crate::{Account, Party, PersonalData, Preferences, Users};
 
 /// The calls of this crate.
 pub fn router(users: Users) -> OpenApiRouter {
@@ -41,13 +45,29 @@ pub struct UserView {
     pub email_verified: bool,
     /// The name to show.
     pub name: Option<String>,
-    /// The language its owner reads (BCP 47).
-    pub locale: Option<String>,
     /// `active`, `suspended` or `deleted`.
     #[schema(value_type = String)]
     pub status: &'static str,
     /// Its roles.
     pub roles: Vec<String>,
+    /// Where its owner's picture is.
+    pub avatar_url: Option<String>,
+    /// What its owner writes about themselves.
+    pub bio: Option<String>,
+    /// Where its owner's clock is (a name of the IANA database).
+    pub timezone: Option<String>,
+    /// The language its owner reads (BCP 47).
+    pub locale: Option<String>,
+    /// Its owner's telephone number (E.164).
+    pub phone_number: Option<String>,
+    /// Its owner's postal address.
+    pub address: Option<String>,
+    /// An application's own settings, exactly as they were sent.
+    #[schema(value_type = Object)]
+    pub preferences: Preferences,
+    /// The attributes that the configuration adds, as far as whoever asks may see them.
+    #[schema(value_type = Object)]
+    pub attributes: BTreeMap<String, Value>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -58,16 +78,24 @@ pub struct UserView {
     pub version: i64,
 }
 
-impl From<&Account> for UserView {
-    fn from(account: &Account) -> Self {
+impl UserView {
+    /// The account with what the reader may see of its personal data.
+    pub fn new(account: &Account, personal: PersonalData, avatar_url: Option<String>) -> Self {
         Self {
             id: account.id,
             email: account.email.as_str().to_owned(),
             email_verified: account.email_verified,
             name: account.name.as_ref().map(|name| name.as_str().to_owned()),
-            locale: account.locale.as_ref().map(|locale| locale.as_str().to_owned()),
             status: account.status.as_str(),
             roles: account.roles.clone(),
+            avatar_url,
+            bio: account.bio.as_ref().map(|bio| bio.as_str().to_owned()),
+            timezone: account.timezone.as_ref().map(|zone| zone.as_str().to_owned()),
+            locale: account.locale.as_ref().map(|locale| locale.as_str().to_owned()),
+            phone_number: personal.phone_number.map(|number| number.as_str().to_owned()),
+            address: personal.address.map(|address| address.as_str().to_owned()),
+            preferences: account.preferences.clone(),
+            attributes: personal.attributes,
             created_at: account.created_at,
             updated_at: account.updated_at,
             last_login_at: account.last_login_at,
@@ -88,9 +116,10 @@ fn if_match(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
     })
 }
 
-fn shown(account: &Account) -> Response {
+async fn shown(users: &Users, account: &Account, reader: Party) -> Result<Response, Problem> {
     let etag = format!("\"{}\"", account.version);
-    (StatusCode::OK, [(header::ETAG, etag)], Json(UserView::from(account))).into_response()
+    let view = users.view(account, reader).await?;
+    Ok((StatusCode::OK, [(header::ETAG, etag)], Json(view)).into_response())
 }
 
 fn stale() -> Problem {

@@ -1,0 +1,175 @@
+//! The fields of a profile, as they come in, for `me` and for administrators.
+
+use std::collections::BTreeMap;
+
+use kernel::{FieldError, Problem};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::{
+    Address, AttributeSchema, Avatar, Bio, Change, DisplayName, Locale, Party, PersonalChange, PhoneNumber,
+    Preferences, ProfileChange, TimeZoneName,
+};
+
+/// Changes to a profile. A field that is left out stays; `null` clears it.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PatchProfile {
+    /// The name to show: 1 to 100 characters.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, max_length = 100)]
+    name: Change<String>,
+    /// What to say about oneself: at most 1,000 characters, line breaks allowed.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, max_length = 1000)]
+    bio: Change<String>,
+    /// The `https` address of a picture on another server.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, max_length = 2048, example = "https://example.com/ann.png")]
+    avatar_url: Change<String>,
+    /// A telephone number with its country code: `+` and 8 to 15 digits; spaces, hyphens and parentheses are dropped.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, max_length = 40, example = "+4915112345678")]
+    phone_number: Change<String>,
+    /// A postal address as it stands on a letter: at most 500 characters, line breaks allowed.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, max_length = 500)]
+    address: Change<String>,
+    /// A time zone of the IANA database.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, max_length = 64, example = "Europe/Paris")]
+    timezone: Change<String>,
+    /// A language tag (BCP 47).
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, max_length = 35, example = "pt-BR")]
+    locale: Change<String>,
+    /// An application's own settings: a JSON object of at most 16 KiB and 8 levels, kept exactly.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Object>)]
+    preferences: Change<Box<RawValue>>,
+    /// The attributes that the configuration adds, by name; those that are left out stay.
+    #[schema(value_type = Option<Object>)]
+    attributes: Option<BTreeMap<String, Value>>,
+}
+
+/// The whole profile. A field that is left out is cleared.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PutProfile {
+    /// The name to show: 1 to 100 characters.
+    #[schema(max_length = 100)]
+    name: Option<String>,
+    /// What to say about oneself: at most 1,000 characters, line breaks allowed.
+    #[schema(max_length = 1000)]
+    bio: Option<String>,
+    /// The `https` address of a picture on another server.
+    #[schema(max_length = 2048)]
+    avatar_url: Option<String>,
+    /// A telephone number with its country code: `+` and 8 to 15 digits; spaces, hyphens and parentheses are dropped.
+    #[schema(max_length = 40)]
+    phone_number: Option<String>,
+    /// A postal address as it stands on a letter: at most 500 characters, line breaks allowed.
+    #[schema(max_length = 500)]
+    address: Option<String>,
+    /// A time zone of the IANA database.
+    #[schema(max_length = 64)]
+    timezone: Option<String>,
+    /// A language tag (BCP 47).
+    #[schema(max_length = 35)]
+    locale: Option<String>,
+    /// An application's own settings: a JSON object of at most 16 KiB and 8 levels, kept exactly.
+    #[schema(value_type = Option<Object>)]
+    preferences: Option<Box<RawValue>>,
+    /// The attributes that the configuration adds, by name; those that are left out are cleared.
+    #[schema(value_type = Option<Object>)]
+    attributes: Option<BTreeMap<String, Value>>,
+}
+
+/// A field that is there: `null` clears it.
+pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Change<T>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Change::from)
+}
+
+impl From<PutProfile> for PatchProfile {
+    fn from(put: PutProfile) -> Self {
+        Self {
+            name: put.name.into(),
+            bio: put.bio.into(),
+            avatar_url: put.avatar_url.into(),
+            phone_number: put.phone_number.into(),
+            address: put.address.into(),
+            timezone: put.timezone.into(),
+            locale: put.locale.into(),
+            preferences: put.preferences.into(),
+            attributes: put.attributes,
+        }
+    }
+}
+
+impl PutProfile {
+    /// The change that makes the profile this one.
+    pub(super) fn read(self, schema: &AttributeSchema, writer: Party) -> Result<ProfileChange, Problem> {
+        let mut change = PatchProfile::from(self).read(schema, writer)?;
+        let mut attributes = schema.cleared(writer);
+        attributes.append(&mut change.personal.attributes);
+        change.personal.attributes = attributes;
+        Ok(change)
+    }
+}
+
+/// Reads one field, and collects what is wrong with it.
+fn field<T, U, E: std::fmt::Display>(
+    errors: &mut Vec<FieldError>,
+    (name, code): (&'static str, &'static str),
+    typed: Change<T>,
+    read: impl FnOnce(T) -> Result<Option<U>, E>,
+) -> Change<U> {
+    match typed.try_map(read) {
+        Ok(Change::Set(Some(value))) => Change::Set(value),
+        Ok(Change::Set(None) | Change::Clear) => Change::Clear,
+        Ok(Change::Keep) => Change::Keep,
+        Err(error) => {
+            errors.push(FieldError::new(name, code, error.to_string()));
+            Change::Keep
+        }
+    }
+}
+
+impl PatchProfile {
+    /// The change, if every field can be what it is to be.
+    pub(super) fn read(self, schema: &AttributeSchema, writer: Party) -> Result<ProfileChange, Problem> {
+        let mut errors = Vec::new();
+        let all = &mut errors;
+        let change = ProfileChange {
+            name: field(all, ("name", "invalid_name"), self.name, |typed| DisplayName::parse(&typed).map(Some)),
+            bio: field(all, ("bio", "invalid_bio"), self.bio, |typed| Bio::parse(&typed)),
+            avatar: field(all, ("avatar_url", "invalid_avatar_url"), self.avatar_url, |typed| {
+                Avatar::parse(&typed).map(Some)
+            }),
+            timezone: field(all, ("timezone", "invalid_timezone"), self.timezone, |typed| {
+                TimeZoneName::parse(&typed).map(Some).ok_or("Use a time zone like Europe/Paris.")
+            }),
+            locale: field(all, ("locale", "invalid_locale"), self.locale, |typed| {
+                Locale::parse(&typed).map(Some).ok_or("Use a language tag like en or pt-BR.")
+            }),
+            preferences: field(all, ("preferences", "invalid_preferences"), self.preferences, |raw| {
+                Preferences::parse(&raw).map(Some)
+            }),
+            personal: PersonalChange {
+                phone_number: field(all, ("phone_number", "invalid_phone_number"), self.phone_number, |typed| {
+                    PhoneNumber::parse(&typed).map(Some)
+                }),
+                address: field(all, ("address", "invalid_address"), self.address, |typed| Address::parse(&typed)),
+                attributes: match schema.parse(self.attributes.unwrap_or_default(), writer) {
+                    Ok(attributes) => attributes,
+                    Err(wrong) => {
+                        all.extend(wrong);
+                        BTreeMap::new()
+                    }
+                },
+            },
+        };
+        if errors.is_empty() { Ok(change) } else { Err(Problem::invalid_input(errors)) }
+    }
+}

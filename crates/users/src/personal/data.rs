@@ -1,0 +1,260 @@
+//! Reading and writing what of a person is kept encrypted.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use kernel::secret::Unsealable;
+use kernel::{Problem, Timestamp, UserId};
+use serde_json::Value;
+use storage::{Connection, Tx};
+
+use super::record::{self, Row, Stored};
+use super::schema::{ADDRESS, PHONE_NUMBER, searched_as};
+use super::vault::PersonalKey;
+use super::{Address, AttributeValue, Party, PhoneNumber};
+use crate::{Account, Change, Users};
+
+/// What of a person is kept encrypted, open, as far as whoever asked may see it.
+#[derive(Clone, Default, PartialEq)]
+pub struct PersonalData {
+    /// Their telephone number.
+    pub phone_number: Option<PhoneNumber>,
+    /// Their postal address.
+    pub address: Option<Address>,
+    /// The attributes of the configuration.
+    pub attributes: BTreeMap<String, Value>,
+}
+
+impl fmt::Debug for PersonalData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PersonalData(…)")
+    }
+}
+
+/// What to change of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PersonalChange {
+    /// The telephone number.
+    pub phone_number: Change<PhoneNumber>,
+    /// The postal address.
+    pub address: Change<Address>,
+    /// The attributes that are named; the others stay.
+    pub attributes: BTreeMap<String, Change<AttributeValue>>,
+}
+
+/// Personal data could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum PersonalDataError {
+    /// What is stored does not open.
+    #[error(transparent)]
+    Unsealable(#[from] Unsealable),
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+}
+
+impl From<PersonalDataError> for Problem {
+    /// Logs the cause, which is for operators.
+    fn from(error: PersonalDataError) -> Self {
+        match error {
+            PersonalDataError::Unsealable(cause) => {
+                tracing::error!(%cause, "personal data cannot be read");
+                Self::internal()
+            }
+            PersonalDataError::Storage(error) => error.into(),
+        }
+    }
+}
+
+/// What `reader` may see of an account's personal data.
+pub(crate) async fn read_for(
+    users: &Users,
+    on: &mut impl Connection,
+    account: &Account,
+    reader: Party,
+) -> Result<PersonalData, PersonalDataError> {
+    if !account.has_attributes {
+        return Ok(PersonalData::default());
+    }
+    let key = open_key(users, on, account.id).await?;
+    let mut data = PersonalData::default();
+    for row in record::attributes(on, account.id).await? {
+        let may_see = users.attributes.get(&row.name).is_some_and(|spec| spec.read.contains(&reader));
+        match row.name.as_str() {
+            PHONE_NUMBER => data.phone_number = open(key.as_ref(), &row)?.map(PhoneNumber::from_stored),
+            ADDRESS => data.address = open(key.as_ref(), &row)?.map(Address::from_stored),
+            // An attribute that is not configured any more is kept and shown to nobody.
+            _ if !may_see => {}
+            _ => {
+                if let Some(value) = open(key.as_ref(), &row)?.and_then(|text| serde_json::from_str(&text).ok()) {
+                    data.attributes.insert(row.name, value);
+                }
+            }
+        }
+    }
+    Ok(data)
+}
+
+async fn open_key(
+    users: &Users,
+    on: &mut impl Connection,
+    user: UserId,
+) -> Result<Option<PersonalKey>, PersonalDataError> {
+    let stored = record::key(on, user).await?;
+    Ok(stored.map(|stored| users.vault.open_key(user, &stored)).transpose()?)
+}
+
+fn open(key: Option<&PersonalKey>, row: &Row) -> Result<Option<String>, Unsealable> {
+    match (&row.sealed, key) {
+        (Some(sealed), Some(key)) => key.open(&row.name, sealed).map(Some),
+        (Some(_), None) => Err(Unsealable),
+        (None, _) => Ok(row.value.clone()),
+    }
+}
+
+/// One attribute that is to be another one.
+struct Wanted {
+    name: String,
+    /// As it is stored, and as it is searched by; nothing to remove it.
+    value: Option<(String, Option<String>)>,
+    personal: bool,
+}
+
+/// Changes it, in the caller's transaction, which has locked the account's row. Answers what was changed, by
+/// name; what is already so is not touched.
+pub(crate) async fn apply(
+    users: &Users,
+    tx: &mut Tx,
+    user: UserId,
+    change: &PersonalChange,
+    now: Timestamp,
+) -> Result<Vec<String>, PersonalDataError> {
+    let wanted = wanted(users, change);
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut key = open_key(users, tx, user).await?;
+    let before = record::attributes(tx, user).await?;
+    let mut changed = Vec::new();
+    for Wanted { name, value, personal } in wanted {
+        let row = before.iter().find(|row| row.name == name);
+        let Some((text, searched)) = value else {
+            if row.is_some() {
+                record::remove(tx, user, &name).await?;
+                changed.push(name);
+            }
+            continue;
+        };
+        // What is stored and does not open is replaced: that is the way out for whoever owns it.
+        let same = |row: &Row| {
+            row.sealed.is_some() == personal && open(key.as_ref(), row).is_ok_and(|now| now.as_deref() == Some(&text))
+        };
+        if row.is_some_and(same) {
+            continue;
+        }
+        // Whoever has an attribute has a key, personal or not: rewrapping finds people by their keys.
+        let key = match &mut key {
+            Some(key) => key,
+            none @ None => {
+                let (made, wrapped) = users.vault.make_key(user)?;
+                record::insert_key(tx, user, &wrapped, now).await?;
+                none.insert(made)
+            }
+        };
+        let lookup = searched.map(|searched| users.vault.lookup(&name, &searched));
+        let stored = if personal {
+            Stored { value: None, sealed: Some(key.seal(&name, &text)?), lookup }
+        } else {
+            Stored { value: Some(text), sealed: None, lookup }
+        };
+        record::put(tx, user, &name, &stored).await?;
+        changed.push(name);
+    }
+    Ok(changed)
+}
+
+fn wanted(users: &Users, change: &PersonalChange) -> Vec<Wanted> {
+    let mut all = Vec::new();
+    if change.phone_number != Change::Keep {
+        let value =
+            change.phone_number.value().map(|number| (number.as_str().to_owned(), Some(number.as_str().to_owned())));
+        all.push(Wanted { name: PHONE_NUMBER.to_owned(), value, personal: true });
+    }
+    if change.address != Change::Keep {
+        let value = change.address.value().map(|address| (address.as_str().to_owned(), None));
+        all.push(Wanted { name: ADDRESS.to_owned(), value, personal: true });
+    }
+    for (name, change) in &change.attributes {
+        let Some(spec) = users.attributes.get(name).filter(|_| *change != Change::Keep) else { continue };
+        let value = change
+            .value()
+            .map(|value| (value.as_json().to_string(), spec.searchable.then(|| searched_as(value.as_json()))));
+        all.push(Wanted { name: name.clone(), value, personal: spec.personal });
+    }
+    all
+}
+
+/// An exact value that accounts can be found by. It holds keyed hashes, not the value.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Lookup {
+    name: String,
+    tags: Vec<Vec<u8>>,
+}
+
+impl fmt::Debug for Lookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Lookup({})", self.name)
+    }
+}
+
+/// Accounts cannot be found by this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnsearchableAttribute {
+    /// There is no such attribute, or it is not marked `searchable`.
+    #[error("Accounts cannot be searched by this attribute.")]
+    Name,
+    /// It can have no such value.
+    #[error("The attribute cannot have this value.")]
+    Value,
+}
+
+impl Lookup {
+    /// Of this value of the attribute, as somebody typed both. `phone_number` is one, in any spelling.
+    pub fn new(users: &Users, name: &str, typed: &str) -> Result<Self, UnsearchableAttribute> {
+        let searched = if name == PHONE_NUMBER {
+            let number = PhoneNumber::parse(typed).map_err(|_| UnsearchableAttribute::Value)?;
+            number.as_str().to_owned()
+        } else {
+            let spec =
+                users.attributes.get(name).filter(|spec| spec.searchable && spec.read.contains(&Party::Officers));
+            spec.ok_or(UnsearchableAttribute::Name)?;
+            super::schema::normalise(typed)
+        };
+        if searched.is_empty() {
+            return Err(UnsearchableAttribute::Value);
+        }
+        Ok(Self { name: name.to_owned(), tags: users.vault.lookups(name, &searched) })
+    }
+
+    /// The attribute's name, as it is in the column.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the column `lookup` may hold: one for each master key, the current one's first.
+    pub fn tags(&self) -> &[Vec<u8>] {
+        &self.tags
+    }
+}
+
+/// The accounts with exactly this value, at most `limit` of them, by id.
+pub async fn find_by_lookup(on: &mut impl Connection, lookup: &Lookup, limit: u32) -> storage::Result<Vec<UserId>> {
+    let mut found = Vec::new();
+    for tag in &lookup.tags {
+        found.extend(record::with_lookup(on, &lookup.name, tag, i64::from(limit)).await?);
+    }
+    found.sort_unstable();
+    found.dedup();
+    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(found)
+}

@@ -1,0 +1,96 @@
+//! All SQL that touches `user_keys` and `user_attributes`.
+
+use kernel::{Timestamp, UserId};
+use storage::{Connection, Result, Tx, execute, fetch_all, fetch_optional};
+
+use super::vault::WrappedKey;
+
+/// How many attributes an account can have: two that are built in, and those of the configuration.
+const MAX_ATTRIBUTES: i64 = 200;
+
+/// One attribute as it is stored: either its value, or what it was sealed to.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) value: Option<String>,
+    pub(crate) sealed: Option<Vec<u8>>,
+}
+
+/// One attribute as it is to be stored.
+pub(crate) struct Stored {
+    pub(crate) value: Option<String>,
+    pub(crate) sealed: Option<Vec<u8>>,
+    pub(crate) lookup: Option<Vec<u8>>,
+}
+
+/// The wrapped key of a person, if they have one.
+pub(crate) async fn key(on: &mut impl Connection, user: UserId) -> Result<Option<WrappedKey>> {
+    fetch_optional!(on, "SELECT wrapped, wrapped_by FROM user_keys WHERE user_id = $1", user)
+}
+
+/// Keeps the key of a person who had none. The account's row is locked by now.
+pub(crate) async fn insert_key(tx: &mut Tx, user: UserId, key: &WrappedKey, now: Timestamp) -> Result<()> {
+    execute!(
+        tx,
+        "INSERT INTO user_keys (user_id, wrapped, wrapped_by, created_at) VALUES ($1, $2, $3, $4)",
+        user,
+        key.wrapped.as_slice(),
+        key.wrapped_by.as_slice(),
+        now
+    )?;
+    Ok(())
+}
+
+/// What an account has.
+pub(crate) async fn attributes(on: &mut impl Connection, user: UserId) -> Result<Vec<Row>> {
+    fetch_all!(
+        on,
+        "SELECT name, value, sealed FROM user_attributes WHERE user_id = $1 ORDER BY name LIMIT $2",
+        user,
+        MAX_ATTRIBUTES
+    )
+}
+
+/// Writes one attribute, whether it was there or not.
+pub(crate) async fn put(tx: &mut Tx, user: UserId, name: &str, stored: &Stored) -> Result<()> {
+    execute!(
+        tx,
+        "INSERT INTO user_attributes (user_id, name, value, sealed, lookup) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (user_id, name) DO UPDATE SET value = excluded.value, sealed = excluded.sealed,
+             lookup = excluded.lookup",
+        user,
+        name,
+        stored.value.as_deref(),
+        stored.sealed.as_deref(),
+        stored.lookup.as_deref()
+    )?;
+    Ok(())
+}
+
+/// Removes one attribute, if it is there.
+pub(crate) async fn remove(tx: &mut Tx, user: UserId, name: &str) -> Result<()> {
+    execute!(tx, "DELETE FROM user_attributes WHERE user_id = $1 AND name = $2", user, name)?;
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct Id {
+    user_id: UserId,
+}
+
+/// The accounts whose attribute is found by this, `limit` of them, by id.
+pub(crate) async fn with_lookup(
+    on: &mut impl Connection,
+    name: &str,
+    lookup: &[u8],
+    limit: i64,
+) -> Result<Vec<UserId>> {
+    let rows: Vec<Id> = fetch_all!(
+        on,
+        "SELECT user_id FROM user_attributes WHERE name = $1 AND lookup = $2 ORDER BY user_id LIMIT $3",
+        name,
+        lookup,
+        limit
+    )?;
+    Ok(rows.into_iter().map(|row| row.user_id).collect())
+}
