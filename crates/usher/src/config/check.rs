@@ -13,8 +13,8 @@ use base64::Engine as _;
 use gateway::{LogFormat, Network};
 use kernel::{Label, MasterKeys};
 use storage::{BlobSettings, Blobs};
-
 use tracing_subscriber::EnvFilter;
+use users::AttributeSchema;
 
 use super::Config;
 
@@ -62,6 +62,7 @@ impl Config {
         }
         self.check_ranges()?;
         self.blobs()?;
+        self.attributes()?;
         if !self.secrets.master_key.is_empty() {
             MasterKeys::parse(&self.secrets.master_key).context("`secrets.master_key`")?;
         }
@@ -97,6 +98,10 @@ impl Config {
     }
 
     /// Where pictures and exports are kept.
+    fn attributes(&self) -> Result<AttributeSchema> {
+        AttributeSchema::new(&self.users.attributes).context("`users.attributes`")
+    }
+
     fn blobs(&self) -> Result<BlobSettings> {
         let blobs = &self.blobs;
         if !blobs.url.is_empty() {
@@ -278,7 +283,7 @@ impl Checked {
 
     /// Settings of the `users` crate.
     pub fn user_settings(&self) -> Result<users::Settings> {
-        Ok(users::Settings { blobs: Blobs::open(&self.config.blobs()?)? })
+        Ok(users::Settings { blobs: Blobs::open(&self.config.blobs()?)?, attributes: self.config.attributes()? })
     }
 
     fn database_file(&self) -> PathBuf {
@@ -378,6 +383,10 @@ mod tests {
         assert!(error(|config| config.tokens.access_seconds = 86_400).contains("between 10 and 900"));
         assert!(error(|config| config.database.url = "mysql://x".into()).contains("postgres://"));
         assert!(error(|config| config.auth.assurance = "high".into()).contains("nist-800-63b-4"));
+        let attribute = serde_json::json!([{"name": "email", "type": "string"}]);
+        let mut config = Config::default();
+        config.users.attributes = serde_json::from_value(attribute).unwrap();
+        assert!(format!("{:#}", config.check().err().unwrap()).contains("`users.attributes`: `email` is a field"));
         assert!(error(|config| config.blobs.url = "file:///tmp".into()).contains("s3://"));
         assert!(error(|config| config.blobs.region = "eu".into()).contains("`blobs.url` is missing"));
         assert!(with(|config| config.trusted_proxies = vec!["0.0.0.0/0".into()]).is_err());

@@ -9,6 +9,7 @@ mod load;
 
 use gateway::{Permissions, RouteSpec};
 use serde::{Deserialize, Serialize};
+use users::AttributeSpec;
 
 pub use check::Checked;
 pub use load::{Flags, Sources, load, show, shown_as_json, shown_as_text};
@@ -34,6 +35,8 @@ pub struct Config {
     pub blobs: Blobs,
     /// Secrets.
     pub secrets: Secrets,
+    /// Accounts.
+    pub users: Users,
     /// Signing in.
     pub auth: Auth,
     /// Passwords.
@@ -124,6 +127,14 @@ pub struct Secrets {
     /// The master key in base64, then those it replaced, with spaces between. If empty it is in
     /// `data_dir/master.key`.
     pub master_key: String,
+}
+
+/// Accounts.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Users {
+    /// What an application adds to every account.
+    pub attributes: Vec<AttributeSpec>,
 }
 
 /// Signing in.
@@ -228,6 +239,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             database: Database::default(),
             blobs: Blobs::default(),
+            users: Users::default(),
             secrets: Secrets::default(),
             auth: Auth::default(),
             passwords: Passwords::default(),
