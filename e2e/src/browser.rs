@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -29,6 +30,8 @@ pub struct Look {
 impl Look {
     /// A desktop in daylight, without JavaScript: what has to be enough for everything.
     pub const PLAIN: Self = Self { javascript: false, dark: false, width: 1280, height: 900 };
+    /// The same with JavaScript.
+    pub const SCRIPTED: Self = Self { javascript: true, ..Self::PLAIN };
     /// A small phone in the dark.
     pub const PHONE: Self = Self { javascript: false, dark: true, width: 360, height: 740 };
 }
@@ -39,6 +42,9 @@ pub struct Browser {
     profile: PathBuf,
     session: String,
     client: reqwest::Client,
+    scripts_run: bool,
+    /// The browser's own process.
+    process: Option<Pid>,
 }
 
 impl Browser {
@@ -53,8 +59,8 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn()
             .expect("chromedriver has to start: run the tests with `cargo xtask test`, which installs it");
-        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().expect("a client");
-        let mut browser = Self { driver, profile, session: String::new(), client };
+        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(2)).build().expect("a client");
+        let mut browser = Self { driver, profile, session: String::new(), client, scripts_run: true, process: None };
         let base = format!("http://127.0.0.1:{port}");
         for _ in 0..400 {
             if browser.client.get(format!("{base}/status")).send().await.is_ok() {
@@ -75,31 +81,37 @@ impl Browser {
             "--disable-dev-shm-usage",
             profile.as_str(),
         ];
-        let scripts = if look.javascript { 1 } else { 2 };
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
             "goog:loggingPrefs": {"browser": "ALL"},
             "goog:chromeOptions": {
                 "binary": "/usr/bin/chromium",
                 "args": flags,
-                "prefs": {"profile.default_content_setting_values.javascript": scripts},
             },
         }}});
         let answer = browser.call(Method::POST, &format!("{base}/session"), wanted).await;
+        let process = answer["capabilities"]["goog:processID"].as_i64().and_then(|id| i32::try_from(id).ok());
+        browser.process = process.and_then(Pid::from_raw);
         let id = answer["sessionId"].as_str().expect("a session").to_owned();
         browser.session = format!("{base}/session/{id}");
         browser.look(look).await;
         browser
     }
 
-    /// Changes the window and the light; scripts stay as they were at the start.
-    pub async fn look(&self, look: Look) {
+    /// Changes the window and the light, and whether scripts run in the pages that are opened from now on.
+    pub async fn look(&mut self, look: Look) {
+        self.scripts_run = look.javascript;
+        self.let_scripts_run(look.javascript).await;
         let size =
             json!({"width": look.width, "height": look.height, "deviceScaleFactor": 1, "mobile": look.width < 600});
         self.devtools("Emulation.setDeviceMetricsOverride", size).await;
         let scheme = if look.dark { "dark" } else { "light" };
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
         self.devtools("Emulation.setEmulatedMedia", features).await;
+    }
+
+    async fn let_scripts_run(&self, allowed: bool) {
+        self.devtools("Emulation.setScriptExecutionDisabled", json!({"value": !allowed})).await;
     }
 
     /// Opens an address.
@@ -176,14 +188,88 @@ impl Browser {
         complaints.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
+    /// Fails if the page broke a rule of its own or anything in it went wrong: scripts that threw or were blocked,
+    /// reports of the content security policy, files that are missing. Chromium notes a refused form as a failed
+    /// resource; that is the answer, and no fault of the page.
+    #[track_caller]
+    pub fn assert_quiet(&self) -> impl Future<Output = ()> {
+        let at = std::panic::Location::caller();
+        async move {
+            let complaints = self.complaints().await;
+            let faults: Vec<&String> =
+                complaints.iter().filter(|text| !text.contains("the server responded with a status")).collect();
+            assert!(faults.is_empty(), "{at}: {faults:#?}");
+        }
+    }
+
     /// Keeps a picture of the window as `target/screenshots/<name>.png`.
     pub async fn screenshot(&self, name: &str) {
-        let picture = self.get("/screenshot").await;
-        let picture = STANDARD.decode(picture.as_str().unwrap_or_default()).expect("a picture");
         let own = std::env::current_exe().expect("the path of this test");
         let folder = own.ancestors().nth(3).expect("target").join("screenshots");
-        std::fs::create_dir_all(&folder).expect("a folder for pictures");
+        self.keep_picture(&folder, name).await;
+    }
+
+    /// The same, and with `TEST_UPDATE_IMAGES` set also as `docs/images/<name>.png`, where the documents show it.
+    /// Such pictures must show the same thing each time: no id, no moment.
+    pub async fn screenshot_for_docs(&self, name: &str) {
+        self.screenshot(name).await;
+        if std::env::var_os("TEST_UPDATE_IMAGES").is_some() {
+            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/images");
+            self.keep_picture(&folder, name).await;
+        }
+    }
+
+    async fn keep_picture(&self, folder: &std::path::Path, name: &str) {
+        let picture = self.get("/screenshot").await;
+        let picture = STANDARD.decode(picture.as_str().unwrap_or_default()).expect("a picture");
+        std::fs::create_dir_all(folder).expect("a folder for pictures");
         std::fs::write(folder.join(format!("{name}.png")), picture).expect("room for a picture");
+    }
+
+    /// Runs a script in the page, whatever the page's own rules for scripts are, and whether its scripts may run or
+    /// not; what it returns, or what its promise comes to.
+    pub async fn script(&self, source: &str) -> Value {
+        let wanted = json!({"expression": source, "returnByValue": true, "awaitPromise": true, "timeout": 100_000});
+        // A promise waits for timers, which only come where scripts may run. The page's own are not started by this:
+        // they were passed over when it was opened.
+        if !self.scripts_run {
+            self.let_scripts_run(true).await;
+        }
+        let answer = self.devtools("Runtime.evaluate", wanted).await;
+        if !self.scripts_run {
+            self.let_scripts_run(false).await;
+        }
+        assert!(answer["exceptionDetails"].is_null(), "{}", answer["exceptionDetails"]);
+        answer["result"]["value"].clone()
+    }
+
+    /// Presses a key, as a person at a keyboard would: `Tab`, `Enter`, `Escape`, `/`.
+    pub async fn press(&self, key: &str) {
+        let text = match key {
+            "Enter" => "\r",
+            "Space" => " ",
+            key if key.chars().count() == 1 => key,
+            _ => "",
+        };
+        let code = match key {
+            "Tab" => 9,
+            "Enter" => 13,
+            "Escape" => 27,
+            "Space" => 32,
+            "ArrowLeft" => 37,
+            "ArrowUp" => 38,
+            "ArrowRight" => 39,
+            "ArrowDown" => 40,
+            key => key.to_ascii_uppercase().bytes().next().unwrap_or_default(),
+        };
+        let name = if key == "Space" { " " } else { key };
+        let mut event = json!({"type": "keyDown", "key": name, "code": key, "windowsVirtualKeyCode": code});
+        if !text.is_empty() {
+            event["text"] = text.into();
+        }
+        self.devtools("Input.dispatchKeyEvent", event.clone()).await;
+        event["type"] = "keyUp".into();
+        self.devtools("Input.dispatchKeyEvent", event).await;
     }
 
     /// Runs a command of the browser's own protocol; its answer.
@@ -225,9 +311,16 @@ impl Drop for Browser {
             let (client, session) = (self.client.clone(), self.session.clone());
             let ending = std::thread::spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-                drop(runtime.block_on(async { client.delete(session).send().await }));
+                let asked = client.delete(session).timeout(Duration::from_secs(5));
+                runtime.block_on(async { asked.send().await.is_ok() })
             });
-            drop(ending.join());
+            // A page that hangs keeps its browser from ending like that.
+            if !ending.join().unwrap_or(false)
+                && let Some(process) = self.process
+            {
+                // It may have ended meanwhile.
+                let _ = kill_process(process, Signal::KILL);
+            }
         }
         drop(self.driver.kill());
         drop(self.driver.wait());

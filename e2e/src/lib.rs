@@ -20,6 +20,7 @@
 )]
 
 mod access;
+mod accessibility;
 mod answer;
 mod apart;
 mod app;

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that has to pass, on a machine that has only Rust and a C compiler.
 
+mod axe;
 mod node;
 mod packages;
 mod python;
@@ -23,6 +24,7 @@ pub fn run(filter: &[&str]) -> Result<()> {
     step("tidy", tidy)?;
     let python = step("prepare Python", || Python::prepare(&workspace_root()))?;
     let node = step("prepare Node", || Node::prepare(&workspace_root()))?;
+    let axe = step("prepare axe-core", || axe::prepare(&workspace_root()))?;
     // The same packages, targets and profile as the run below, so that nothing compiles twice; it
     // also builds the plain `usher` that the whole-process tests start.
     step("build", || run_command(cargo().args(["build", "--workspace", "--all-targets", "--locked"])))?;
@@ -36,7 +38,7 @@ pub fn run(filter: &[&str]) -> Result<()> {
         let mut tests = tests(filter);
         tests.env("TEST_POSTGRES_URL", server.url());
         tests.env("TEST_PYTHON", python.program()).env("TEST_QUIZ_PYTHON", python.quiz());
-        tests.env("TEST_NODE", node.program());
+        tests.env("TEST_NODE", node.program()).env("TEST_AXE", &axe);
         run_command(&mut tests)
     }));
     step("stop PostgreSQL", || server.stop())?;
