@@ -1,7 +1,7 @@
 //! Ending sessions from the list: one, or all others.
 
 use kernel::{Event, Kind, SessionId, UserId};
-use users::Ended;
+use users::{Authority, Ended, may};
 
 use crate::{Auth, session};
 
@@ -39,4 +39,40 @@ pub async fn end_other_sessions(auth: &Auth, user: UserId, asking: SessionId) ->
     users::revoke(&mut tx, Ended::Sessions(user, ended), event).await?;
     tx.commit().await?;
     Ok(count)
+}
+
+/// The session of somebody else was not ended.
+#[derive(Debug, thiserror::Error)]
+pub enum EndSessionOfError {
+    /// Whoever asks lacks the permission, or has fewer rights than the account.
+    #[error("the permission for this is missing")]
+    Forbidden,
+    /// This user has no such session, or it is over.
+    #[error("no such session")]
+    NotFound,
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+}
+
+/// Ends one session of an account, in the name of somebody who looks after it.
+pub async fn end_session_of(
+    auth: &Auth,
+    authority: Authority,
+    user: UserId,
+    id: SessionId,
+) -> Result<(), EndSessionOfError> {
+    let now = auth.clock().now();
+    let mut tx = auth.db().begin().await?;
+    let ended = session::end(&mut tx, user, id, now).await?;
+    if !authority.may_touch(&mut tx, may::USERS_BAN, user).await? {
+        return Err(EndSessionOfError::Forbidden);
+    }
+    if !ended {
+        return Err(EndSessionOfError::NotFound);
+    }
+    let event = Event::new(Kind::SessionEnded, now).about(user).in_session(id);
+    users::revoke(&mut tx, Ended::Sessions(user, vec![id]), authority.sign(event)).await?;
+    tx.commit().await?;
+    Ok(())
 }

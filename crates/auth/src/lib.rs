@@ -42,7 +42,7 @@ use users::Users;
 
 pub use change_password::{ChangePasswordError, change_password};
 pub use client::{Client, SessionKind};
-pub use end_sessions::{EndSessionError, end_other_sessions, end_session};
+pub use end_sessions::{EndSessionError, EndSessionOfError, end_other_sessions, end_session, end_session_of};
 pub use hashing::{Busy, Hasher};
 pub use overview::{Counted, Overview, overview};
 pub use password::{Password, Policy, Weakness};

@@ -75,6 +75,7 @@ fn media_type(name: &str) -> &'static str {
         Some((_, "css")) => "text/css; charset=utf-8",
         Some((_, "js")) => "text/javascript; charset=utf-8",
         Some((_, "svg")) => "image/svg+xml",
+        Some((_, "LICENSE")) => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     }
 }
@@ -110,7 +111,7 @@ mod tests {
 
     #[test]
     fn every_asset_that_pages_name_is_there() {
-        for name in ["usher.css", "icons.svg", "usher.js", "favicon.svg", "logo.svg"] {
+        for name in ["usher.css", "icons.svg", "usher.js", "console.js", "htmx.min.js", "favicon.svg", "logo.svg"] {
             assert!(address(name).starts_with(&format!("/assets/{name}?v=")), "{name}");
         }
     }

@@ -23,6 +23,11 @@ impl Fields {
         self.0.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value)
     }
 
+    /// The values of all fields of this name, in their order.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+
     /// Whether a box of this name was ticked.
     pub fn is_ticked(&self, name: &str) -> bool {
         self.0.iter().any(|(field, _)| field == name)
@@ -68,13 +73,23 @@ impl FromRequest<Arc<Pages>> for SignedInForm {
     type Rejection = Response;
 
     async fn from_request(request: Request, pages: &Arc<Pages>) -> Result<Self, Response> {
-        check_sender(request.headers(), pages).map_err(Problem::into_response)?;
-        let (mut parts, body) = request.into_parts();
-        let visitor = Visitor::from_request_parts(&mut parts, pages).await?;
-        let fields = read(Request::from_parts(parts, body)).await.map_err(Problem::into_response)?;
-        let ours = Binding::Session(visitor.session.id).accepts(pages.auth.cookie_key(), fields.text(csrf::FIELD));
-        if ours { Ok(Self { visitor, fields }) } else { Err(forged(pages).into_response()) }
+        receive(request, pages, |_| Ok(())).await
     }
+}
+
+/// Reads a form of somebody who is signed in and who `may` send it: of others nothing is read.
+pub async fn receive(
+    request: Request,
+    pages: &Arc<Pages>,
+    may: impl FnOnce(&Visitor) -> Result<(), Problem>,
+) -> Result<SignedInForm, Response> {
+    check_sender(request.headers(), pages).map_err(Problem::into_response)?;
+    let (mut parts, body) = request.into_parts();
+    let visitor = Visitor::from_request_parts(&mut parts, pages).await?;
+    may(&visitor).map_err(Problem::into_response)?;
+    let fields = read(Request::from_parts(parts, body)).await.map_err(Problem::into_response)?;
+    let ours = Binding::Session(visitor.session.id).accepts(pages.auth.cookie_key(), fields.text(csrf::FIELD));
+    if ours { Ok(SignedInForm { visitor, fields }) } else { Err(forged(pages).into_response()) }
 }
 
 /// Refuses what no form of ours sends, before anything is read.

@@ -12,6 +12,7 @@
 //! a session is worth.
 
 mod account;
+mod admin;
 mod agent;
 mod applicant;
 mod assets;
@@ -78,6 +79,7 @@ pub fn router(pages: Pages) -> Router {
         .route("/account/password", post(account::password::submit))
         .route("/account/sessions/end-others", post(account::sessions::end_others))
         .route("/account/sessions/{id}/end", post(account::sessions::end))
+        .merge(admin::router())
         .layer(DefaultBodyLimit::max(MAX_FORM))
         .with_state(Arc::new(pages))
         .merge(documentation)

@@ -28,6 +28,12 @@ impl Moment {
         };
         Self { exact: then.to_string(), words }
     }
+
+    /// The date of `then`, for what is to come.
+    pub fn date(then: Timestamp) -> Self {
+        let date = then.to_date_time().date();
+        Self { exact: then.to_string(), words: format!("{} {} {}", date.day(), date.month(), date.year()) }
+    }
 }
 
 fn ago(count: u64, unit: &str) -> String {

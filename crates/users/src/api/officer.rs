@@ -37,6 +37,10 @@ needed! {
     RolesWrite => may::ROLES_WRITE,
     RolesGrant => may::ROLES_GRANT,
     AuditRead => may::AUDIT_READ,
+    GatewayRead => may::GATEWAY_READ,
+    KeysRead => may::KEYS_READ,
+    KeysWrite => may::KEYS_WRITE,
+    SettingsRead => may::SETTINGS_READ,
 }
 
 /// The authority of a caller whose roles give the permission `P`: a handler that takes it runs for nobody

@@ -1,0 +1,72 @@
+// The console works without this module. With it, links and filters change the page in place, as htmx
+// does it, and the keyboard moves through a list.
+
+// An answer that is not a page of the console (signed out meanwhile, no permission, a failure) replaces
+// the whole page; only links and filters come this way, so asking again changes nothing.
+document.addEventListener("htmx:configRequest", (event) => {
+  event.detail.headers.Accept = "text/html";
+});
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  const { xhr } = event.detail;
+  const address = new URL(xhr.responseURL, location.href);
+  if (xhr.status >= 400 || !address.pathname.startsWith("/admin")) {
+    event.preventDefault();
+    location.assign(address);
+  }
+});
+
+const typing = () => document.activeElement?.matches("input, select, textarea, [contenteditable]") ?? false;
+
+// `/` goes to the search, `j` and `k` to the next and the previous row, `x` ticks the row.
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (typing() && !document.activeElement.matches(".box")) return;
+  const rows = [...document.querySelectorAll("table.people tbody tr")];
+  const here = rows.indexOf(document.activeElement?.closest("tr"));
+  const go = (row) => row?.querySelector("th a")?.focus();
+  switch (event.key) {
+    case "/": {
+      const search = document.querySelector("#q, .rail input[type=search]");
+      if (!search) return;
+      search.focus();
+      break;
+    }
+    case "j":
+      go(rows[Math.min(here + 1, rows.length - 1)]);
+      break;
+    case "k":
+      go(rows[Math.max(here - 1, 0)]);
+      break;
+    case "x":
+      rows[here]?.querySelector("input.box")?.click();
+      return;
+    default:
+      return;
+  }
+  if (rows.length > 0 || event.key === "/") event.preventDefault();
+});
+
+// A question is a page of its own; here it opens over the page that it was asked on.
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest?.("a[data-dialog]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  try {
+    const answer = await fetch(link.href, { headers: { Accept: "text/html" }, redirect: "error" });
+    const asked = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#question");
+    if (!answer.ok || !asked) throw new Error("no question");
+    const dialog = document.createElement("dialog");
+    dialog.className = "dialog";
+    dialog.setAttribute("aria-labelledby", "h-q");
+    dialog.append(...document.importNode(asked, true).children);
+    dialog.querySelector(`a[href="${new URL(location.href).pathname}"], .panel-foot a`)?.addEventListener("click", (back) => {
+      back.preventDefault();
+      dialog.close();
+    });
+    dialog.addEventListener("close", () => dialog.remove());
+    document.querySelector("#main").append(dialog);
+    dialog.showModal();
+  } catch {
+    location.assign(link.href);
+  }
+});

@@ -1,0 +1,42 @@
+//! The console: where those who look after others' accounts, and the doors, do it.
+//!
+//! A page takes a [`Console`], a form a [`ConsoleForm`]: each of them names the permission that it is
+//! for, runs for nobody without it, and holds the [`users::Authority`] that use cases ask for. What a
+//! page shows beyond its own permission (a button, an entry of the navigation) it asks of
+//! [`Desk::may`]; the use case asks again, in its transaction.
+//!
+//! Every page works by its address alone, without JavaScript: filters, tabs and places in a list are
+//! part of it, and each question that is asked before something is done is a page of its own.
+
+mod frame;
+mod standing;
+mod user;
+mod visit;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::get;
+use kernel::Problem;
+use users::api::officer::forbidden;
+
+use crate::Pages;
+use crate::browser::Visitor;
+use crate::entry::see_other;
+
+pub use frame::{Face, Frame, Section};
+pub use visit::{Console, ConsoleForm, Desk};
+
+/// Every page of the console.
+pub fn router() -> Router<Arc<Pages>> {
+    Router::new().route("/admin", get(begin)).merge(user::router())
+}
+
+/// `GET /admin`: the first page that the visitor may see.
+async fn begin(State(pages): State<Arc<Pages>>, visitor: Visitor) -> Result<Response, Problem> {
+    let permissions = visit::permissions(&pages, &visitor.account);
+    let first = Section::ALL.into_iter().find(|section| permissions.has(section.permission()));
+    first.map(|section| see_other(section.address())).ok_or_else(forbidden)
+}

@@ -1,0 +1,330 @@
+//! What can be done about a person, each with its question at an address of its own.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use kernel::{Problem, Timestamp};
+use users::api::officer::{UsersRead, forbidden};
+use users::{
+    Account, ChangeStatusError, Reason, SignOutEverywhereError, Status, StatusChange, SuspensionEnd, change_status,
+    may, sign_out_everywhere,
+};
+
+use super::pass::{Pass, Tab};
+use crate::admin::{Console, ConsoleForm, Desk, Frame, Section};
+use crate::entry::see_other;
+use crate::form::Fields;
+use crate::shell::{Mistakes, Notice};
+use crate::{Pages, page};
+
+/// Something that can be done about a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// End every session.
+    SignOut,
+    /// Keep somebody out.
+    Ban,
+    /// Let them in again.
+    Lift,
+    /// Take the account away, for 30 days to come back.
+    Delete,
+    /// Bring it back.
+    Restore,
+}
+
+impl Deed {
+    /// All of them, the gravest last.
+    pub const ALL: [Self; 5] = [Self::Lift, Self::Restore, Self::SignOut, Self::Ban, Self::Delete];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::SignOut => "sign-out",
+            Self::Ban => "ban",
+            Self::Lift => "lift",
+            Self::Delete => "delete",
+            Self::Restore => "restore",
+        }
+    }
+
+    fn parse(name: &str) -> Result<Self, Problem> {
+        Self::ALL.into_iter().find(|deed| deed.name() == name).ok_or_else(Problem::not_found)
+    }
+
+    /// Where it is asked about.
+    pub fn address(self, account: &Account) -> String {
+        format!("/admin/users/{}/do/{}", account.id, self.name())
+    }
+
+    /// What it needs.
+    pub const fn permission(self) -> &'static str {
+        match self {
+            Self::SignOut | Self::Ban | Self::Lift => may::USERS_BAN,
+            Self::Delete => may::USERS_DELETE,
+            Self::Restore => may::USERS_WRITE,
+        }
+    }
+
+    /// Whether it can be done to an account of this status.
+    pub fn is_for(self, status: Status) -> bool {
+        match self {
+            Self::SignOut | Self::Ban | Self::Delete => status == Status::Active,
+            Self::Lift => status == Status::Suspended,
+            Self::Restore => status == Status::Deleted,
+        }
+    }
+
+    /// Whether nobody does it to themselves: it would be a slip.
+    pub const fn is_never_for_oneself(self) -> bool {
+        match self {
+            Self::Ban | Self::Lift | Self::Delete | Self::Restore => true,
+            Self::SignOut => false,
+        }
+    }
+
+    /// Its words on a button, before the name.
+    pub const fn verb(self) -> &'static str {
+        match self {
+            Self::SignOut => "Sign out everywhere",
+            Self::Ban => "Ban",
+            Self::Lift => "Lift the ban on",
+            Self::Delete => "Delete",
+            Self::Restore => "Bring back",
+        }
+    }
+
+    /// Its picture in the sprite.
+    pub const fn icon(self) -> &'static str {
+        match self {
+            Self::SignOut => "log-out",
+            Self::Ban => "ban",
+            Self::Lift => "check",
+            Self::Delete => "trash-2",
+            Self::Restore => "refresh-cw",
+        }
+    }
+
+    /// Whether somebody loses something by it.
+    pub const fn is_danger(self) -> bool {
+        match self {
+            Self::SignOut | Self::Ban | Self::Delete => true,
+            Self::Lift | Self::Restore => false,
+        }
+    }
+
+    /// Whether it has to be said why.
+    pub const fn needs_reason(self) -> bool {
+        match self {
+            Self::Ban | Self::Lift | Self::Delete | Self::Restore => true,
+            Self::SignOut => false,
+        }
+    }
+
+    /// Whether it may end by itself.
+    pub const fn may_end(self) -> bool {
+        matches!(self, Self::Ban)
+    }
+
+    /// What follows, and whether it can be undone.
+    pub const fn consequence(self) -> &'static str {
+        match self {
+            Self::SignOut => {
+                "Every session and every token ends, on all devices, in under 1 s. They can sign in again at once."
+            }
+            Self::Ban => {
+                "Every session ends and new ones are refused. In force everywhere in under 1 s. It can be lifted at any time."
+            }
+            Self::Lift => {
+                "They can sign in again at once. What was ended stays ended: each device has to sign in anew."
+            }
+            Self::Delete => {
+                "Every session ends, and lists do not show the account any more. It can be brought back for 30 days; then it is gone."
+            }
+            Self::Restore => "They can sign in again at once, with the password that they had.",
+        }
+    }
+
+    const fn done(self) -> &'static str {
+        match self {
+            Self::SignOut => "signed-out",
+            Self::Ban => "banned",
+            Self::Lift => "lifted",
+            Self::Delete => "deleted",
+            Self::Restore => "restored",
+        }
+    }
+}
+
+/// The words for what was done. The code comes from the address bar, so it chooses among fixed texts.
+pub fn done(code: &str) -> Option<Notice> {
+    match code {
+        "signed-out" => {
+            Some(Notice::done("Signed out everywhere.", "The next thing that any device asks for is refused."))
+        }
+        "banned" => Some(Notice::done("Banned.", "Every session has ended, and no new one begins.")),
+        "lifted" => Some(Notice::done("The ban is lifted.", "They can sign in again.")),
+        "deleted" => Some(Notice::done("Deleted.", "It can be brought back for 30 days.")),
+        "restored" => Some(Notice::done("Brought back.", "They can sign in again.")),
+        _ => None,
+    }
+}
+
+#[derive(Template)]
+#[template(path = "admin/user/deed.html")]
+struct DeedPage {
+    frame: Frame,
+    pass: Pass,
+    deed: Deed,
+    reason: String,
+    until: String,
+    mistakes: Mistakes,
+}
+
+/// `GET /admin/users/{id}/do/{deed}`
+pub async fn show(
+    State(pages): State<Arc<Pages>>,
+    Path((id, deed)): Path<(String, String)>,
+    console: Console<UsersRead>,
+) -> Result<Response, Problem> {
+    let deed = Deed::parse(&deed)?;
+    let account = super::find(&pages, &id).await?;
+    render(&pages, &console.desk, account, deed, Returned::default()).await
+}
+
+/// What a form that failed leaves on the page.
+#[derive(Default)]
+struct Returned {
+    status: StatusCode,
+    reason: String,
+    until: String,
+    mistakes: Mistakes,
+    notice: Option<Notice>,
+}
+
+async fn render(
+    pages: &Pages,
+    desk: &Desk,
+    account: Account,
+    deed: Deed,
+    returned: Returned,
+) -> Result<Response, Problem> {
+    let pass = Pass::new(pages, desk, account, Tab::Profile).await?;
+    if !desk.may(deed.permission()) || !pass.may_touch {
+        return Err(forbidden());
+    }
+    // Somebody was quicker: there is nothing to ask any more.
+    if !deed.is_for(pass.account.status) && returned.notice.is_none() {
+        return Ok(see_other(&pass.address));
+    }
+    let Returned { status, reason, until, mistakes, notice } = returned;
+    let frame = Frame::new(pages, desk, Section::Users).saying(notice);
+    page(status, &DeedPage { frame, pass, deed, reason, until, mistakes })
+}
+
+/// `POST /admin/users/{id}/do/{deed}`
+pub async fn submit(
+    State(pages): State<Arc<Pages>>,
+    Path((id, deed)): Path<(String, String)>,
+    form: ConsoleForm<UsersRead>,
+) -> Result<Response, Problem> {
+    let deed = Deed::parse(&deed)?;
+    let account = super::find(&pages, &id).await?;
+    let (asked, mistakes) = Asked::read(deed, &form.fields, pages.auth.clock().now());
+    let outcome = match asked {
+        Some(asked) => carry_out(&pages, &form.desk, &account, deed, asked).await?,
+        None => Outcome::Refused(StatusCode::UNPROCESSABLE_ENTITY, None),
+    };
+    match outcome {
+        Outcome::Done => Ok(see_other(&Pass::after(&account, Tab::Profile, deed.done()))),
+        Outcome::Refused(status, notice) => {
+            let (reason, until) = (form.fields.text("reason").to_owned(), form.fields.text("until").to_owned());
+            render(&pages, &form.desk, account, deed, Returned { status, reason, until, mistakes, notice }).await
+        }
+    }
+}
+
+/// What the form says, once it can be done.
+struct Asked {
+    reason: Reason,
+    until: Option<SuspensionEnd>,
+}
+
+impl Asked {
+    fn read(deed: Deed, fields: &Fields, now: Timestamp) -> (Option<Self>, Mistakes) {
+        let mut mistakes = Mistakes::default();
+        let reason = match Reason::parse(fields.text("reason")) {
+            Ok(reason) if deed.needs_reason() && reason.is_empty() => {
+                mistakes.add("reason", "missing", "Write why. A colleague who looks at this later needs it.");
+                None
+            }
+            Ok(reason) => Some(reason),
+            Err(wrong) => {
+                mistakes.add("reason", "invalid_reason", wrong.to_string());
+                None
+            }
+        };
+        let until = match fields.text("until") {
+            "" => Some(None),
+            days => days
+                .parse::<i64>()
+                .ok()
+                .filter(|days| (1..=3_650).contains(days))
+                .and_then(|days| SuspensionEnd::parse(now.plus_seconds(days * 86_400), now).ok())
+                .map(Some),
+        };
+        if until.is_none() {
+            mistakes.add("until", "invalid_end", "Choose one of the ends from the list.");
+        }
+        let asked = reason.zip(until).filter(|_| !mistakes.is_failed());
+        (asked.map(|(reason, until)| Self { reason, until }), mistakes)
+    }
+}
+
+enum Outcome {
+    Done,
+    Refused(StatusCode, Option<Notice>),
+}
+
+async fn carry_out(
+    pages: &Pages,
+    desk: &Desk,
+    account: &Account,
+    deed: Deed,
+    asked: Asked,
+) -> Result<Outcome, Problem> {
+    let users = pages.auth.users();
+    let change = match deed {
+        Deed::SignOut => {
+            return match sign_out_everywhere(users, desk.authority, account.id).await {
+                Ok(()) => Ok(Outcome::Done),
+                Err(SignOutEverywhereError::Forbidden) => Err(forbidden()),
+                Err(SignOutEverywhereError::NotFound) => Err(Problem::not_found()),
+                Err(SignOutEverywhereError::Storage(cause)) => Err(cause.into()),
+            };
+        }
+        Deed::Ban => StatusChange::Suspend { until: asked.until },
+        Deed::Lift => StatusChange::Reinstate,
+        Deed::Delete => StatusChange::Delete,
+        Deed::Restore => StatusChange::Restore,
+    };
+    let refused = |title, text| Ok(Outcome::Refused(StatusCode::CONFLICT, Some(Notice::failed(title, text))));
+    match change_status(users, desk.authority, account.id, change, &asked.reason).await {
+        Ok(()) => Ok(Outcome::Done),
+        Err(ChangeStatusError::Forbidden) => Err(forbidden()),
+        Err(ChangeStatusError::NotFound) => Err(Problem::not_found()),
+        Err(ChangeStatusError::NotIn(_)) => refused(
+            "Somebody was quicker.",
+            "The account does not stand as it did when this page was made. Nothing was changed: look at it again.",
+        ),
+        Err(ChangeStatusError::LastAdministrator) => refused(
+            "This is the last administrator.",
+            "Nothing was changed. Make another one first: nobody could bring this account back.",
+        ),
+        Err(ChangeStatusError::OwnAccount) => {
+            refused("This is your own account.", "Nothing was changed. Ask another administrator to do it.")
+        }
+        Err(ChangeStatusError::Storage(cause)) => Err(cause.into()),
+    }
+}

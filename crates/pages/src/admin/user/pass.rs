@@ -1,0 +1,140 @@
+//! The head of a person's pages: who it is, how they stand, and what the visitor may do about it.
+
+use auth::Session;
+use kernel::Problem;
+use users::{Account, Status};
+
+use super::deed::Deed;
+use crate::Pages;
+use crate::admin::standing::Standing;
+use crate::admin::visit::permissions;
+use crate::admin::{Desk, Face};
+use crate::moment::Moment;
+
+/// One of the pages of a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tab {
+    /// What they say of themselves.
+    Profile,
+    /// What they may do.
+    Roles,
+    /// Where they are signed in.
+    Sessions,
+}
+
+impl Tab {
+    const ALL: [Self; 3] = [Self::Profile, Self::Roles, Self::Sessions];
+
+    /// Its words.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Profile => "Profile",
+            Self::Roles => "Roles",
+            Self::Sessions => "Sessions",
+        }
+    }
+
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Profile => "",
+            Self::Roles => "/roles",
+            Self::Sessions => "/sessions",
+        }
+    }
+}
+
+/// A tab, as it is shown.
+pub struct Place {
+    /// Which.
+    pub tab: Tab,
+    /// Where it is.
+    pub address: String,
+    /// How many things are behind it, if that is worth saying.
+    pub count: Option<usize>,
+}
+
+/// Something that the visitor may do, as it is shown.
+pub struct Offer {
+    /// What.
+    pub deed: Deed,
+    /// Where it is asked about.
+    pub address: String,
+}
+
+/// The head of a person's pages.
+pub struct Pass {
+    /// Who.
+    pub account: Account,
+    /// How they are shown.
+    pub face: Face,
+    /// Where their pages begin.
+    pub address: String,
+    /// How they stand.
+    pub standing: Standing,
+    /// When the account was made.
+    pub since: Moment,
+    /// When somebody last signed in.
+    pub seen: Option<Moment>,
+    /// Where they are signed in, newest first.
+    pub sessions: Vec<Session>,
+    /// Which page this is.
+    pub here: Tab,
+    /// Whether the visitor has at least the rights of this person: otherwise nothing can be done here.
+    pub may_touch: bool,
+    /// What can be done.
+    pub offers: Vec<Offer>,
+}
+
+impl Pass {
+    /// Of this account, for whoever sits at this desk.
+    pub async fn new(pages: &Pages, desk: &Desk, account: Account, here: Tab) -> Result<Self, Problem> {
+        let now = pages.auth.clock().now();
+        let sessions = auth::session::list(&pages.auth, account.id, None, kernel::page::MAX_LIMIT).await?;
+        let own = desk.visitor.account.id == account.id;
+        let may_touch = own || desk.permissions().covers(&permissions(pages, &account));
+        let address = format!("/admin/users/{}", account.id);
+        let offers = Deed::ALL
+            .into_iter()
+            .filter(|deed| may_touch && deed.is_for(account.status) && desk.may(deed.permission()))
+            .filter(|deed| !(own && deed.is_never_for_oneself()))
+            .map(|deed| Offer { deed, address: deed.address(&account) })
+            .collect();
+        Ok(Self {
+            face: Face::new(&account),
+            address,
+            standing: Standing::of(account.status),
+            since: Moment::new(account.created_at, now),
+            seen: account.last_login_at.map(|then| Moment::new(then, now)),
+            sessions,
+            here,
+            may_touch,
+            offers,
+            account,
+        })
+    }
+
+    /// The tabs, as they are shown.
+    pub fn places(&self) -> Vec<Place> {
+        let count = |tab| match tab {
+            Tab::Profile => None,
+            Tab::Roles => Some(self.account.roles.len()),
+            Tab::Sessions => Some(self.sessions.len()),
+        };
+        let address = |tab: Tab| format!("{}{}", self.address, tab.path());
+        Tab::ALL.into_iter().map(|tab| Place { tab, address: address(tab), count: count(tab) }).collect()
+    }
+
+    /// Where a tab is, with what has just been done.
+    pub fn after(account: &Account, tab: Tab, done: &str) -> String {
+        format!("/admin/users/{}{}?done={done}", account.id, tab.path())
+    }
+
+    /// On how many devices somebody is signed in, in words.
+    pub fn devices(&self) -> String {
+        match (self.account.status, self.sessions.len()) {
+            (Status::Suspended | Status::Deleted, _) | (Status::Active, 0) => "Signed in nowhere".to_owned(),
+            (Status::Active, 1) => "Signed in on 1 device".to_owned(),
+            (Status::Active, count) => format!("Signed in on {count} devices"),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The console: who sees what, and what it takes to do something to somebody.
+
+use axum::http::StatusCode;
+use kernel::UserId;
+use users::{Authority, EmailAddress, Roles};
+
+use super::site::{Browser, Site};
+
+/// Gives the account with this address these roles; its id.
+async fn appoint(site: &Site, email: &str, roles: &[&str]) -> UserId {
+    let roles = Roles::parse(&roles.iter().map(|role| (*role).to_owned()).collect::<Vec<_>>()).unwrap();
+    let mut read = site.auth.db().read().await.unwrap();
+    let address = EmailAddress::parse(email).unwrap();
+    let id = users::account::find_by_email(&mut read, &address).await.unwrap().unwrap().id;
+    drop(read);
+    users::change_roles(site.auth.users(), Authority::Operator, id, &roles, None).await.unwrap();
+    id
+}
+
+async fn person<'a>(site: &'a Site, name: &str, roles: &[&str]) -> (Browser<'a>, UserId) {
+    let email = format!("{name}@okafor.example");
+    let browser = site.signed_up(&email).await;
+    let id = appoint(site, &email, roles).await;
+    (browser, id)
+}
+
+#[tokio::test]
+async fn z1_the_console_is_for_those_who_may() {
+    let site = Site::new().await;
+    let (mut plain, id) = person(&site, "amara", &[]).await;
+    let address = format!("/admin/users/{id}");
+    let mut nobody = site.browser();
+    for path in ["/admin", address.as_str()] {
+        let answer = nobody.get(path).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER);
+        assert!(
+            answer.location().starts_with("/sign-in?next=%2Fadmin")
+                || answer.location().starts_with("/sign-in?next=/admin")
+        );
+        let refused = plain.get(path).await;
+        assert_eq!((refused.status, refused.code()), (StatusCode::FORBIDDEN, "forbidden"), "{path}");
+    }
+    for path in ["roles", "sessions", "do/ban"] {
+        assert_eq!(plain.get(&format!("{address}/{path}")).await.code(), "forbidden");
+    }
+    let forged = plain.post(&format!("{address}/do/ban"), &[("reason", "x")]).await;
+    assert_eq!(forged.code(), "forbidden", "of somebody who may not send it, nothing is read");
+}
+
+#[tokio::test]
+async fn z3_whoever_has_fewer_rights_can_look_and_change_nothing() {
+    let site = Site::new().await;
+    let (_, admin) = person(&site, "jonas", &["admin"]).await;
+    let (_, other) = person(&site, "amara", &[]).await;
+    let (mut support, _) = person(&site, "aoife", &["support"]).await;
+    let page = support.get(&format!("/admin/users/{admin}")).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.text.contains("You can look, and change nothing") && !page.text.contains("/do/"));
+    let csrf = page.hidden("csrf").to_owned();
+    for deed in ["ban", "sign-out", "delete"] {
+        assert_eq!(support.get(&format!("/admin/users/{admin}/do/{deed}")).await.code(), "forbidden");
+        let fields = [("csrf", csrf.as_str()), ("reason", "x")];
+        assert_eq!(support.post(&format!("/admin/users/{admin}/do/{deed}"), &fields).await.code(), "forbidden");
+    }
+    let fields = [("csrf", csrf.as_str()), ("role", "admin"), ("version", "1")];
+    assert_eq!(support.post(&format!("/admin/users/{other}/roles"), &fields).await.code(), "forbidden");
+    let page = support.get(&format!("/admin/users/{other}")).await;
+    assert!(page.text.contains("/do/ban") && !page.text.contains("/do/delete"), "support may ban, and not delete");
+    assert!(
+        page.text.contains(">Users</a>") && !page.text.contains("Settings</a>"),
+        "the navigation shows what they may"
+    );
+    assert!(!support.get(&format!("/admin/users/{other}/roles")).await.text.contains("Save roles"));
+}
+
+#[tokio::test]
+async fn a_ban_asks_why_happens_and_is_lifted() {
+    let site = Site::new().await;
+    let (mut amara, id) = person(&site, "amara", &[]).await;
+    let (mut jonas, own) = person(&site, "jonas", &["admin"]).await;
+    let ban = format!("/admin/users/{id}/do/ban");
+    let again = jonas.fill(&ban, &ban, &[("reason", " ")]).await;
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(again.title().starts_with("Error: Ban Amara Okafor"), "{}", again.title());
+    assert!(amara.is_signed_in().await);
+    let done = jonas.fill(&ban, &ban, &[("reason", "Chargebacks, case 8841"), ("until", "7")]).await;
+    assert_eq!(
+        (done.status, done.location()),
+        (StatusCode::SEE_OTHER, format!("/admin/users/{id}?done=banned").as_str())
+    );
+    assert!(!amara.is_signed_in().await);
+    let page = jonas.get(done.location()).await;
+    assert!(page.text.contains("Banned.") && page.text.contains("/do/lift") && !page.text.contains("/do/ban"));
+    let lift = format!("/admin/users/{id}/do/lift");
+    assert_eq!(jonas.fill(&lift, &lift, &[("reason", "A mistake")]).await.status, StatusCode::SEE_OTHER);
+    let own_page = jonas.get(&format!("/admin/users/{own}")).await;
+    assert!(own_page.text.contains("/do/sign-out") && !own_page.text.contains("/do/ban"));
+}
+
+#[tokio::test]
+async fn roles_are_given_and_a_stale_page_gives_none() {
+    let site = Site::new().await;
+    let (_, id) = person(&site, "amara", &[]).await;
+    let (mut jonas, _) = person(&site, "jonas", &["admin"]).await;
+    let address = format!("/admin/users/{id}/roles");
+    let shown = jonas.get(&address).await;
+    let version = shown.hidden("version").to_owned();
+    let done = jonas.fill(&address, &address, &[("version", version.as_str()), ("role", "support")]).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER);
+    let stale = jonas.fill(&address, &address, &[("version", version.as_str()), ("role", "admin")]).await;
+    assert_eq!(stale.status, StatusCode::CONFLICT);
+    assert!(stale.text.contains("The account changed meanwhile"));
+    let page = jonas.get(&address).await.text;
+    assert!(page.contains("id=\"role-support\" checked") && !page.contains("id=\"role-admin\" checked"));
+}
+
+#[tokio::test]
+async fn one_session_is_ended_from_the_list() {
+    let site = Site::new().await;
+    let (mut amara, id) = person(&site, "amara", &[]).await;
+    let (mut jonas, _) = person(&site, "jonas", &["admin"]).await;
+    let address = format!("/admin/users/{id}/sessions");
+    let page = jonas.get(&address).await;
+    assert!(page.text.contains("Firefox on Linux"));
+    let end = page.text.split(&format!("action=\"{address}/")).nth(1).unwrap().split('"').next().unwrap();
+    let done = jonas.fill(&address, &format!("{address}/{end}"), &[]).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER);
+    assert!(!amara.is_signed_in().await);
+    assert!(jonas.get(&address).await.text.contains("Signed in nowhere"));
+}
