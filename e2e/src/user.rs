@@ -68,6 +68,12 @@ impl User {
         Self::from_answer(app, &email, PASSWORD, &answer)
     }
 
+    /// Makes a role that has these permissions; they have to be this person's own.
+    pub async fn makes_role(&self, name: &str, permissions: &[&str]) -> crate::Answer {
+        let role = serde_json::json!({"name": name, "permissions": permissions});
+        self.post("/api/v1/roles", role).await.is(201)
+    }
+
     /// The same person, asking another program: one door of several.
     #[must_use]
     pub fn at(&self, app: &TestApp) -> Self {

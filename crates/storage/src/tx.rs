@@ -18,6 +18,9 @@ pub enum Lock {
     Administrators = 0x75_73_68_65_72_04,
     /// Turning ledger entries into Shared Signals.
     Signals = 0x75_73_68_65_72_05,
+    /// Defining roles, and giving them to accounts: no role goes away while it is given, and no two changes
+    /// make a circle together. Rows of accounts are locked before it, administrators are counted after it.
+    Roles = 0x75_73_68_65_72_06,
 }
 
 async fn commit_to_postgres(

@@ -22,3 +22,12 @@ CREATE TABLE role_includes (
 )@strict;
 
 CREATE INDEX role_includes_included ON role_includes (included);
+
+-- One row, raised by every change of any role: whoever holds all roles in memory sees by it whether they are
+-- old.
+CREATE TABLE role_revision (
+    only     BIGINT PRIMARY KEY CHECK (only = 1),
+    revision BIGINT NOT NULL
+)@strict;
+
+INSERT INTO role_revision (only, revision) VALUES (1, 1);

@@ -2,6 +2,7 @@
 
 use kernel::{Event, Kind, UserId};
 
+use crate::granting::{self, GrantError};
 use crate::{Account, Authority, Ended, Roles, Users, account, may, revoke};
 
 /// The roles were not changed.
@@ -10,6 +11,12 @@ pub enum ChangeRolesError {
     /// Whoever asks is not an administrator any more.
     #[error("the permission for this is missing")]
     Forbidden,
+    /// A role that is given or taken comes to permissions that whoever asks lacks.
+    #[error("a role comes to permissions that whoever gives or takes it lacks")]
+    Exceeds,
+    /// There is no role of this name.
+    #[error("there is no role `{0}`")]
+    UnknownRole(String),
     /// There is no such account.
     #[error("no such account")]
     NotFound,
@@ -25,7 +32,8 @@ pub enum ChangeRolesError {
 }
 
 /// Gives the account exactly these roles; with `expected` (from `If-Match`) only if that is still its
-/// version. Its tokens end, its sessions go on: the next refresh says the new roles. An account that
+/// version. Nobody gives or takes a role that comes to more than they may do themselves. Its tokens end, its
+/// sessions go on: the next refresh says the new roles. An account that
 /// has these roles already is left as it is.
 pub async fn change_roles(
     users: &Users,
@@ -47,6 +55,9 @@ pub async fn change_roles(
     if roles.names().eq(current.roles.iter().map(String::as_str)) {
         return Ok(current);
     }
+    let given = roles.names().filter(|role| !current.roles.iter().any(|had| had == role));
+    let taken = current.roles.iter().map(String::as_str).filter(|role| !roles.contains(role));
+    granting::check(&mut tx, authority, given.chain(taken)).await?;
     account::set_roles(&mut tx, user, &current.roles, roles, now).await?;
     let resigns = current.roles.iter().any(|role| role == account::ADMIN) && !roles.contains(account::ADMIN);
     if resigns {
@@ -63,4 +74,14 @@ pub async fn change_roles(
     let changed = account::find(&mut tx, user).await?.ok_or(ChangeRolesError::NotFound)?;
     tx.commit().await?;
     Ok(changed)
+}
+
+impl From<GrantError> for ChangeRolesError {
+    fn from(error: GrantError) -> Self {
+        match error {
+            GrantError::UnknownRole(name) => Self::UnknownRole(name),
+            GrantError::Exceeds => Self::Exceeds,
+            GrantError::Storage(error) => Self::Storage(error),
+        }
+    }
 }

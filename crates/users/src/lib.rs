@@ -3,8 +3,9 @@
 //! `account` has the SQL of the `users` and `user_roles` tables. Each use case is a file:
 //! `update_profile` changes what people say of themselves, `change_status` suspends, deletes and
 //! brings back, `lift_suspensions` ends the suspensions that have an end, `sign_out_everywhere` and
-//! `change_roles` are what else administrators do. `revoke` is the one function through which all
-//! trust ends, here and in `auth`; what an administrator may do takes an `authority`. `history` and
+//! `change_roles` are what else administrators do. `create_role`, `update_role` and `delete_role` say what a role
+//! is; `role_record` has the SQL, and `role_keeper` keeps them in memory. `revoke` is the one function through which
+//! all trust ends, here and in `auth`; what an administrator may do takes an `authority`. `history` and
 //! `statistics` read what happened from the ledger: to one account, and how often by the hour.
 //!
 //! A request comes in through `api`. This crate does not know how somebody proves who they are.
@@ -14,8 +15,11 @@ pub mod api;
 mod authority;
 mod change_roles;
 mod change_status;
+mod create_role;
+mod delete_role;
 mod email;
 pub mod history;
+mod granting;
 mod lift_suspensions;
 pub mod may;
 mod name;
@@ -23,12 +27,16 @@ pub mod personal;
 mod profile;
 mod revoke;
 mod role;
+mod role_keeper;
 pub mod role_record;
+mod role_words;
+pub mod roles;
 mod sign_out_everywhere;
 pub mod statistics;
 mod suspension;
 mod update_profile;
 mod view;
+mod update_role;
 
 use kernel::{Clock, MasterKeys, RoleDirectory};
 use storage::{Blobs, Db, Migration};
@@ -37,7 +45,10 @@ pub use account::{Account, NewAccount, Status};
 pub use authority::{Authority, Officer};
 pub use change_roles::{ChangeRolesError, change_roles};
 pub use change_status::{ChangeStatusError, StatusChange, change_status};
+pub use create_role::{CreateRoleError, NewRole, create_role};
+pub use delete_role::{DeleteRoleError, delete_role};
 pub use email::{EmailAddress, InvalidEmail};
+pub use granting::GrantError;
 pub use lift_suspensions::lift_expired_suspensions;
 pub use name::{DisplayName, InvalidName, Locale};
 pub use personal::{
@@ -46,9 +57,14 @@ pub use personal::{
 pub use profile::{Avatar, Bio, InvalidAvatarUrl, InvalidPreferences, InvalidText, Preferences, TimeZoneName};
 pub use revoke::{Ended, revoke, revoke_again};
 pub use role::{InvalidRoles, Roles};
+pub use role_keeper::RoleKeeper;
+pub use role_words::{
+    Includes, InvalidDescription, InvalidIncludes, InvalidPermissions, OwnPermissions, RoleDescription, RoleName,
+};
 pub use sign_out_everywhere::{SignOutEverywhereError, sign_out_everywhere};
 pub use suspension::{InvalidEnd, InvalidReason, Reason, SuspensionEnd};
 pub use update_profile::{Change, ProfileChange, UpdateProfileError, update_profile};
+pub use update_role::{RoleChange, UpdateRoleError, update_role};
 
 /// What the use cases of this crate work with. Cheap to clone.
 #[derive(Clone)]
@@ -65,6 +81,8 @@ pub struct Users {
     pub vault: Vault,
     /// The attributes that the configuration adds to accounts.
     pub attributes: AttributeSchema,
+    /// Keeps `roles` as the database has them.
+    pub role_keeper: RoleKeeper,
 }
 
 /// What an operator can set.
@@ -81,11 +99,11 @@ impl Users {
     pub async fn open(db: Db, clock: Clock, settings: Settings, master: &MasterKeys) -> storage::Result<Self> {
         let mut tx = db.begin().await?;
         role_record::make_built_in(&mut tx, clock.now()).await?;
-        let book = role_record::book(&mut tx).await?;
         tx.commit().await?;
         let roles = RoleDirectory::default();
-        roles.set(book);
-        Ok(Self { db, clock, roles, blobs: settings.blobs, vault: Vault::new(master), attributes: settings.attributes })
+        let role_keeper = RoleKeeper::open(db.clone(), roles.clone()).await?;
+        let (vault, attributes) = (Vault::new(master), settings.attributes);
+        Ok(Self { db, clock, roles, role_keeper, blobs: settings.blobs, vault, attributes })
     }
 }
 

@@ -46,7 +46,8 @@ impl Roles {
     }
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether a role can be called this.
+pub(crate) fn is_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b":_-".contains(&byte);
     (1..=MAX_LENGTH).contains(&name.len()) && name.bytes().all(allowed)
 }

@@ -1,8 +1,10 @@
-//! The role record: all SQL that touches `roles`, `role_permissions` and `role_includes`.
+//! The role record: all SQL that touches `roles`, `role_permissions`, `role_includes` and `role_revision`.
+
+use std::collections::BTreeMap;
 
 use kernel::permission::{EVERYTHING, RoleDefinition};
 use kernel::{RoleBook, Timestamp};
-use storage::{Connection, Result, Tx, execute, fetch_all};
+use storage::{Connection, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
 use crate::account::{ADMIN, USER};
 use crate::may;
@@ -26,10 +28,118 @@ const BUILT_IN: [(&str, &str, &[&str]); 3] = [
     (USER, "Everybody", &[]),
 ];
 
+/// Of whom it is counted how many hold a role: that many, or more.
+pub const HOLDERS_COUNTED: i64 = 1_000;
+
 #[derive(sqlx::FromRow)]
-struct Pair {
+struct Part {
+    what: i64,
     role: String,
     other: String,
+}
+
+/// All roles as they are written down at one moment, and the number of that moment.
+pub(crate) struct Written {
+    /// Grows with every change of any role.
+    pub(crate) revision: i64,
+    /// By name.
+    pub(crate) definitions: Vec<RoleDefinition>,
+}
+
+/// Reads all roles in one statement: several would see several moments, and a permission that was moved
+/// from a role into one that it includes could be in neither.
+pub(crate) async fn written(on: &mut impl Connection) -> Result<Written> {
+    let parts: Vec<Part> = fetch_all!(
+        on,
+        "SELECT CAST(0 AS BIGINT) AS what, CAST(revision AS TEXT) AS role, '' AS other FROM role_revision
+         UNION ALL SELECT 1, name, '' FROM roles
+         UNION ALL SELECT 2, role, permission FROM role_permissions
+         UNION ALL SELECT 3, role, included FROM role_includes
+         LIMIT $1",
+        MAX_ROLES * (1 + 2 * MAX_PERMISSIONS) + 1
+    )?;
+    let mut revision = 0;
+    let mut by_name: BTreeMap<String, RoleDefinition> = BTreeMap::new();
+    for Part { what, role, other } in parts {
+        if what == 0 {
+            revision = role.parse().unwrap_or(0);
+            continue;
+        }
+        let definition = by_name.entry(role).or_default();
+        match what {
+            2 => definition.permissions.push(other),
+            3 => definition.includes.push(other),
+            _ => {}
+        }
+    }
+    let definitions = by_name.into_iter().map(|(name, mut definition)| {
+        definition.permissions.sort_unstable();
+        definition.includes.sort_unstable();
+        RoleDefinition { name, ..definition }
+    });
+    Ok(Written { revision, definitions: definitions.collect() })
+}
+
+/// Every role as it is written down, by name.
+pub(crate) async fn definitions(on: &mut impl Connection) -> Result<Vec<RoleDefinition>> {
+    Ok(written(on).await?.definitions)
+}
+
+#[derive(sqlx::FromRow)]
+struct Revision {
+    revision: i64,
+}
+
+/// The number of this moment.
+pub(crate) async fn revision(on: &mut impl Connection) -> Result<i64> {
+    let row: Revision = fetch_one!(on, "SELECT revision FROM role_revision WHERE only = 1")?;
+    Ok(row.revision)
+}
+
+/// Makes the roles that other processes hold in memory old.
+async fn advance(tx: &mut Tx) -> Result<()> {
+    execute!(tx, "UPDATE role_revision SET revision = revision + 1 WHERE only = 1")?;
+    Ok(())
+}
+
+/// A role but for what it comes to.
+#[derive(sqlx::FromRow)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) built_in: bool,
+    pub(crate) version: i64,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+    /// How many accounts have it, up to [`HOLDERS_COUNTED`].
+    pub(crate) holders: i64,
+}
+
+/// The role of this name.
+pub(crate) async fn find(on: &mut impl Connection, name: &str) -> Result<Option<Row>> {
+    fetch_optional!(
+        on,
+        "SELECT name, description, built_in, version, created_at, updated_at,
+                (SELECT COUNT(*) FROM (SELECT 1 AS one FROM user_roles WHERE user_roles.role = roles.name LIMIT $1)
+                 AS few) AS holders
+         FROM roles WHERE name = $2",
+        HOLDERS_COUNTED,
+        name
+    )
+}
+
+/// Roles after this name, in the order of their bytes.
+pub(crate) async fn list(on: &mut impl Connection, after: &str, limit: i64) -> Result<Vec<Row>> {
+    let names: Vec<Name> = fetch_all!(on, "SELECT name FROM roles LIMIT $1", MAX_ROLES)?;
+    // The databases order text in ways of their own; there are few enough names to do it here.
+    let mut names: Vec<String> = names.into_iter().map(|row| row.name).filter(|name| name.as_str() > after).collect();
+    names.sort_unstable();
+    names.truncate(usize::try_from(limit).unwrap_or(0));
+    let mut rows = Vec::with_capacity(names.len());
+    for name in names {
+        rows.extend(find(on, &name).await?);
+    }
+    Ok(rows)
 }
 
 #[derive(sqlx::FromRow)]
@@ -37,30 +147,70 @@ struct Name {
     name: String,
 }
 
-/// Every role as it is written down, by name.
-pub(crate) async fn definitions(on: &mut impl Connection) -> Result<Vec<RoleDefinition>> {
-    let names: Vec<Name> = fetch_all!(on, "SELECT name FROM roles ORDER BY name LIMIT $1", MAX_ROLES)?;
-    let permissions: Vec<Pair> = fetch_all!(
-        on,
-        "SELECT role, permission AS other FROM role_permissions ORDER BY role, permission LIMIT $1",
-        MAX_ROLES * MAX_PERMISSIONS
+#[derive(sqlx::FromRow)]
+struct Count {
+    found: i64,
+}
+
+/// How many roles there are.
+pub(crate) async fn count(on: &mut impl Connection) -> Result<i64> {
+    let row: Count = fetch_one!(on, "SELECT COUNT(*) AS found FROM roles")?;
+    Ok(row.found)
+}
+
+/// Makes a role that names nothing yet. Whether the name was free.
+pub(crate) async fn insert(tx: &mut Tx, name: &str, description: &str, now: Timestamp) -> Result<bool> {
+    let made = execute!(
+        tx,
+        "INSERT INTO roles (name, description, built_in, version, created_at, updated_at)
+         VALUES ($1, $2, $3, 1, $4, $4) ON CONFLICT (name) DO NOTHING",
+        name,
+        description,
+        false,
+        now
     )?;
-    let includes: Vec<Pair> = fetch_all!(
-        on,
-        "SELECT role, included AS other FROM role_includes ORDER BY role, included LIMIT $1",
-        MAX_ROLES * MAX_PERMISSIONS
+    advance(tx).await?;
+    Ok(made == 1)
+}
+
+/// Writes what a role says, if it is still of this version. Whether it was.
+pub(crate) async fn set(tx: &mut Tx, name: &str, description: &str, version: i64, now: Timestamp) -> Result<bool> {
+    let changed = execute!(
+        tx,
+        "UPDATE roles SET description = $1, version = version + 1, updated_at = $2 WHERE name = $3 AND version = $4",
+        description,
+        now,
+        name,
+        version
     )?;
-    let of = |pairs: &[Pair], name: &str| {
-        pairs.iter().filter(|pair| pair.role == name).map(|pair| pair.other.clone()).collect()
-    };
-    Ok(names
-        .into_iter()
-        .map(|Name { name }| RoleDefinition {
-            permissions: of(&permissions, &name),
-            includes: of(&includes, &name),
-            name,
-        })
-        .collect())
+    advance(tx).await?;
+    Ok(changed == 1)
+}
+
+/// Replaces what a role names. The caller holds the roles; `before` is what it names now.
+pub(crate) async fn replace(tx: &mut Tx, before: &RoleDefinition, after: &RoleDefinition) -> Result<()> {
+    let name = after.name.as_str();
+    for gone in before.permissions.iter().filter(|one| !after.permissions.contains(one)) {
+        execute!(tx, "DELETE FROM role_permissions WHERE role = $1 AND permission = $2", name, gone.as_str())?;
+    }
+    for new in after.permissions.iter().filter(|one| !before.permissions.contains(one)) {
+        execute!(tx, "INSERT INTO role_permissions (role, permission) VALUES ($1, $2)", name, new.as_str())?;
+    }
+    for gone in before.includes.iter().filter(|one| !after.includes.contains(one)) {
+        execute!(tx, "DELETE FROM role_includes WHERE role = $1 AND included = $2", name, gone.as_str())?;
+    }
+    for new in after.includes.iter().filter(|one| !before.includes.contains(one)) {
+        execute!(tx, "INSERT INTO role_includes (role, included) VALUES ($1, $2)", name, new.as_str())?;
+    }
+    Ok(())
+}
+
+/// Removes a role that nobody holds and none includes; the caller holds the roles.
+pub(crate) async fn delete(tx: &mut Tx, name: &str) -> Result<()> {
+    execute!(tx, "DELETE FROM role_permissions WHERE role = $1", name)?;
+    execute!(tx, "DELETE FROM role_includes WHERE role = $1", name)?;
+    execute!(tx, "DELETE FROM roles WHERE name = $1", name)?;
+    advance(tx).await
 }
 
 /// Every role with what it comes to.

@@ -86,9 +86,11 @@ pub async fn with_services(
     let verifier = verifier(public_url);
     upkeep::load_keys(&auth, &verifier);
     let applier = Applier::new(verifier.clone(), auth.keys().clone(), Clock::system());
-    let at_commit = applier.clone();
-    auth.db()
-        .on_commit(Box::new(move |events| at_commit.apply(events.iter().filter_map(|event| event.revokes.as_ref()))));
+    let (at_commit, role_keeper) = (applier.clone(), auth.users().role_keeper.clone());
+    auth.db().on_commit(Box::new(move |events| {
+        at_commit.apply(events.iter().filter_map(|event| event.revokes.as_ref()));
+        role_keeper.heed(events);
+    }));
     let position = applier.catch_up(auth.db()).await?;
     let house = House { auth, signals };
     control::listen(&checked.config.data_dir, house.auth.clone(), house.signals.clone())?;

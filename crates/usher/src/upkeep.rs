@@ -1,4 +1,4 @@
-//! What runs beside the requests: following the ledger, keeping keys fresh, ending suspensions, and
+//! What runs beside the requests: following the ledger and the roles, keeping keys fresh, ending suspensions, and
 //! throwing away what nobody needs.
 
 use std::sync::Arc;
@@ -47,6 +47,11 @@ pub fn begin(
             async move { applier.follow(&db, position).await }
         }));
     }
+    let role_keeper = house.auth.users().role_keeper.clone();
+    tasks.push(supervise("roles", move || {
+        let role_keeper = role_keeper.clone();
+        async move { role_keeper.follow().await }
+    }));
     let (auth, verifier, applier) = (house.auth.clone(), verifier.clone(), applier.clone());
     tasks.push(supervise("upkeep", move || {
         let (auth, verifier, applier) = (auth.clone(), verifier.clone(), applier.clone());

@@ -28,7 +28,9 @@ async fn operations(app: &TestApp) -> Vec<String> {
 
 fn split(operation: &str) -> (Method, String) {
     let (method, path) = operation.split_once(' ').unwrap();
-    (method.parse().unwrap(), path.replace("{id}", NOBODY).replace("{stream_id}", NOBODY))
+    let query = if path == "/api/v1/permissions/check" { "?permission=users:read" } else { "" };
+    let path = path.replace("{id}", NOBODY).replace("{stream_id}", NOBODY).replace("{name}", "spare");
+    (method.parse().unwrap(), path + query)
 }
 
 fn is_public(operation: &str) -> bool {
@@ -43,7 +45,7 @@ fn is_for_services(operation: &str) -> bool {
 /// Whether only administrators may call it. What is new under an account's id is for them, unless it
 /// says otherwise here.
 fn is_for_administrators(operation: &str) -> bool {
-    operation.contains(" /api/v1/users/{id}")
+    operation.contains(" /api/v1/users/{id}") || operation.contains(" /api/v1/roles")
 }
 
 /// The body that a call needs, from somebody who is signed in.
@@ -58,6 +60,8 @@ fn body_of(operation: &str, user: &User) -> Value {
         "PATCH /api/v1/users/me" | "PUT /api/v1/users/me" => json!({"name": "Somebody else"}),
         "POST /api/v1/users/{id}/ban" => json!({"reason": "Spam"}),
         "PUT /api/v1/users/{id}/roles" => json!({"roles": ["player"]}),
+        "POST /api/v1/roles" => json!({"name": "author", "permissions": ["quiz:author"]}),
+        "PATCH /api/v1/roles/{name}" => json!({"description": "Somebody else's"}),
         _ => Value::Null,
     }
 }
@@ -78,6 +82,9 @@ fn event_of(operation: &str) -> Option<&'static str> {
         "POST /api/v1/users/{id}/restore" => Some("account.restored"),
         "POST /api/v1/users/{id}/sign-out" => Some("account.signed_out"),
         "PUT /api/v1/users/{id}/roles" => Some("account.roles_changed"),
+        "POST /api/v1/roles" => Some("role.created"),
+        "PATCH /api/v1/roles/{name}" => Some("role.updated"),
+        "DELETE /api/v1/roles/{name}" => Some("role.deleted"),
         other if other.starts_with("GET ") => None,
         other => panic!("{other} is in no event test: add it to `event_of`"),
     }
@@ -92,6 +99,13 @@ async fn prepare_target(operation: &str, root: &User, target: &User) {
         }
         "POST /api/v1/users/{id}/restore" => {
             root.delete(&path).await.is(204);
+        }
+        "PUT /api/v1/users/{id}/roles" => {
+            root.makes_role("player", &[]).await;
+        }
+        other if other.contains(" /api/v1/roles/{name}") => {
+            // It may be there already, from the call before.
+            root.post("/api/v1/roles", json!({"name": "spare"})).await;
         }
         _ => {}
     }

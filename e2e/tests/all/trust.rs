@@ -175,6 +175,7 @@ on_both! {
         world.takes(&ann).await;
 
         // Other roles: the session goes on, and its next token has them.
+        world.admin.makes_role("player", &[]).await;
         world.ends("role change", &ann, world.administer(Method::PUT, &ann, "/roles", json!({"roles": ["player"]}))).await;
         let player = ann.refreshed(app).await;
         world.takes(&player).await;

@@ -81,6 +81,11 @@ pub const PROBLEMS: &[Entry] = &[
         503,
         "The gateway does not know whose access has ended, and was told to refuse then. Try again as `Retry-After` says.",
     ),
+    entry("role_built_in", 409, "`admin`, `support` and `user` cannot be deleted. The last two can be changed."),
+    entry("role_circle", 422, "A role cannot include itself, nor one that includes it. Leave out the role that `errors` names."),
+    entry("role_in_use", 409, "Take the role away from every account and out of every other role first."),
+    entry("role_taken", 409, "There is a role of this name. Choose another, or change that one."),
+    entry("role_unchangeable", 409, "`admin` may do everything, always. Make a role of your own for less."),
     entry(
         "stale",
         412,
@@ -98,6 +103,7 @@ pub const PROBLEMS: &[Entry] = &[
         429,
         "Too many requests of this kind came from your address. Wait as long as `Retry-After` says.",
     ),
+    entry("too_many_roles", 409, "There can be 500 roles. Delete one that nobody holds first."),
     entry(
         "too_many_verifications",
         429,
@@ -115,6 +121,7 @@ pub const PROBLEMS: &[Entry] = &[
     ),
     entry("unknown_field", 400, "Remove the field that `detail` names."),
     entry("unknown_host", 421, "Nobody is here under this name. Use the public address, or give a route this `host`."),
+    entry("unknown_role", 422, "There is no role of this name. Make it first."),
     entry("unsupported_media_type", 415, "Send JSON with `Content-Type: application/json`."),
     entry("untrusted_proxy", 403, "Only a proxy in `trusted_proxies` may ask `/gateway/authorize`."),
     entry(

@@ -7,7 +7,8 @@ use kernel::problem::ProblemDocument;
 use kernel::{FieldError, Problem, StrictJson, Timestamp, UserId};
 use serde::Deserialize;
 
-use super::officer::{May, RolesGrant, UsersBan, UsersDelete, UsersRead, UsersWrite, forbidden};
+use super::officer::{May, RolesGrant, UsersBan, UsersDelete, UsersRead, UsersWrite, exceeds, forbidden};
+use super::roles::unknown_role;
 use super::{UserView, if_match, shown, stale};
 use crate::{
     ChangeRolesError, ChangeStatusError, Party, Reason, Roles, SignOutEverywhereError, StatusChange, SuspensionEnd,
@@ -169,11 +170,11 @@ pub(super) async fn sign_out_user(
         ("If-Match" = Option<String>, Header, description = "The `version` that the change was made from, in quotes.")),
     request_body = PutRoles,
     responses((status = 200, description = "The account as it is now.", body = UserView),
-        (status = 403, description = "`forbidden`: the caller lacks the permission, or the account has permissions that the caller lacks.", body = ProblemDocument),
+        (status = 403, description = "`forbidden`: the caller lacks the permission, or the account has, or a role that is given or taken comes to, permissions that the caller lacks.", body = ProblemDocument),
         (status = 404, description = "`not_found`", body = ProblemDocument),
         (status = 409, description = "`last_administrator`", body = ProblemDocument),
         (status = 412, description = "`stale`: the account has changed since.", body = ProblemDocument),
-        (status = 422, description = "`invalid_input`", body = ProblemDocument)))]
+        (status = 422, description = "`invalid_input`, `unknown_role`", body = ProblemDocument)))]
 pub(super) async fn put_roles(
     May { authority, .. }: May<RolesGrant>,
     State(users): State<Users>,
@@ -223,6 +224,8 @@ impl From<ChangeRolesError> for Problem {
     fn from(error: ChangeRolesError) -> Self {
         match error {
             ChangeRolesError::Forbidden => forbidden(),
+            ChangeRolesError::Exceeds => exceeds(),
+            ChangeRolesError::UnknownRole(name) => unknown_role("roles", &name),
             ChangeRolesError::NotFound => Self::not_found(),
             ChangeRolesError::Stale => stale(),
             ChangeRolesError::LastAdministrator => last_administrator(),

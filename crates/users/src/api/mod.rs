@@ -1,10 +1,13 @@
-//! The JSON face: `/api/v1/users/me` for everybody, `/api/v1/users/{id}` for administrators.
+//! The JSON face: `/api/v1/users/me` for everybody, `/api/v1/users/{id}` and `/api/v1/roles` for administrators,
+//! `/api/v1/permissions` for whoever wants to know.
 
 mod administration;
 mod history;
 mod me;
 pub mod officer;
+mod permissions;
 mod profile_body;
+mod roles;
 
 use std::collections::BTreeMap;
 
@@ -30,6 +33,10 @@ pub fn router(users: Users) -> OpenApiRouter {
         .routes(routes!(administration::restore_user))
         .routes(routes!(administration::put_roles))
         .routes(routes!(history::read_history))
+        .routes(routes!(roles::list_roles, roles::post_role))
+        .routes(routes!(roles::read_role, roles::patch_role, roles::remove_role))
+        .routes(routes!(permissions::my_permissions))
+        .routes(routes!(permissions::check_permission))
         .with_state(users)
 }
 
@@ -112,7 +119,7 @@ fn if_match(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
         return Ok(None);
     }
     text.trim_matches('"').parse().map(Some).map_err(|_| {
-        Problem::bad_request("invalid_if_match", "Send the `version` of the account in quotes, as in If-Match: \"3\".")
+        Problem::bad_request("invalid_if_match", "Send the `version` that you read in quotes, as in If-Match: \"3\".")
     })
 }
 
@@ -126,7 +133,7 @@ fn stale() -> Problem {
     Problem::new(
         StatusCode::PRECONDITION_FAILED,
         "stale",
-        "The account has changed meanwhile",
+        "It has changed meanwhile",
         "Read it again, repeat your change, and send the new version as If-Match.",
     )
 }

@@ -75,3 +75,13 @@ pub fn forbidden() -> Problem {
         "Your roles do not give the permission for this. Ask an administrator.",
     )
 }
+
+/// 403: the same, for what would give or take more than the caller has.
+pub(crate) fn exceeds() -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "forbidden",
+        "You may not do this",
+        "It comes to permissions that you do not have yourself. Ask somebody who has them.",
+    )
+}

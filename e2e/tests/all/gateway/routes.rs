@@ -95,6 +95,8 @@ async fn roles_scopes_and_permissions_are_asked_for() {
         let request = admin.request(Method::PUT, &format!("/api/v1/users/{}/roles", user.id));
         Answer::of(request.json(&json!({"roles": [role]})))
     };
+    admin.makes_role("player", &[]).await;
+    admin.makes_role("author", &["quiz:author"]).await;
     give(&ann, "player").await.is(200);
     give(&bob, "author").await.is(200);
     let (ann, bob) = (ann.refreshed(&app).await, bob.refreshed(&app).await);
