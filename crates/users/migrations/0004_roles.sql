@@ -26,8 +26,8 @@ CREATE INDEX role_includes_included ON role_includes (included);
 -- One row, raised by every change of any role: whoever holds all roles in memory sees by it whether they are
 -- old.
 CREATE TABLE role_revision (
-    only     BIGINT PRIMARY KEY CHECK (only = 1),
+    one      BIGINT PRIMARY KEY CHECK (one = 1),
     revision BIGINT NOT NULL
 )@strict;
 
-INSERT INTO role_revision (only, revision) VALUES (1, 1);
+INSERT INTO role_revision (one, revision) VALUES (1, 1);

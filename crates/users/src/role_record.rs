@@ -92,13 +92,13 @@ struct Revision {
 
 /// The number of this moment.
 pub(crate) async fn revision(on: &mut impl Connection) -> Result<i64> {
-    let row: Revision = fetch_one!(on, "SELECT revision FROM role_revision WHERE only = 1")?;
+    let row: Revision = fetch_one!(on, "SELECT revision FROM role_revision WHERE one = 1")?;
     Ok(row.revision)
 }
 
 /// Makes the roles that other processes hold in memory old.
 async fn advance(tx: &mut Tx) -> Result<()> {
-    execute!(tx, "UPDATE role_revision SET revision = revision + 1 WHERE only = 1")?;
+    execute!(tx, "UPDATE role_revision SET revision = revision + 1 WHERE one = 1")?;
     Ok(())
 }
 

@@ -39,6 +39,18 @@ fn roles(names: &[&str]) -> Roles {
     Roles::parse(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>()).unwrap()
 }
 
+async fn make_roles(users: &Users, names: &[&str]) {
+    for name in names {
+        let new = users::NewRole {
+            name: users::RoleName::parse(name).unwrap(),
+            description: users::RoleDescription::default(),
+            permissions: users::OwnPermissions::default(),
+            includes: users::Includes::default(),
+        };
+        users::create_role(users, Authority::Operator, &new).await.unwrap();
+    }
+}
+
 async fn change(users: &Users, by: Authority, user: UserId, change: StatusChange) -> Result<(), ChangeStatusError> {
     users::change_status(users, by, user, change, &Reason::default()).await
 }
@@ -188,6 +200,10 @@ on_both! {
         assert!(world.accepts(&ann), "nothing was changed, so nothing ends");
 
         let wanted = roles(&["player", "quiz:editor"]);
+        let unknown = users::change_roles(users, Authority::Operator, id, &wanted, None).await;
+        assert!(matches!(&unknown, Err(ChangeRolesError::UnknownRole(name)) if name == "player"), "{unknown:?}");
+        assert!(world.accepts(&ann), "nothing was changed, so nothing ends");
+        make_roles(users, &["player", "quiz:editor"]).await;
         let changed = users::change_roles(users, Authority::Operator, id, &wanted, Some(before.version)).await.unwrap();
         assert_eq!(changed.roles, ["player", "quiz:editor", "user"]);
         assert_eq!(changed.version, before.version + 1);

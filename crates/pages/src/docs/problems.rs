@@ -82,7 +82,11 @@ pub const PROBLEMS: &[Entry] = &[
         "The gateway does not know whose access has ended, and was told to refuse then. Try again as `Retry-After` says.",
     ),
     entry("role_built_in", 409, "`admin`, `support` and `user` cannot be deleted. The last two can be changed."),
-    entry("role_circle", 422, "A role cannot include itself, nor one that includes it. Leave out the role that `errors` names."),
+    entry(
+        "role_circle",
+        422,
+        "A role cannot include itself, nor one that includes it. Leave out the role that `errors` names.",
+    ),
     entry("role_in_use", 409, "Take the role away from every account and out of every other role first."),
     entry("role_taken", 409, "There is a role of this name. Choose another, or change that one."),
     entry("role_unchangeable", 409, "`admin` may do everything, always. Make a role of your own for less."),
