@@ -29,6 +29,25 @@ impl Moment {
         Self { exact: then.to_string(), words }
     }
 
+    /// `then`, seen from `now`, where there is little room.
+    pub fn brief(then: Timestamp, now: Timestamp) -> Self {
+        let words = match now.since(then).as_secs() {
+            0..MINUTE => "now".to_owned(),
+            seconds @ MINUTE..HOUR => format!("{} min", seconds / MINUTE),
+            seconds @ HOUR..DAY => format!("{} h", seconds / HOUR),
+            _ => Self::date(then).words,
+        };
+        Self { exact: then.to_string(), words }
+    }
+
+    /// The day and the minute of `then`, UTC.
+    pub fn precise(then: Timestamp) -> Self {
+        let moment = then.to_date_time();
+        let (day, month, year) = (moment.day(), moment.month(), moment.year());
+        let words = format!("{}, {day} {month} {year}, {:02}:{:02} UTC", moment.weekday(), moment.hour(), moment.minute());
+        Self { exact: then.to_string(), words }
+    }
+
     /// The date of `then`, for what is to come.
     pub fn date(then: Timestamp) -> Self {
         let date = then.to_date_time().date();
@@ -55,6 +74,10 @@ mod tests {
         assert_eq!(words(7_200), "2 hours ago");
         assert_eq!(words(86_399), "23 hours ago");
         assert_eq!(words(86_400), "on 20 September 2026");
+        let brief = |seconds: i64| Moment::brief(now.plus_seconds(-seconds), now).words;
+        assert_eq!((brief(1).as_str(), brief(61).as_str(), brief(7_200).as_str()), ("now", "1 min", "2 h"));
+        assert_eq!(brief(86_400), "20 September 2026");
+        assert_eq!(Moment::precise(now).words, "Monday, 21 September 2026, 14:13 UTC");
         assert_eq!(Moment::new(now, now).exact, "2026-09-21T14:13:20Z");
     }
 }

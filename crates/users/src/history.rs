@@ -1,6 +1,6 @@
 //! What has happened to an account, as the ledger has it.
 
-use kernel::{SessionId, Timestamp, UserId};
+use kernel::{Kind, SessionId, Timestamp, UserId};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use storage::{Connection, Error, Result, ledger};
@@ -77,15 +77,45 @@ pub async fn of_account(
     found.into_iter().map(|(index, body)| read(index, &body)).collect()
 }
 
+/// What of these kinds happened among the newest `look_back` entries of the ledger, newest first, each with
+/// whom it is about.
+pub async fn recent(
+    on: &mut impl Connection,
+    kinds: &[Kind],
+    look_back: i64,
+) -> Result<Vec<(Option<UserId>, HistoryEntry)>> {
+    let newest = ledger::newest(on).await?;
+    let found = ledger::after(on, (newest - look_back).max(0), look_back).await?;
+    let mut recent = Vec::new();
+    for (index, body) in found.iter().rev() {
+        let entry = read(*index, body)?;
+        if kinds.iter().any(|kind| kind.as_str() == entry.kind) {
+            let About { subject } = serde_json::from_str(body).map_err(broken)?;
+            recent.push((subject, entry));
+        }
+    }
+    Ok(recent)
+}
+
+/// Whom an event is about.
+#[derive(Deserialize)]
+struct About {
+    subject: Option<UserId>,
+}
+
+fn broken(error: serde_json::Error) -> Error {
+    Error::Broken(sqlx::Error::Decode(error.into()))
+}
+
 fn read(index: i64, body: &str) -> Result<HistoryEntry> {
     let Body { kind, at, actor, session, data } =
-        serde_json::from_str(body).map_err(|error| Error::Broken(sqlx::Error::Decode(error.into())))?;
+        serde_json::from_str(body).map_err(broken)?;
     Ok(HistoryEntry { index, kind, at, actor, session, facts: Facts::read(&data) })
 }
 
 #[cfg(test)]
 mod tests {
-    use kernel::{Event, Kind};
+    use kernel::Event;
 
     use super::*;
 

@@ -8,9 +8,13 @@
 //! Every page works by its address alone, without JavaScript: filters, tabs and places in a list are
 //! part of it, and each question that is asked before something is done is a page of its own.
 
+mod chart;
 mod frame;
+mod happening;
+mod overview;
+pub mod people;
 mod standing;
-mod user;
+pub mod user;
 mod visit;
 
 use std::sync::Arc;
@@ -31,7 +35,10 @@ pub use visit::{Console, ConsoleForm, Desk};
 
 /// Every page of the console.
 pub fn router() -> Router<Arc<Pages>> {
-    Router::new().route("/admin", get(begin)).merge(user::router())
+    Router::new().route("/admin", get(begin))
+        .route("/admin/overview", get(overview::show))
+        .merge(people::router())
+        .merge(user::router())
 }
 
 /// `GET /admin`: the first page that the visitor may see.

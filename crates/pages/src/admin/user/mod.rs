@@ -1,6 +1,7 @@
 //! One person: who they are, what they may do, where they are signed in, and what can be done about it.
 
 pub mod deed;
+pub mod history;
 mod pass;
 pub mod profile;
 pub mod roles;
@@ -13,6 +14,8 @@ use axum::routing::{get, post};
 use kernel::{Problem, UserId};
 use users::Account;
 
+pub use pass::offers;
+
 use crate::Pages;
 
 /// The pages of one person.
@@ -20,6 +23,7 @@ pub fn router() -> Router<Arc<Pages>> {
     Router::new()
         .route("/admin/users/{id}", get(profile::show))
         .route("/admin/users/{id}/roles", get(roles::show).post(roles::submit))
+        .route("/admin/users/{id}/history", get(history::show))
         .route("/admin/users/{id}/sessions", get(sessions::show))
         .route("/admin/users/{id}/sessions/{session}/end", post(sessions::end))
         .route("/admin/users/{id}/do/{deed}", get(deed::show).post(deed::submit))

@@ -1,8 +1,8 @@
 //! The head of a person's pages: who it is, how they stand, and what the visitor may do about it.
 
 use auth::Session;
-use kernel::Problem;
-use users::{Account, Status};
+use kernel::{Kind, Problem, Timestamp};
+use users::{Account, Status, history, may};
 
 use super::deed::Deed;
 use crate::Pages;
@@ -20,10 +20,12 @@ pub enum Tab {
     Roles,
     /// Where they are signed in.
     Sessions,
+    /// What happened.
+    History,
 }
 
 impl Tab {
-    const ALL: [Self; 3] = [Self::Profile, Self::Roles, Self::Sessions];
+    const ALL: [Self; 4] = [Self::Profile, Self::Roles, Self::Sessions, Self::History];
 
     /// Its words.
     pub const fn title(self) -> &'static str {
@@ -31,6 +33,7 @@ impl Tab {
             Self::Profile => "Profile",
             Self::Roles => "Roles",
             Self::Sessions => "Sessions",
+            Self::History => "History",
         }
     }
 
@@ -39,6 +42,7 @@ impl Tab {
             Self::Profile => "",
             Self::Roles => "/roles",
             Self::Sessions => "/sessions",
+            Self::History => "/history",
         }
     }
 }
@@ -59,6 +63,62 @@ pub struct Offer {
     pub deed: Deed,
     /// Where it is asked about.
     pub address: String,
+}
+
+/// Why somebody is kept out.
+pub struct Ban {
+    /// As it was written.
+    pub reason: Option<String>,
+    /// Who did it, if it was somebody with an account.
+    pub by: Option<String>,
+    /// When.
+    pub at: Moment,
+    /// Until when, if it ends by itself.
+    pub until: Option<Moment>,
+    /// Its number in the ledger.
+    pub entry: i64,
+}
+
+/// How far back in a history the ban is looked for that is in force.
+const LOOK_BACK: u32 = 50;
+
+/// The ban that is in force, as the ledger has it.
+async fn ban(pages: &Pages, desk: &Desk, account: &Account, now: Timestamp) -> Result<Option<Ban>, Problem> {
+    if account.status != Status::Suspended || !desk.may(may::AUDIT_READ) {
+        return Ok(None);
+    }
+    let mut read = pages.auth.db().read().await?;
+    let entries = history::of_account(&mut read, account.id, None, LOOK_BACK).await?;
+    let Some(entry) = entries.into_iter().find(|entry| entry.kind == Kind::AccountSuspended.as_str()) else {
+        return Ok(None);
+    };
+    let by = match entry.actor {
+        Some(actor) => users::account::find(&mut read, actor).await?.map(|account| Face::new(&account).name),
+        None => None,
+    };
+    Ok(Some(Ban {
+        reason: entry.facts.reason,
+        by,
+        at: Moment::new(entry.at, now),
+        until: entry.facts.until.map(Moment::date),
+        entry: entry.index,
+    }))
+}
+
+/// Whether the visitor has at least the rights of this person.
+fn may_touch(pages: &Pages, desk: &Desk, account: &Account) -> bool {
+    desk.visitor.account.id == account.id || desk.permissions().covers(&permissions(pages, account))
+}
+
+/// What the visitor can do about this person.
+pub fn offers(pages: &Pages, desk: &Desk, account: &Account) -> Vec<Deed> {
+    let own = desk.visitor.account.id == account.id;
+    let may_touch = may_touch(pages, desk, account);
+    Deed::ALL
+        .into_iter()
+        .filter(|deed| may_touch && deed.is_for(account.status) && desk.may(deed.permission()))
+        .filter(|deed| !(own && deed.is_never_for_oneself()))
+        .collect()
 }
 
 /// The head of a person's pages.
@@ -83,6 +143,9 @@ pub struct Pass {
     pub may_touch: bool,
     /// What can be done.
     pub offers: Vec<Offer>,
+    /// Why and by whom they are banned, if they are and the visitor may read it.
+    pub ban: Option<Ban>,
+    shows_history: bool,
 }
 
 impl Pass {
@@ -90,15 +153,13 @@ impl Pass {
     pub async fn new(pages: &Pages, desk: &Desk, account: Account, here: Tab) -> Result<Self, Problem> {
         let now = pages.auth.clock().now();
         let sessions = auth::session::list(&pages.auth, account.id, None, kernel::page::MAX_LIMIT).await?;
-        let own = desk.visitor.account.id == account.id;
-        let may_touch = own || desk.permissions().covers(&permissions(pages, &account));
+        let may_touch = may_touch(pages, desk, &account);
         let address = format!("/admin/users/{}", account.id);
-        let offers = Deed::ALL
+        let offers = offers(pages, desk, &account)
             .into_iter()
-            .filter(|deed| may_touch && deed.is_for(account.status) && desk.may(deed.permission()))
-            .filter(|deed| !(own && deed.is_never_for_oneself()))
             .map(|deed| Offer { deed, address: deed.address(&account) })
             .collect();
+        let ban = ban(pages, desk, &account, now).await?;
         Ok(Self {
             face: Face::new(&account),
             address,
@@ -109,6 +170,8 @@ impl Pass {
             here,
             may_touch,
             offers,
+            ban,
+            shows_history: desk.may(may::AUDIT_READ),
             account,
         })
     }
@@ -116,12 +179,13 @@ impl Pass {
     /// The tabs, as they are shown.
     pub fn places(&self) -> Vec<Place> {
         let count = |tab| match tab {
-            Tab::Profile => None,
+            Tab::Profile | Tab::History => None,
             Tab::Roles => Some(self.account.roles.len()),
             Tab::Sessions => Some(self.sessions.len()),
         };
         let address = |tab: Tab| format!("{}{}", self.address, tab.path());
-        Tab::ALL.into_iter().map(|tab| Place { tab, address: address(tab), count: count(tab) }).collect()
+        let tabs = Tab::ALL.into_iter().filter(|tab| *tab != Tab::History || self.shows_history);
+        tabs.map(|tab| Place { tab, address: address(tab), count: count(tab) }).collect()
     }
 
     /// Where a tab is, with what has just been done.
