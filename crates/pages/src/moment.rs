@@ -44,7 +44,8 @@ impl Moment {
     pub fn precise(then: Timestamp) -> Self {
         let moment = then.to_date_time();
         let (day, month, year) = (moment.day(), moment.month(), moment.year());
-        let words = format!("{}, {day} {month} {year}, {:02}:{:02} UTC", moment.weekday(), moment.hour(), moment.minute());
+        let words =
+            format!("{}, {day} {month} {year}, {:02}:{:02} UTC", moment.weekday(), moment.hour(), moment.minute());
         Self { exact: then.to_string(), words }
     }
 

@@ -108,8 +108,7 @@ fn broken(error: serde_json::Error) -> Error {
 }
 
 fn read(index: i64, body: &str) -> Result<HistoryEntry> {
-    let Body { kind, at, actor, session, data } =
-        serde_json::from_str(body).map_err(broken)?;
+    let Body { kind, at, actor, session, data } = serde_json::from_str(body).map_err(broken)?;
     Ok(HistoryEntry { index, kind, at, actor, session, facts: Facts::read(&data) })
 }
 

@@ -52,7 +52,11 @@ impl Chart {
             .iter()
             .zip(before.iter().chain(std::iter::repeat(&0)))
             .zip(0..)
-            .map(|((count, before), at)| Hour { label: label(first.plus_seconds(HOUR * at)), count: *count, before: *before })
+            .map(|((count, before), at)| Hour {
+                label: label(first.plus_seconds(HOUR * at)),
+                count: *count,
+                before: *before,
+            })
             .collect();
         let most = hours.iter().map(|hour| hour.count.max(hour.before)).max().unwrap_or(0);
         Self { hours, top: round_up(most) }
@@ -86,7 +90,12 @@ impl Chart {
     fn path(&self, count: impl Fn(&Hour) -> u64) -> String {
         let steps = real(self.hours.len().saturating_sub(1).max(1));
         let points = self.hours.iter().enumerate().map(|(at, hour)| {
-            format!("{}{:.1} {:.1}", if at == 0 { "M" } else { "L" }, WIDTH * real(at) / steps, self.height(count(hour)))
+            format!(
+                "{}{:.1} {:.1}",
+                if at == 0 { "M" } else { "L" },
+                WIDTH * real(at) / steps,
+                self.height(count(hour))
+            )
         });
         points.collect::<Vec<_>>().join(" ")
     }
@@ -165,8 +174,8 @@ fn real(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
-/// A number with its thousands apart.
-pub fn grouped(number: u64) -> String {
+/// A whole number with its thousands apart.
+pub fn grouped(number: impl std::fmt::Display) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {

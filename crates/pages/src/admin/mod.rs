@@ -12,7 +12,6 @@ mod chart;
 mod frame;
 mod happening;
 mod overview;
-pub mod people;
 mod standing;
 pub mod user;
 mod visit;
@@ -35,10 +34,7 @@ pub use visit::{Console, ConsoleForm, Desk};
 
 /// Every page of the console.
 pub fn router() -> Router<Arc<Pages>> {
-    Router::new().route("/admin", get(begin))
-        .route("/admin/overview", get(overview::show))
-        .merge(people::router())
-        .merge(user::router())
+    Router::new().route("/admin", get(begin)).route("/admin/overview", get(overview::show)).merge(user::router())
 }
 
 /// `GET /admin`: the first page that the visitor may see.

@@ -1,5 +1,6 @@
 //! What goes on: how many come in, who is there, what waits, and what happened last.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -178,8 +179,8 @@ impl OverviewPage {
         format!("{}.{} % of {} tries", tenths / 10, tenths % 10, grouped(tries))
     }
 
-    /// A count of the database, which is never below nothing.
-    fn count(number: i64) -> String {
-        grouped(u64::try_from(number).unwrap_or(0))
+    /// A number with its thousands apart; a template has some of them by reference.
+    fn grouped(number: impl Display) -> String {
+        grouped(number)
     }
 }

@@ -128,3 +128,51 @@ async fn one_session_is_ended_from_the_list() {
     assert!(!amara.is_signed_in().await);
     assert!(jonas.get(&address).await.text.contains("Signed in nowhere"));
 }
+
+/// Numbers what has happened, and counts it.
+async fn settle(site: &Site) {
+    while users::statistics::count_events(site.auth.users()).await.unwrap() {}
+}
+
+#[tokio::test]
+async fn the_overview_draws_what_was_counted_and_says_it_in_a_table() {
+    let site = Site::new().await;
+    let (_, id) = person(&site, "amara", &[]).await;
+    let (mut jonas, _) = person(&site, "jonas", &["admin"]).await;
+    let ban = format!("/admin/users/{id}/do/ban");
+    assert_eq!(jonas.fill(&ban, &ban, &[("reason", "Spam")]).await.status, StatusCode::SEE_OTHER);
+    settle(&site).await;
+    let page = jonas.get("/admin/overview").await;
+    assert_eq!((page.status, page.text.matches("<h1").count()), (StatusCode::OK, 1));
+    assert!(page.text.contains("<dt>Sign-ups, last 24 hours</dt><dd>2</dd>"), "{}", page.text);
+    assert!(page.text.contains("21 Sep 14:00: 2 sign-ups"), "the column of the hour says its number");
+    assert!(page.text.contains("Show as a table") && page.text.contains("1 banned, 0 deleted"));
+    assert!(page.text.contains(&format!("<a href=\"/admin/users/{id}/history\">Banned</a>")));
+    let week = jonas.get("/admin/overview?range=7d").await.text;
+    assert_eq!(week.matches(": 0 failed</title>").count(), 24 * 7);
+    for forbidden in ["style=", "<style", "NaN", "inf"] {
+        assert!(!week.contains(forbidden), "{forbidden}");
+    }
+    assert_eq!(jonas.get("/admin").await.location(), "/admin/overview");
+}
+
+#[tokio::test]
+async fn the_history_says_who_did_what_and_why_and_the_header_of_a_banned_person_too() {
+    let site = Site::new().await;
+    let (_, id) = person(&site, "amara", &[]).await;
+    let (mut jonas, own) = person(&site, "jonas", &["admin"]).await;
+    let ban = format!("/admin/users/{id}/do/ban");
+    let fields = [("reason", "<i>Chargebacks</i> & more"), ("until", "7")];
+    assert_eq!(jonas.fill(&ban, &ban, &fields).await.status, StatusCode::SEE_OTHER);
+    let page = jonas.get(&format!("/admin/users/{id}/history")).await;
+    assert_eq!(page.status, StatusCode::OK);
+    for expected in
+        ["Reason: &#60;i&#62;Chargebacks", "Signed up", "Until 28 September 2026", &format!("/admin/users/{own}\"")]
+    {
+        assert!(page.text.contains(expected), "{expected}: {}", page.text);
+    }
+    let shown = jonas.get(&format!("/admin/users/{id}")).await.text;
+    assert!(shown.contains("Why they are banned") && shown.contains("&#60;i&#62;Chargebacks&#60;/i&#62; &#38; more"));
+    assert_eq!(jonas.get(&format!("/admin/users/{id}/history?before=x")).await.status, StatusCode::NOT_FOUND);
+    assert!(jonas.get(&format!("/admin/users/{id}/history?before=0")).await.text.contains("Nothing older"));
+}

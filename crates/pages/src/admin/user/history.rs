@@ -59,7 +59,8 @@ impl Row {
             None => Actor::Nobody,
         };
         let facts = entry.facts;
-        let listed = |words: &str, items: &[String]| (!items.is_empty()).then(|| format!("{words}: {}", items.join(", ")));
+        let listed =
+            |words: &str, items: &[String]| (!items.is_empty()).then(|| format!("{words}: {}", items.join(", ")));
         let more = [
             facts.reason.map(|reason| format!("Reason: {reason}")),
             facts.until.map(|until| format!("Until {}", Moment::date(until).words)),

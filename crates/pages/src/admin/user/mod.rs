@@ -14,8 +14,6 @@ use axum::routing::{get, post};
 use kernel::{Problem, UserId};
 use users::Account;
 
-pub use pass::offers;
-
 use crate::Pages;
 
 /// The pages of one person.
