@@ -97,6 +97,14 @@ pub async fn submit(
             "The account changed meanwhile.",
             "Nothing was saved. This is how it is now: look at it again, then save once more.",
         ),
+        Err(ChangeRolesError::Exceeds) => failed(
+            "That is more than you may do yourself.",
+            "Nothing was changed. Nobody gives or takes a role that comes to permissions that they lack.",
+        ),
+        Err(ChangeRolesError::UnknownRole(_)) => failed(
+            "One of these roles is no more.",
+            "Nothing was changed. These are the roles that there are now: choose once more.",
+        ),
         Err(ChangeRolesError::LastAdministrator) => failed(
             "This is the last administrator.",
             "Nothing was changed. Make another one first: nobody could give the role back.",
