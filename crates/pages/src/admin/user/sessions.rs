@@ -48,7 +48,7 @@ impl Row {
             agent: session.user_agent.clone(),
             address: session.ip.clone(),
             begun: Moment::new(session.created_at, now),
-            seen: Moment::new(session.last_seen_at, now),
+            seen: Moment::brief(session.last_seen_at, now),
             ends: Moment::date(session.expires_at),
         }
     }
