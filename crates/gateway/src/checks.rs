@@ -10,8 +10,8 @@ use verify::Claims;
 use crate::gateway::{Gateway, Visit};
 use crate::identity::{self, Identity};
 use crate::limits::Limit;
-use crate::refusals::{refused, too_many};
-use crate::route::{Route, forbidden};
+use crate::refusals::{self, refused, too_many};
+use crate::route::{Met, Route, forbidden};
 use crate::spec::AuthSpec;
 
 impl Gateway {
@@ -48,10 +48,11 @@ impl Gateway {
             }
         };
         visit.entry.user = claims.sub.parse().ok();
-        if !route.needs.are_met_by(&claims) {
-            return Err(self.refuse(visit, "forbidden", forbidden()));
+        match route.needs.are_met_by(&claims, &self.settings.roles) {
+            Met::Yes => Ok(Some(claims)),
+            Met::No => Err(self.refuse(visit, "forbidden", forbidden())),
+            Met::Unknown => Err(self.refuse(visit, "not_ready", refusals::roles_unknown())),
         }
-        Ok(Some(claims))
     }
 
     /// Takes a token from each bucket of the route: those of addresses first, before anybody knows who

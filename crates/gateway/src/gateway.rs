@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, header};
-use kernel::{Clock, Problem};
+use kernel::{Clock, Problem, RoleDirectory};
 use verify::Verifier;
 
 use crate::access_log::{AccessLog, Entry};
@@ -23,7 +23,7 @@ use crate::refusals::unknown_host;
 use crate::request_id::{CURRENT, RequestIds};
 use crate::route::{Kind, Route};
 use crate::spec::RouteSpec;
-use crate::table::{Found, Permissions, RouteError, Table};
+use crate::table::{Found, RouteError, Table};
 use crate::trace::{Trace, Traces};
 use crate::upstream::{self, Pool, Upstreams};
 use crate::user_token::{BadSeed, UserTokens};
@@ -46,6 +46,9 @@ pub struct Settings {
     pub access_log: Option<AccessLog>,
     /// The seed of the key that signs `X-User-Token`; without one no route may ask for that.
     pub identity_seed: Option<[u8; 32]>,
+    /// What each role comes to, as it is at every moment. A gateway alone fills it itself
+    /// ([`Gateway::follow_roles`]).
+    pub roles: RoleDirectory,
 }
 
 /// Where Usher's own services are.
@@ -154,13 +157,18 @@ impl Gateway {
 
     /// Takes these routes from now on, or none of them: then the ones from before stay. Requests that
     /// are under way go on by the routes that they began with.
-    pub fn set_routes(&self, routes: &[RouteSpec], permissions: &Permissions) -> Result<(), RouteError> {
-        let table = Table::new(routes, permissions, &self.own_host, &self.pool, &self.table.get())?;
+    pub fn set_routes(&self, routes: &[RouteSpec]) -> Result<(), RouteError> {
+        let table = Table::new(routes, &self.own_host, &self.pool, &self.table.get())?;
         if self.user_tokens.is_none() {
             table.refuse_signed_identity()?;
         }
         self.table.set(table);
         Ok(())
+    }
+
+    /// The host that the public address names, with its port.
+    pub(crate) fn public_authority(&self) -> &str {
+        self.settings.public_url.split_once("://").map_or("", |(_, authority)| authority)
     }
 
     /// Ends the tunnels that are open, so that the process can stop.

@@ -17,7 +17,7 @@ use crate::answer::{From, Passed};
 use crate::gateway::{Gateway, Own, REQUEST_TIMEOUT, Visit, cut};
 use crate::identity::{self, Told};
 use crate::refusals::problem_of;
-use crate::route::{Kind, Route, Target};
+use crate::route::{Kind, Met, Route, Target};
 use crate::table::Table;
 use crate::upstream::{StillTrusted, Upstreams};
 use crate::{body, builtin};
@@ -171,7 +171,11 @@ impl Gateway {
         identity::tell(request.headers_mut(), told).ok_or_else(Problem::internal)?;
         let still_trusted = claims.map(|claims| {
             let (verifier, clock) = (self.verifier.clone(), self.clock.clone());
-            Arc::new(move || verifier.is_still_good(&claims, clock.now().unix_seconds())) as StillTrusted
+            let (needs, roles) = (route.needs.clone(), self.settings.roles.clone());
+            Arc::new(move || {
+                verifier.is_still_good(&claims, clock.now().unix_seconds())
+                    && needs.are_met_by(&claims, &roles) == Met::Yes
+            }) as StillTrusted
         });
         let answered = match upstreams.send(request, still_trusted).await {
             Ok(answered) => answered,

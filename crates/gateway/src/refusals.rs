@@ -19,6 +19,11 @@ pub(crate) fn refused(reason: Refused) -> Problem {
     }
 }
 
+/// What roles come to has not been heard of yet.
+pub(crate) fn roles_unknown() -> Problem {
+    Problem::unavailable("not_ready", "What roles may do is not known here yet.", 1)
+}
+
 /// What the client is told when an application does not answer. Its code is the reason in the log, too.
 pub(crate) fn problem_of(failed: Failed) -> Problem {
     let title = "The application cannot be reached";

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::http::{HeaderName, HeaderValue, Method};
-use kernel::Problem;
+use kernel::{Problem, RoleDirectory};
 use verify::Claims;
 
 use crate::cors::Cors;
@@ -23,7 +23,7 @@ pub(crate) struct Route {
     pub(crate) methods: Vec<Method>,
     pub(crate) target: Target,
     pub(crate) auth: AuthSpec,
-    pub(crate) needs: Needs,
+    pub(crate) needs: Arc<Needs>,
     pub(crate) limits: Vec<Limit>,
     /// The largest body, in bytes.
     pub(crate) body_limit: usize,
@@ -75,7 +75,7 @@ impl Route {
             methods: Vec::new(),
             target,
             auth: AuthSpec::None,
-            needs: Needs::default(),
+            needs: Arc::default(),
             limits: Vec::new(),
             body_limit: 0,
             rewriting: None,
@@ -187,8 +187,17 @@ pub(crate) struct Needs {
     pub(crate) roles: Vec<String>,
     /// All of these.
     pub(crate) scopes: Vec<String>,
-    /// For each permission that is needed, the roles that have it: one of each.
-    pub(crate) permissions: Vec<Vec<String>>,
+    /// All of these.
+    pub(crate) permissions: Vec<String>,
+}
+
+/// Whether somebody has what a route asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Met {
+    Yes,
+    No,
+    /// It takes a permission, and what roles come to has not been heard yet.
+    Unknown,
 }
 
 impl Needs {
@@ -197,12 +206,24 @@ impl Needs {
         *self == Self::default()
     }
 
-    /// Whether these claims have it.
-    pub(crate) fn are_met_by(&self, claims: &Claims) -> bool {
+    /// Whether these claims have it, with what their roles come to at this moment: a role that has lost a
+    /// permission has lost it for tokens that were made before, too.
+    pub(crate) fn are_met_by(&self, claims: &Claims, roles: &RoleDirectory) -> Met {
         let has = |role: &String| claims.roles.contains(role);
-        (self.roles.is_empty() || self.roles.iter().any(has))
-            && self.scopes.iter().all(|scope| claims.has_scope(scope))
-            && self.permissions.iter().all(|roles| roles.iter().any(has))
+        let is_met = (self.roles.is_empty() || self.roles.iter().any(has))
+            && self.scopes.iter().all(|scope| claims.has_scope(scope));
+        if !is_met {
+            return Met::No;
+        }
+        if self.permissions.is_empty() {
+            return Met::Yes;
+        }
+        let book = roles.now();
+        if book.is_empty() {
+            return Met::Unknown;
+        }
+        let held = || claims.roles.iter().map(String::as_str);
+        if self.permissions.iter().all(|permission| book.allows(held(), permission)) { Met::Yes } else { Met::No }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::route::{Needs, Path, Route, Target};
 use crate::spec::{self, AuthSpec, IdentitySpec, RouteSpec};
 use crate::upstream::{self, Pool, Upstreams};
 use reading::{
-    headers_of, host_of, limits_of, methods_of, name_of, refuse_what_has_no_effect, rewriting_of, roles_with,
+    headers_of, host_of, limits_of, methods_of, name_of, refuse_what_has_no_effect, permissions_of, rewriting_of,
     upstream_settings,
 };
 
@@ -21,9 +21,6 @@ use reading::{
 const MOST_ROUTES: usize = 1_000;
 /// The largest body of a request to an application, unless its route says otherwise.
 const BODY_LIMIT: &str = "1MiB";
-
-/// Which permissions a role has.
-pub type Permissions = BTreeMap<String, Vec<String>>;
 
 /// What is wrong with a table.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,7 +61,6 @@ impl Table {
     /// Makes a table. Upstreams that `before` has already are taken over from it.
     pub(crate) fn new(
         specs: &[RouteSpec],
-        permissions: &Permissions,
         own_host: &str,
         pool: &Pool,
         before: &Self,
@@ -79,7 +75,7 @@ impl Table {
             if !names.insert(spec.name.as_str()) {
                 return Err(wrong("there is another route of this name".into()));
             }
-            let route = table.read(spec, permissions, own_host, pool, before).map_err(wrong)?;
+            let route = table.read(spec, own_host, pool, before).map_err(wrong)?;
             if let Some(twin) = table.routes.iter().find(|other| is_same_place(other, &route)) {
                 return Err(wrong(format!("it is for the same requests as the route `{}`", twin.name)));
             }
@@ -128,7 +124,6 @@ impl Table {
     fn read(
         &mut self,
         spec: &RouteSpec,
-        permissions: &Permissions,
         own_host: &str,
         pool: &Pool,
         before: &Self,
@@ -156,7 +151,7 @@ impl Table {
         let needs = Needs {
             roles: spec.roles.clone(),
             scopes: spec.scopes.clone(),
-            permissions: spec.permissions.iter().map(|wanted| roles_with(wanted, permissions)).collect(),
+            permissions: permissions_of(&spec.permissions)?,
         };
         if spec.auth != AuthSpec::Required && !needs.is_nothing() {
             return Err("it needs roles, scopes or permissions, but `auth` is not `required`".into());
@@ -168,7 +163,7 @@ impl Table {
             host,
             methods: methods_of(&spec.methods)?,
             auth: spec.auth,
-            needs,
+            needs: Arc::new(needs),
             limits: limits_of(name, &spec.limits)?,
             body_limit,
             rewriting: rewriting_of(spec, &path)?,
@@ -197,10 +192,10 @@ impl Table {
 }
 
 /// Whether these routes would be taken by a gateway at this public address.
-pub fn check_routes(routes: &[RouteSpec], permissions: &Permissions, public_url: &str) -> Result<(), RouteError> {
+pub fn check_routes(routes: &[RouteSpec], public_url: &str) -> Result<(), RouteError> {
     let authority = public_url.split_once("://").map_or("", |(_, authority)| authority);
     let host = crate::asked::plain_host(authority).unwrap_or_default();
-    Table::new(routes, permissions, &host, &Pool::new(), &Table::empty()).map(drop)
+    Table::new(routes, &host, &Pool::new(), &Table::empty()).map(drop)
 }
 
 /// The first of the routes that is for a request; they come in the order in which they are tried.
@@ -260,8 +255,7 @@ mod tests {
     }
 
     fn table(specs: &[RouteSpec]) -> Result<Table, RouteError> {
-        let permissions = Permissions::from([("author".into(), vec!["quiz:author".into()])]);
-        Table::new(specs, &permissions, "accounts.example.com", &Pool::new(), &Table::empty())
+        Table::new(specs, "accounts.example.com", &Pool::new(), &Table::empty())
     }
 
     fn name(table: &Table, host: &str, path: &str, method: &Method) -> String {
@@ -321,6 +315,7 @@ mod tests {
             ("leave one out", RouteSpec { service: "usher".into(), ..base() }),
             ("service", RouteSpec { service: "auth".into(), upstreams: vec![], ..base() }),
             ("auth", RouteSpec { auth: AuthSpec::Optional, roles: vec!["player".into()], ..base() }),
+            ("area:action", RouteSpec { permissions: vec!["*".into()], ..base() }),
             ("methods", RouteSpec { methods: vec!["TRACE".into()], ..base() }),
             ("strip_prefix", RouteSpec { strip_prefix: "/other".into(), ..base() }),
             ("body_limit", RouteSpec { body_limit: "1MB".into(), ..base() }),
@@ -350,7 +345,7 @@ mod tests {
     async fn upstreams_that_did_not_change_are_kept() {
         let one = table(&[route("quiz", "/quiz/")]).unwrap();
         let again = |specs: &[RouteSpec]| {
-            Table::new(specs, &Permissions::new(), "accounts.example.com", &Pool::new(), &one).unwrap()
+            Table::new(specs, "accounts.example.com", &Pool::new(), &one).unwrap()
         };
         let kept = again(&[RouteSpec { auth: AuthSpec::None, ..route("quiz", "/quiz/") }]);
         assert!(Arc::ptr_eq(&one.upstreams["quiz"].1, &kept.upstreams["quiz"].1));

@@ -127,9 +127,9 @@ impl RoleBook {
         Self(definitions.iter().map(|definition| (definition.name.clone(), closed(&definition.name))).collect())
     }
 
-    /// A book of roles that have been closed before, as another process sends it.
-    pub fn from_closed(roles: BTreeMap<String, Vec<String>>) -> Self {
-        Self(roles.into_iter().map(|(name, permissions)| (name, Permissions::of(permissions))).collect())
+    /// Whether nobody has told it any role yet: there is always `admin`.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Whether there is a role of this name.

@@ -1,12 +1,15 @@
 //! The JSON face: `/api/v1/feed/…`, and that of Shared Signals.
 
+use axum::Json;
 use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use axum::response::IntoResponse as _;
 use kernel::problem::{FieldError, ProblemDocument};
 use kernel::{Problem, StrictJson};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use users::role_record;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -19,6 +22,7 @@ pub fn router(signals: Signals) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(revocations))
         .routes(routes!(position))
+        .routes(routes!(roles))
         .with_state(signals.clone())
         .merge(ssf::router(signals))
 }
@@ -89,6 +93,55 @@ fn accepts_events(headers: &HeaderMap) -> bool {
             let kind = kind.split(';').next().unwrap_or_default().trim();
             matches!(kind, "text/event-stream" | "text/*" | "*/*")
         })
+}
+
+/// All roles, as a gateway needs them to decide on permissions.
+#[derive(Serialize, utoipa::ToSchema)]
+struct RoleBook {
+    /// Each with what it names; what it comes to follows from the includes.
+    roles: Vec<RoleInBook>,
+}
+
+/// One of them.
+#[derive(Serialize, utoipa::ToSchema)]
+struct RoleInBook {
+    /// What it is called.
+    name: String,
+    /// The permissions that it names; `*` for everything.
+    permissions: Vec<String>,
+    /// The roles whose permissions it has as well.
+    includes: Vec<String>,
+}
+
+/// All roles
+///
+/// For services that decide on permissions themselves, as a gateway does. To be asked every second with
+/// `If-None-Match`: while nothing has changed the answer is 304.
+#[utoipa::path(get, path = "/api/v1/feed/roles", tag = "Revocation feed", security(("service_token" = [])),
+    params(("If-None-Match" = Option<String>, Header, description = "The `ETag` of the answer that is known.")),
+    responses((status = 200, description = "The roles.", body = RoleBook),
+        (status = 304, description = "They are as they were."),
+        (status = 401, description = "`unauthenticated`", body = ProblemDocument)))]
+async fn roles(
+    State(signals): State<Signals>,
+    VerifierCaller(_service): VerifierCaller,
+    headers: HeaderMap,
+) -> Result<Response<Body>, Problem> {
+    let tag = |revision: i64| format!("\"{revision}\"");
+    let mut read = signals.db().read().await?;
+    let known = headers.get(IF_NONE_MATCH).and_then(|tag| tag.to_str().ok());
+    if let Some(known) = known
+        && known == tag(role_record::revision(&mut read).await?)
+    {
+        return Ok((StatusCode::NOT_MODIFIED, [(ETAG, known.to_owned())]).into_response());
+    }
+    let written = role_record::written(&mut read).await?;
+    let roles = written.definitions.into_iter().map(|role| RoleInBook {
+        name: role.name,
+        permissions: role.permissions,
+        includes: role.includes,
+    });
+    Ok(([(ETAG, tag(written.revision))], Json(RoleBook { roles: roles.collect() })).into_response())
 }
 
 /// How far a service has come.

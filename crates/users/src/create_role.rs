@@ -1,7 +1,7 @@
 //! Making a role.
 
 use kernel::permission::RoleDefinition;
-use kernel::{Event, Kind, RoleBook};
+use kernel::{Event, Kind};
 use storage::Lock;
 
 use crate::roles::{self, Role};
@@ -38,6 +38,9 @@ pub enum CreateRoleError {
     /// There are as many as there may be.
     #[error("there are {} roles, and more there cannot be", role_record::MAX_ROLES)]
     TooMany,
+    /// It, or a role that includes it, would come to more permissions than can be held.
+    #[error("a role can come to {} permissions at most", roles::MAX_EFFECTIVE)]
+    TooMuch,
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] storage::Error),
@@ -52,7 +55,7 @@ pub async fn create_role(users: &Users, authority: Authority, new: &NewRole) -> 
     if !mine.has(may::ROLES_WRITE) {
         return Err(CreateRoleError::Forbidden);
     }
-    let mut definitions = role_record::definitions(&mut tx).await?;
+    let definitions = role_record::definitions(&mut tx).await?;
     let is_there = |name: &str| definitions.iter().any(|definition| definition.name == name);
     if let Some(unknown) = new.includes.names().find(|name| !is_there(name)) {
         return Err(CreateRoleError::UnknownRole(unknown.to_owned()));
@@ -70,8 +73,8 @@ pub async fn create_role(users: &Users, authority: Authority, new: &NewRole) -> 
         return Err(CreateRoleError::TooMany);
     }
     role_record::replace(&mut tx, &empty, &definition).await?;
-    definitions.push(definition.clone());
-    if !mine.covers(&RoleBook::new(&definitions).permissions_of([new.name.as_str()])) {
+    let comes_to = roles::comes_to(&definitions, &definition).ok_or(CreateRoleError::TooMuch)?;
+    if !mine.covers(&comes_to) {
         return Err(CreateRoleError::Exceeds);
     }
     let event = Event::new(Kind::RoleCreated, now)

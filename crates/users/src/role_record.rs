@@ -39,16 +39,16 @@ struct Part {
 }
 
 /// All roles as they are written down at one moment, and the number of that moment.
-pub(crate) struct Written {
+pub struct Written {
     /// Grows with every change of any role.
-    pub(crate) revision: i64,
+    pub revision: i64,
     /// By name.
-    pub(crate) definitions: Vec<RoleDefinition>,
+    pub definitions: Vec<RoleDefinition>,
 }
 
 /// Reads all roles in one statement: several would see several moments, and a permission that was moved
 /// from a role into one that it includes could be in neither.
-pub(crate) async fn written(on: &mut impl Connection) -> Result<Written> {
+pub async fn written(on: &mut impl Connection) -> Result<Written> {
     let parts: Vec<Part> = fetch_all!(
         on,
         "SELECT CAST(0 AS BIGINT) AS what, CAST(revision AS TEXT) AS role, '' AS other FROM role_revision
@@ -91,7 +91,7 @@ struct Revision {
 }
 
 /// The number of this moment.
-pub(crate) async fn revision(on: &mut impl Connection) -> Result<i64> {
+pub async fn revision(on: &mut impl Connection) -> Result<i64> {
     let row: Revision = fetch_one!(on, "SELECT revision FROM role_revision WHERE one = 1")?;
     Ok(row.revision)
 }

@@ -54,6 +54,24 @@ pub(crate) async fn read(on: &mut impl Connection, name: &str) -> storage::Resul
     Ok(Some(Role::new(row, &definitions, &book)))
 }
 
+/// How many permissions a role may come to. Every process holds what all roles come to in memory, and a few
+/// dozen roles that include each other could otherwise fill it.
+pub const MAX_EFFECTIVE: usize = 1_000;
+
+/// What a role will come to, if that and what other roles come to through it is not too much. `others` are
+/// all roles as they are, and none that it includes includes it.
+pub(crate) fn comes_to(others: &[RoleDefinition], role: &RoleDefinition) -> Option<Permissions> {
+    let included = RoleBook::new(others).permissions_of(role.includes.iter().map(String::as_str));
+    let sum = Permissions::of(role.permissions.iter().cloned()).and(&included);
+    if sum.names().len() > MAX_EFFECTIVE {
+        return None;
+    }
+    let unchanged = others.iter().filter(|other| other.name != role.name).cloned();
+    let after: Vec<RoleDefinition> = unchanged.chain([role.clone()]).collect();
+    let fits = RoleBook::new(&after).roles().all(|(_, permissions)| permissions.names().len() <= MAX_EFFECTIVE);
+    fits.then_some(sum)
+}
+
 impl Role {
     fn new(row: role_record::Row, definitions: &[RoleDefinition], book: &RoleBook) -> Self {
         let definition = definitions.iter().find(|definition| definition.name == row.name).cloned().unwrap_or_default();
@@ -78,5 +96,26 @@ impl Role {
             permissions: self.permissions.clone(),
             includes: self.includes.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_role_comes_to_more_than_can_be_held_not_even_through_another() {
+        let role = |name: &str, count: usize, includes: &[&str]| RoleDefinition {
+            name: name.into(),
+            permissions: (0..count).map(|number| format!("{name}:{number}")).collect(),
+            includes: includes.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let others = [role("all", 200, &["a", "b", "c"]), role("a", 200, &[]), role("b", 200, &[]), role("c", 0, &[])];
+        assert_eq!(comes_to(&others, &role("c", 200, &[])).unwrap().names().len(), 200);
+        assert_eq!(comes_to(&others, &role("c", 200, &["d"])).unwrap().names().len(), 200);
+        let full = [&others[..], &[role("d", 200, &[]), role("e", 200, &[]), role("f", 1, &[])]].concat();
+        assert!(comes_to(&full, &role("c", 200, &["d"])).is_some());
+        assert_eq!(comes_to(&full, &role("c", 200, &["d", "f"])), None, "`all` would come to 1001");
+        assert_eq!(comes_to(&full, &role("g", 1, &["all", "d", "e"])), None);
     }
 }

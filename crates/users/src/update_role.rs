@@ -1,7 +1,9 @@
 //! Changing what a role says, names and includes.
 
+use std::collections::BTreeSet;
+
 use kernel::permission::RoleDefinition;
-use kernel::{Event, Kind, RoleBook};
+use kernel::{Event, Kind};
 use storage::Lock;
 
 use crate::account::ADMIN;
@@ -43,6 +45,9 @@ pub enum UpdateRoleError {
     /// It is to include itself, or a role that includes it.
     #[error("`{0}` includes this role, or is it: roles cannot go in a circle")]
     Circle(String),
+    /// It, or a role that includes it, would come to more permissions than can be held.
+    #[error("a role can come to {} permissions at most", roles::MAX_EFFECTIVE)]
+    TooMuch,
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] storage::Error),
@@ -76,12 +81,9 @@ pub async fn update_role(
     let before = current.definition();
     let after = changed(&before, change);
     let description = change.description.as_ref().map_or(current.description.as_str(), RoleDescription::as_str);
-    let mut definitions = role_record::definitions(&mut tx).await?;
-    for definition in definitions.iter_mut().filter(|definition| definition.name == name) {
-        definition.clone_from(&after);
-    }
+    let definitions = role_record::definitions(&mut tx).await?;
     check_includes(&definitions, &after)?;
-    let comes_to = RoleBook::new(&definitions).permissions_of([name]);
+    let comes_to = roles::comes_to(&definitions, &after).ok_or(UpdateRoleError::TooMuch)?;
     if !mine.covers(&current.effective) || !mine.covers(&comes_to) {
         return Err(UpdateRoleError::Exceeds);
     }
@@ -125,12 +127,12 @@ fn without(list: &[String], other: &[String]) -> Vec<String> {
     list.iter().filter(|one| !other.contains(one)).cloned().collect()
 }
 
-/// Whether what a role includes is there and does not lead back to it. `definitions` has the role as it is
-/// to be.
+/// Whether what a role is to include is there and does not lead back to it.
 fn check_includes(definitions: &[RoleDefinition], role: &RoleDefinition) -> Result<(), UpdateRoleError> {
     let find = |name: &str| definitions.iter().find(|definition| definition.name == name);
+    // What was seen on the way from one of them need not be looked at again from the next.
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
     for included in &role.includes {
-        let mut seen: Vec<&str> = Vec::new();
         let mut to_visit = vec![included.as_str()];
         if find(included).is_none() {
             return Err(UpdateRoleError::UnknownRole(included.clone()));
@@ -139,8 +141,7 @@ fn check_includes(definitions: &[RoleDefinition], role: &RoleDefinition) -> Resu
             if name == role.name {
                 return Err(UpdateRoleError::Circle(included.clone()));
             }
-            if !seen.contains(&name) {
-                seen.push(name);
+            if seen.insert(name) {
                 to_visit.extend(find(name).into_iter().flat_map(|found| found.includes.iter().map(String::as_str)));
             }
         }

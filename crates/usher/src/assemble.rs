@@ -28,7 +28,7 @@ use crate::{control, metrics, openapi, setup, upkeep};
 /// How many checked tokens are remembered, about 1 KiB each.
 const KNOWN_TOKENS: usize = 8_192;
 /// How long a gateway alone waits for keys and revocations before it says that it is there without.
-const FIRST_NEWS: Duration = Duration::from_secs(5);
+pub const FIRST_NEWS: Duration = Duration::from_secs(5);
 
 /// A process, ready to serve.
 pub struct Process {

@@ -16,9 +16,10 @@ use prometheus_client::registry::Registry;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tracing_subscriber::EnvFilter;
 
-use crate::assemble::{self, House, Process};
+use crate::assemble::{self, FIRST_NEWS, House, Process};
 use crate::config::{self, Checked, Config};
 use crate::logs;
 use crate::only::{Only, Service};
@@ -56,13 +57,18 @@ pub async fn run(checked: Checked, only: Only, reread: Reread) -> Result<()> {
         problem_page: pages::problem_page,
         access_log: access_log.clone(),
         identity_seed,
+        roles: house.as_ref().map(|house| house.auth.users().roles.clone()).unwrap_or_default(),
     };
     let door = Metrics::register(&mut registry);
     let gateway = Arc::new(Gateway::new(services, verifier, Clock::system(), settings, door)?);
     if only.has(Service::Gateway) {
-        gateway.set_routes(&checked.config.gateway.routes, &checked.config.gateway.permissions)?;
+        gateway.set_routes(&checked.config.gateway.routes)?;
         registry.register_collector(Box::new(UpstreamHealth(gateway.clone())));
     }
+    let role_follower = match house {
+        Some(_) => None,
+        None => Some(follow_roles(gateway.clone(), checked.config.services.token.clone()).await),
+    };
     let private = private::router(Private {
         registry: Arc::new(registry),
         readiness: readiness.clone(),
@@ -94,7 +100,7 @@ pub async fn run(checked: Checked, only: Only, reread: Reread) -> Result<()> {
     {
         tracing::warn!("a receiver of Shared Signals did not answer in time");
     }
-    for task in background {
+    for task in background.into_iter().chain(role_follower) {
         task.abort();
     }
     drop(follower);
@@ -107,6 +113,16 @@ pub async fn run(checked: Checked, only: Only, reread: Reread) -> Result<()> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Keeps what roles come to as the services say it, in a gateway alone. A first answer is waited for a
+/// little: until there is one, routes that ask for permissions are closed.
+async fn follow_roles(gateway: Arc<Gateway>, token: String) -> JoinHandle<()> {
+    let first = tokio::time::timeout(FIRST_NEWS, gateway.fetch_roles(&token, None)).await;
+    if !matches!(first, Ok(Ok(_))) {
+        tracing::warn!("routes that ask for permissions are closed until the services have said what roles may do");
+    }
+    tokio::spawn(async move { gateway.follow_roles(&token).await })
 }
 
 async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener> {
@@ -138,7 +154,7 @@ async fn heed_hangups(gateway: Arc<Gateway>, reread: Option<Reread>, tls: Option
         }
         let Some(reread) = &reread else { continue };
         let taken = reread().and_then(|config| {
-            gateway.set_routes(&config.gateway.routes, &config.gateway.permissions)?;
+            gateway.set_routes(&config.gateway.routes)?;
             Ok(config.gateway.routes.len())
         });
         match taken {

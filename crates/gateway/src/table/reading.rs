@@ -7,14 +7,10 @@ use std::sync::{Mutex, PoisonError};
 
 use axum::http::{HeaderName, HeaderValue, Method};
 
-use super::Permissions;
 use crate::limits::{Limit, Per};
 use crate::route::{Path, Rewriting};
 use crate::spec::{self, LimitSpec, PerSpec, RouteSpec};
 use crate::upstream;
-
-/// The role that has every permission.
-const ADMIN: &str = "admin";
 
 /// What an operator writes and nobody reads would be believed.
 pub(super) fn refuse_what_has_no_effect(spec: &RouteSpec) -> Result<(), String> {
@@ -74,9 +70,12 @@ pub(super) fn methods_of(methods: &[String]) -> Result<Vec<Method>, String> {
     Ok(read)
 }
 
-pub(super) fn roles_with(permission: &str, permissions: &Permissions) -> Vec<String> {
-    let granted = permissions.iter().filter(|(_, granted)| granted.iter().any(|one| one == permission));
-    granted.map(|(role, _)| role.clone()).chain([ADMIN.to_owned()]).collect()
+/// The names of permissions. Which roles have them is looked up for every request.
+pub(super) fn permissions_of(names: &[String]) -> Result<Vec<String>, String> {
+    match names.iter().find(|name| kernel::permission::check_name(name).is_err()) {
+        Some(wrong) => Err(format!("`permissions` has `{wrong}`: {}", kernel::permission::InvalidPermission)),
+        None => Ok(names.to_vec()),
+    }
 }
 
 pub(super) fn limits_of(name: &str, specs: &[LimitSpec]) -> Result<Vec<Limit>, String> {
@@ -149,16 +148,4 @@ pub(super) fn upstream_settings(spec: &RouteSpec) -> Result<upstream::Settings, 
         health_path: spec.health.as_ref().map(|health| health.path.clone()),
         health_every: time("health.every", spec.health.as_ref().map_or("2s", |health| &health.every))?,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_permission_is_had_through_a_role() {
-        let permissions = Permissions::from([("author".into(), vec!["quiz:author".into()])]);
-        assert_eq!(roles_with("quiz:author", &permissions), ["author", "admin"]);
-        assert_eq!(roles_with("quiz:grade", &permissions), ["admin"]);
-    }
 }

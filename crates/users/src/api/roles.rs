@@ -270,6 +270,12 @@ pub(super) async fn remove_role(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// 422: more permissions than a process can hold for every role.
+fn too_much() -> Problem {
+    let message = "A role can come to 1000 permissions at most, and so can one that includes it.";
+    Problem::invalid_input(vec![FieldError::new("permissions", "too_many_permissions", message)])
+}
+
 /// 422: a role that is named is not there.
 pub(super) fn unknown_role(field: &'static str, name: &str) -> Problem {
     let message = format!("There is no role `{name}`: make it first, or look for a slip of the pen.");
@@ -297,6 +303,7 @@ impl From<CreateRoleError> for Problem {
                 "There are too many roles",
                 "There can be 500 roles. Delete one that nobody holds first.",
             ),
+            CreateRoleError::TooMuch => too_much(),
             CreateRoleError::Storage(error) => error.into(),
         }
     }
@@ -323,6 +330,7 @@ impl From<UpdateRoleError> for Problem {
                     ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "role_circle", "Roles cannot go in a circle", message)
                 }
             }
+            UpdateRoleError::TooMuch => too_much(),
             UpdateRoleError::Storage(error) => error.into(),
         }
     }

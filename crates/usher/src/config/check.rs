@@ -81,7 +81,7 @@ impl Config {
     fn check_gateway(&self, listen: SocketAddr) -> Result<()> {
         let own = format!("http://localhost:{}", listen.port());
         let host = if self.public_url.is_empty() { own } else { self.public_url.clone() };
-        gateway::check_routes(&self.gateway.routes, &self.gateway.permissions, &host).context("`gateway.routes`")?;
+        gateway::check_routes(&self.gateway.routes, &host).context("`gateway.routes`")?;
         if self.tls.certificate.is_empty() != self.tls.key.is_empty() {
             bail!("`tls` needs both: `tls.certificate` and `tls.key`");
         }

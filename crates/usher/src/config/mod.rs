@@ -7,7 +7,7 @@
 mod check;
 mod load;
 
-use gateway::{Permissions, RouteSpec};
+use gateway::RouteSpec;
 use serde::{Deserialize, Serialize};
 use users::AttributeSpec;
 
@@ -61,11 +61,8 @@ pub struct Config {
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Gateway {
-    /// Where requests for applications go. The only key, with `permissions`, that a running server reads
-    /// again (SIGHUP).
+    /// Where requests for applications go. The only key that a running server reads again (SIGHUP).
     pub routes: Vec<RouteSpec>,
-    /// Which permissions a role has: `author = ["quiz:author"]`. The role `admin` has all.
-    pub permissions: Permissions,
     /// What signs `X-User-Token`: 32 bytes in base64. If empty it is derived from the master key.
     pub identity_key: String,
 }
