@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use signals::TokenKind;
 
-use crate::commands::{Command, Output};
+use crate::commands::{Command, Output, RolesWords};
 use crate::config::{self, Config};
 use crate::only::Only;
 use crate::{control, serve};
@@ -59,6 +59,9 @@ enum Words {
     /// Suspend, delete and bring back accounts
     #[command(subcommand)]
     Users(UsersWords),
+    /// Look at, make, change and delete roles
+    #[command(subcommand)]
+    Roles(RolesWords),
     /// Look at and rotate the keys that sign tokens
     #[command(subcommand)]
     Keys(KeysWords),
@@ -120,6 +123,20 @@ enum UsersWords {
     Restore {
         /// Its email
         email: String,
+    },
+    /// Give an account one role more
+    Grant {
+        /// Its email
+        email: String,
+        /// The role
+        role: String,
+    },
+    /// Take a role from an account
+    Revoke {
+        /// Its email
+        email: String,
+        /// The role
+        role: String,
     },
 }
 
@@ -205,6 +222,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Words::Keys(KeysWords::Rotate) => execute(config, Command::RotateKeys, json),
         Words::Keys(KeysWords::Withdraw { kid, reason }) => execute(config, Command::WithdrawKey { kid, reason }, json),
         Words::Verifier(words) => execute(config, verifier(words), json),
+        Words::Roles(words) => execute(config, Command::Roles { words }, json),
         Words::Receiver(words) => execute(config, receiver(words), json),
         Words::Migrate => {
             let checked = config.check()?;
@@ -236,6 +254,8 @@ fn users(words: UsersWords) -> Command {
         UsersWords::Unban { email } => Command::ReinstateUser { email },
         UsersWords::Delete { email, reason } => Command::DeleteUser { email, reason },
         UsersWords::Restore { email } => Command::RestoreUser { email },
+        UsersWords::Grant { email, role } => Command::GrantRole { email, role },
+        UsersWords::Revoke { email, role } => Command::RevokeRole { email, role },
     }
 }
 

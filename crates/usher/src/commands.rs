@@ -1,5 +1,7 @@
 //! What operators can ask for, here or in a running server.
 
+mod roles;
+
 use anyhow::{Context as _, Result};
 use auth::Auth;
 use serde::{Deserialize, Serialize};
@@ -7,6 +9,8 @@ use serde_json::{Value, json};
 use signals::service_token;
 use signals::{ReceiverStream, ServiceName, Signals, TokenKind};
 use users::{Account, Authority, EmailAddress, Party, Reason, StatusChange};
+
+pub use roles::RolesWords;
 
 /// One request.
 #[derive(Serialize, Deserialize)]
@@ -47,6 +51,25 @@ pub enum Command {
     RestoreUser {
         /// The address.
         email: String,
+    },
+    /// Give an account one role more.
+    GrantRole {
+        /// The address.
+        email: String,
+        /// The role.
+        role: String,
+    },
+    /// Take a role from an account.
+    RevokeRole {
+        /// The address.
+        email: String,
+        /// The role.
+        role: String,
+    },
+    /// Look at, make, change and delete roles.
+    Roles {
+        /// What to do with which.
+        words: RolesWords,
     },
     /// Show the signing keys.
     ListKeys,
@@ -108,6 +131,9 @@ pub async fn execute(auth: &Auth, signals: &Signals, command: Command) -> Result
         Command::ReinstateUser { email } => change(auth, &email, StatusChange::Reinstate, "").await,
         Command::DeleteUser { email, reason } => change(auth, &email, StatusChange::Delete, &reason).await,
         Command::RestoreUser { email } => change(auth, &email, StatusChange::Restore, "").await,
+        Command::GrantRole { email, role } => roles::grant(auth, &email, &role).await,
+        Command::RevokeRole { email, role } => roles::revoke(auth, &email, &role).await,
+        Command::Roles { words } => roles::execute(auth, words).await,
         Command::ListKeys => Ok(keys(auth)),
         Command::RotateKeys => {
             auth.keys().rotate().await?;

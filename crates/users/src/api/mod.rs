@@ -20,6 +20,8 @@ use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use roles::RoleView;
+
 use crate::{Account, Party, PersonalData, Preferences, Users};
 
 /// The calls of this crate.

@@ -23,7 +23,7 @@ use crate::{
 /// A role.
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = Role)]
-pub(super) struct RoleView {
+pub struct RoleView {
     /// What it is called.
     name: String,
     /// What it is for.
