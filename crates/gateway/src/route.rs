@@ -302,6 +302,54 @@ mod tests {
         }
     }
 
+    fn claims(roles: &[&str]) -> Claims {
+        let text = String::new;
+        Claims {
+            iss: text(),
+            sub: text(),
+            aud: text(),
+            sid: text(),
+            epoch: 1,
+            client_id: text(),
+            iat: 0,
+            exp: 0,
+            jti: text(),
+            auth_time: 0,
+            amr: Vec::new(),
+            roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+            scope: "openid".into(),
+            kid: text(),
+        }
+    }
+
+    #[test]
+    fn permissions_are_those_of_the_moment_and_nobody_has_any_before_they_are_known() {
+        let (roles, author) = (RoleDirectory::default(), claims(&["user", "author"]));
+        let of = |permissions: &[&str]| Needs {
+            permissions: permissions.iter().map(|name| (*name).to_owned()).collect(),
+            ..Needs::default()
+        };
+        let set = |permissions: &[&str]| {
+            let role = |name: &str, permissions: &[&str]| kernel::permission::RoleDefinition {
+                name: name.into(),
+                permissions: permissions.iter().map(|name| (*name).to_owned()).collect(),
+                includes: Vec::new(),
+            };
+            roles.set(kernel::RoleBook::new(&[role("admin", &["*"]), role("author", permissions)]));
+        };
+        let write = of(&["quiz:author"]);
+        assert_eq!(write.are_met_by(&author, &roles), Met::Unknown);
+        assert_eq!(write.are_met_by(&claims(&["admin"]), &roles), Met::Unknown);
+        assert_eq!(of(&[]).are_met_by(&author, &roles), Met::Yes, "what asks for none need not wait");
+        set(&["quiz:author"]);
+        assert_eq!(write.are_met_by(&author, &roles), Met::Yes);
+        assert_eq!(of(&["quiz:author", "quiz:play"]).are_met_by(&author, &roles), Met::No, "all of them are needed");
+        assert_eq!(of(&["quiz:author", "quiz:play"]).are_met_by(&claims(&["admin"]), &roles), Met::Yes);
+        assert_eq!(write.are_met_by(&claims(&["user", "gone"]), &roles), Met::No);
+        set(&[]);
+        assert_eq!(write.are_met_by(&author, &roles), Met::No, "the token is the same");
+    }
+
     #[test]
     fn rewriting_leaves_a_path() {
         let quiz = |strip: &str, add: &str| Rewriting { strip: strip.into(), add: add.into() };

@@ -21,6 +21,7 @@ mod pages;
 mod passwords;
 mod quiz;
 mod refresh;
+mod roles;
 mod secrecy;
 mod sessions;
 mod setup_link;

@@ -80,8 +80,7 @@ async fn auth_is_none_optional_or_required() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn roles_scopes_and_permissions_are_asked_for() {
     let upstream = Upstream::start("app").await;
-    let config = "[gateway.permissions]\nauthor = [\"quiz:author\"]\n\n".to_owned()
-        + &route("roles", "/roles/", &upstream.url, "roles = [\"player\", \"author\"]")
+    let config = route("roles", "/roles/", &upstream.url, "roles = [\"player\", \"author\"]")
         + &route("scopes", "/scopes/", &upstream.url, "scopes = [\"nobody-has-this\"]")
         + &route("permissions", "/permissions/", &upstream.url, "permissions = [\"quiz:author\"]");
     let app = behind(&config).await;
