@@ -94,14 +94,9 @@ impl Gateway {
         tokio::time::timeout(PATIENCE, asking).await.unwrap_or(Err(RolesError::Unreachable))
     }
 
-    async fn ask_for_roles(
-        &self,
-        token: &str,
-        known: Option<&HeaderValue>,
-    ) -> Result<Option<HeaderValue>, RolesError> {
+    async fn ask_for_roles(&self, token: &str, known: Option<&HeaderValue>) -> Result<Option<HeaderValue>, RolesError> {
         let Own::There { upstreams, .. } = &self.services else { return std::future::pending().await };
-        let mut authorization =
-            HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| RolesError::Token)?;
+        let mut authorization = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| RolesError::Token)?;
         authorization.set_sensitive(true);
         let mut request = Request::get(PATH)
             .header(AUTHORIZATION, authorization)

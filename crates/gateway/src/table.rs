@@ -13,7 +13,7 @@ use crate::route::{Needs, Path, Route, Target};
 use crate::spec::{self, AuthSpec, IdentitySpec, RouteSpec};
 use crate::upstream::{self, Pool, Upstreams};
 use reading::{
-    headers_of, host_of, limits_of, methods_of, name_of, refuse_what_has_no_effect, permissions_of, rewriting_of,
+    headers_of, host_of, limits_of, methods_of, name_of, permissions_of, refuse_what_has_no_effect, rewriting_of,
     upstream_settings,
 };
 
@@ -59,12 +59,7 @@ impl Table {
     }
 
     /// Makes a table. Upstreams that `before` has already are taken over from it.
-    pub(crate) fn new(
-        specs: &[RouteSpec],
-        own_host: &str,
-        pool: &Pool,
-        before: &Self,
-    ) -> Result<Self, RouteError> {
+    pub(crate) fn new(specs: &[RouteSpec], own_host: &str, pool: &Pool, before: &Self) -> Result<Self, RouteError> {
         let mut table = Self::empty();
         let mut names = HashSet::new();
         for spec in specs {
@@ -121,13 +116,7 @@ impl Table {
         self.upstreams.iter().map(|(name, (_, upstreams))| (*name, upstreams))
     }
 
-    fn read(
-        &mut self,
-        spec: &RouteSpec,
-        own_host: &str,
-        pool: &Pool,
-        before: &Self,
-    ) -> Result<Route, String> {
+    fn read(&mut self, spec: &RouteSpec, own_host: &str, pool: &Pool, before: &Self) -> Result<Route, String> {
         let name = name_of(&spec.name)?;
         let path = Path::read(&spec.path)?;
         let host = host_of(&spec.host)?;
@@ -344,9 +333,7 @@ mod tests {
     #[tokio::test]
     async fn upstreams_that_did_not_change_are_kept() {
         let one = table(&[route("quiz", "/quiz/")]).unwrap();
-        let again = |specs: &[RouteSpec]| {
-            Table::new(specs, "accounts.example.com", &Pool::new(), &one).unwrap()
-        };
+        let again = |specs: &[RouteSpec]| Table::new(specs, "accounts.example.com", &Pool::new(), &one).unwrap();
         let kept = again(&[RouteSpec { auth: AuthSpec::None, ..route("quiz", "/quiz/") }]);
         assert!(Arc::ptr_eq(&one.upstreams["quiz"].1, &kept.upstreams["quiz"].1));
         let other = again(&[RouteSpec { retries: 1, ..route("quiz", "/quiz/") }]);

@@ -7,9 +7,9 @@ use auth::Auth;
 use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use users::api::{RoleView, UserView};
+use users::api::RoleView;
 use users::roles::{self, Role};
-use users::{Authority, Includes, NewRole, OwnPermissions, RoleChange, RoleDescription, RoleName, Roles};
+use users::{Authority, Includes, NewRole, OwnPermissions, Party, RoleChange, RoleDescription, RoleName, Roles};
 
 use super::{Output, describe, find};
 
@@ -133,7 +133,8 @@ async fn change(auth: &Auth, email: &str, change: impl FnOnce(&mut Vec<String>))
     let roles = Roles::parse(&roles)?;
     let version = Some(account.version);
     let changed = users::change_roles(auth.users(), Authority::Operator, account.id, &roles, version).await?;
-    Ok(Output { text: describe(&changed), data: serde_json::to_value(UserView::from(&changed))? })
+    let view = auth.users().view(&changed, Party::Officers).await?;
+    Ok(Output { text: describe(&changed), data: serde_json::to_value(view)? })
 }
 
 async fn read(auth: &Auth, name: &str) -> Result<(RoleName, Role)> {

@@ -109,6 +109,13 @@ pub async fn submit(
             "This is the last administrator.",
             "Nothing was changed. Make another one first: nobody could give the role back.",
         ),
+        Err(ChangeRolesError::Exceeds) => failed(
+            "That goes beyond your own permissions.",
+            "Nothing was changed. A role that you give or take may come to no more than you may do yourself.",
+        ),
+        Err(ChangeRolesError::UnknownRole(_)) => {
+            failed("One of these roles is gone.", "Nothing was changed. Somebody deleted it meanwhile: choose again.")
+        }
     };
     let now = super::find(&pages, &id).await?;
     render(&pages, &form.desk, now, StatusCode::CONFLICT, notice).await
