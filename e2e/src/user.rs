@@ -105,6 +105,12 @@ impl User {
         Answer::of(self.request(Method::DELETE, path)).await
     }
 
+    /// Puts a picture, and says where it is.
+    pub async fn puts_picture(&self, image: Vec<u8>) -> String {
+        let answer = Answer::of(self.request(Method::PUT, "/api/v1/users/me/avatar").body(image)).await.is(200);
+        answer.json()["avatar_url"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// Signs out.
     pub async fn logout(&self) -> Answer {
         Answer::of(self.request(Method::POST, "/api/v1/auth/logout")).await

@@ -8,6 +8,8 @@ use axum::http::header::{
 use axum::http::{HeaderMap, Response, StatusCode};
 use kernel::Problem;
 
+use crate::route::Kind;
+
 /// Shows a problem to a person.
 pub type ProblemPage = fn(&Problem, &str) -> Response<Body>;
 
@@ -20,6 +22,7 @@ const CONTENT_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; \
      base-uri 'none'; frame-ancestors 'none'; object-src 'none'",
 );
+const PICTURE_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox");
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
 
 /// An answer that came through.
@@ -41,7 +44,8 @@ pub(crate) enum From {
 pub(crate) struct Shown<'a> {
     pub(crate) id: &'a str,
     pub(crate) wants_page: bool,
-    pub(crate) is_asset: bool,
+    /// What was asked for; nothing if no route was found.
+    pub(crate) kind: Option<Kind>,
     pub(crate) has_bad_token: bool,
     pub(crate) allow: Option<HeaderValue>,
 }
@@ -76,7 +80,10 @@ impl Answerer {
         }
         if is_ours {
             secure(headers);
-            if !headers.contains_key(CACHE_CONTROL) && !visit.is_asset {
+            if visit.kind == Some(Kind::Picture) {
+                show_elsewhere(headers);
+            }
+            if !headers.contains_key(CACHE_CONTROL) && !matches!(visit.kind, Some(Kind::Asset | Kind::Picture)) {
                 headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
             }
         }
@@ -124,6 +131,13 @@ fn secure(headers: &mut HeaderMap) {
     headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(PERMISSIONS_POLICY, HeaderValue::from_static("camera=(), geolocation=(), microphone=()"));
+}
+
+/// What is different for pictures: pages of other sites show them, and as a page of its own a picture can do
+/// nothing at all.
+fn show_elsewhere(headers: &mut HeaderMap) {
+    headers.insert(CONTENT_SECURITY_POLICY, PICTURE_POLICY);
+    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
 }
 
 /// The problem that a handler answered with, or that its bare status means.

@@ -11,8 +11,6 @@ use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use kernel::Problem;
 
-/// The largest body of a request, in bytes. Only avatars will need more, on a route of their own.
-const LIMIT: usize = 64 * 1024;
 /// How long a client may take to send it.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How much of a body that is too large is read before it is refused: a client that is still sending
@@ -22,18 +20,18 @@ const DRAIN: usize = 1024 * 1024;
 const DRAIN_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The whole body, if it is within bounds.
-pub(crate) async fn read<B>(headers: &HeaderMap, body: B) -> Result<Bytes, Problem>
+pub(crate) async fn read<B>(headers: &HeaderMap, body: B, limit: usize) -> Result<Bytes, Problem>
 where
     B: Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
 {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
-    if declared_length(headers).is_some_and(|length| length > LIMIT as u64) {
-        drain(body).await;
+    if declared_length(headers).is_some_and(|length| length > limit as u64) {
+        drain_at_least(body, 4 * limit).await;
         return Err(kernel::json::too_large());
     }
-    match tokio::time::timeout(PATIENCE, Limited::new(body, LIMIT).collect()).await {
+    match tokio::time::timeout(PATIENCE, Limited::new(body, limit).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(kernel::json::too_large()),
         Ok(Err(_broken)) => Err(Problem::bad_request("incomplete_body", "The body ended before it was complete.")),
@@ -54,7 +52,15 @@ pub(crate) async fn drain<B>(body: B)
 where
     B: Body<Data = Bytes, Error: Into<axum::BoxError>>,
 {
-    let mut body = std::pin::pin!(Limited::new(body, DRAIN));
+    drain_at_least(body, 0).await;
+}
+
+/// The same where more is expected: a photograph of 12 MB is to be answered, too.
+async fn drain_at_least<B>(body: B, length: usize)
+where
+    B: Body<Data = Bytes, Error: Into<axum::BoxError>>,
+{
+    let mut body = std::pin::pin!(Limited::new(body, length.max(DRAIN)));
     // Whether it ended, broke, was too long or too slow: the answer is the same.
     let _ = tokio::time::timeout(DRAIN_PATIENCE, async { while let Some(Ok(_)) = body.frame().await {} }).await;
 }
@@ -65,12 +71,16 @@ mod tests {
 
     use super::*;
 
+    const LIMIT: usize = 64 * 1024;
+
     async fn code(length: usize, declared: Option<usize>) -> &'static str {
         let mut headers = HeaderMap::new();
         if let Some(declared) = declared {
             headers.insert(header::CONTENT_LENGTH, declared.into());
         }
-        read(&headers, Full::new(Bytes::from(vec![b'x'; length]))).await.map_or_else(|problem| problem.code, |_| "ok")
+        read(&headers, Full::new(Bytes::from(vec![b'x'; length])), LIMIT)
+            .await
+            .map_or_else(|problem| problem.code, |_| "ok")
     }
 
     #[tokio::test]

@@ -22,6 +22,12 @@ const PASSWORD: Limit = limit(4, 6_000, 20);
 /// Everything else that changes something: far more than a person does, far less than a disk holds.
 const WRITE: Limit = limit(5, 20, 500);
 
+/// Sending pictures: each is some work.
+const UPLOAD: Limit = limit(6, 2_000, 30);
+
+/// The largest picture that is taken, in bytes.
+const PICTURE_LIMIT: usize = 5 * 1024 * 1024;
+
 const fn limit(bucket: u64, every_ms: u64, burst: u32) -> Limit {
     Limit { bucket, per: Per::Address, every: Duration::from_millis(every_ms), burst, writes_only: true }
 }
@@ -53,6 +59,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         call("login", exact("/api/v1/auth/login"), Public, Some(SIGN_IN)),
         call("refresh", exact("/api/v1/auth/refresh"), Public, Some(REFRESH)),
         call("change_password", exact("/api/v1/auth/change-password"), Required, Some(PASSWORD)),
+        Route { body_limit: PICTURE_LIMIT, ..call("avatar", exact("/api/v1/users/me/avatar"), Required, Some(UPLOAD)) },
         // Services show a token of their own, which the calls themselves check: it is no user's.
         call("feed", prefix("/api/v1/feed/"), Public, None),
         call("signals", prefix("/api/v1/ssf/"), Public, None),
@@ -65,6 +72,12 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         Route { kind: Kind::Health, ..call("health", prefix("/health/"), Public, None) },
         call("openapi", exact("/openapi.json"), Public, None),
         Route { kind: Kind::Asset, ..page("assets", prefix("/assets/"), None) },
+        Route { kind: Kind::Picture, ..call("pictures", prefix("/avatars/"), Public, None) },
+        // The picture, and the form around it.
+        Route {
+            body_limit: PICTURE_LIMIT + BODY_LIMIT,
+            ..page("picture_page", exact("/account/picture"), Some(UPLOAD))
+        },
         page("sign_in_page", exact("/sign-in"), Some(SIGN_IN)),
         page("sign_up_page", exact("/sign-up"), Some(SIGN_UP)),
         page("setup_page", exact("/setup"), Some(SIGN_UP)),
@@ -74,11 +87,12 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
 });
 
 /// Where an operator's route may not go on Usher's own host: these are, or may become, its own.
-const RESERVED: [&str; 14] = [
+const RESERVED: [&str; 15] = [
     "/account",
     "/admin",
     "/api",
     "/assets",
+    "/avatars",
     "/dev",
     "/docs",
     "/gateway",

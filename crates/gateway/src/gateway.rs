@@ -9,6 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use kernel::{Clock, Problem, RoleDirectory};
+use tokio::sync::Semaphore;
 use verify::Verifier;
 
 use crate::access_log::{AccessLog, Entry};
@@ -21,7 +22,7 @@ use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::refusals::unknown_host;
 use crate::request_id::{CURRENT, RequestIds};
-use crate::route::{Kind, Route};
+use crate::route::Route;
 use crate::spec::RouteSpec;
 use crate::table::{Found, RouteError, Table};
 use crate::trace::{Trace, Traces};
@@ -31,6 +32,9 @@ use crate::user_token::{BadSeed, UserTokens};
 /// A request to Usher itself that takes longer than this is answered with 503: its client is stuck, or
 /// we are.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How many bodies of more than the usual size may be in memory at once, each of some 5 MiB.
+const LARGE_BODIES: usize = 16;
 
 /// What an operator can set for the door.
 pub struct Settings {
@@ -81,6 +85,8 @@ pub struct Gateway {
     table: Current<Table>,
     pool: Pool,
     pub(crate) limits: Limits,
+    /// A place for each body that may be large, while it is in memory.
+    pub(crate) large_bodies: Semaphore,
     ids: RequestIds,
     traces: Traces,
     pub(crate) user_tokens: Option<UserTokens>,
@@ -146,6 +152,7 @@ impl Gateway {
             table: Current::new(Table::empty()),
             pool,
             limits: Limits::new(),
+            large_bodies: Semaphore::new(LARGE_BODIES),
             ids: RequestIds::new(),
             traces: Traces::new(),
             user_tokens: settings.identity_seed.map(|seed| UserTokens::new(&seed, &settings.public_url)).transpose()?,
@@ -231,7 +238,7 @@ impl Gateway {
         let shown = Shown {
             id: &id,
             wants_page: visit.wants_page,
-            is_asset: route.is_some_and(|route| route.kind == Kind::Asset),
+            kind: route.map(|route| route.kind),
             has_bad_token: visit.has_bad_token,
             allow: visit.allow,
         };

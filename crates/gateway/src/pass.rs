@@ -16,7 +16,7 @@ use crate::access_log::UpstreamEntry;
 use crate::answer::{From, Passed};
 use crate::gateway::{Gateway, Own, REQUEST_TIMEOUT, Visit, cut};
 use crate::identity::{self, Told};
-use crate::refusals::problem_of;
+use crate::refusals::{problem_of, too_much_at_once};
 use crate::route::{Kind, Met, Route, Target};
 use crate::table::Table;
 use crate::upstream::{StillTrusted, Upstreams};
@@ -61,7 +61,14 @@ impl Gateway {
     {
         self.limit(route, request.method(), None, visit)?;
         let (parts, body) = request.into_parts();
-        let body = body::read(&parts.headers, body).await?;
+        let _room = if route.body_limit > builtin::BODY_LIMIT && !body.is_end_stream() {
+            // What may be large is read for somebody who may send it, and for a few at once.
+            self.who(route, &parts.headers, visit)?;
+            Some(self.large_bodies.try_acquire().map_err(|_| self.refuse(visit, "busy", too_much_at_once()))?)
+        } else {
+            None
+        };
+        let body = body::read(&parts.headers, body, route.body_limit).await?;
         let claims = self.who(route, &parts.headers, visit)?;
         self.limit(route, &parts.method, Some(claims.as_deref()), visit)?;
         let request = Request::from_parts(parts, Body::from(body));

@@ -44,6 +44,8 @@ pub(crate) enum Kind {
     Page,
     /// The same, and its answers say themselves how long they may be kept.
     Asset,
+    /// A picture, which pages of other sites show, too.
+    Picture,
     /// How this very process is: never asked of another machine.
     Health,
 }

@@ -12,6 +12,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use kernel::{Problem, RequestContext, Timestamp};
+use users::avatar::tint;
 use users::{Account, DisplayName};
 
 use crate::agent::Device;
@@ -60,8 +61,7 @@ impl Person {
             email: account.email.as_str().to_owned(),
             email_verified: account.email_verified,
             administrator: account.roles.iter().any(|role| role == users::account::ADMIN),
-            // One of the stylesheet's six colours, always the same for the same person.
-            tint: account.id.as_bytes()[15] % 6 + 1,
+            tint: tint(account.id),
             version: account.version,
             created: Moment::new(account.created_at, now),
             updated: Moment::new(account.updated_at, now),

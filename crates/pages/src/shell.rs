@@ -25,19 +25,7 @@ impl Shell {
     }
 }
 
-/// The first letters of the first and last word, or the first two letters of the only one.
-pub fn initials(name: &str) -> String {
-    let mut words =
-        name.split(|c: char| c.is_whitespace() || c == '-').filter(|word| word.chars().any(char::is_alphanumeric));
-    let first = words.next().unwrap_or_default();
-    let letters =
-        |word: &str, count: usize| word.chars().filter(|c| c.is_alphanumeric()).take(count).collect::<String>();
-    let text = match words.next_back() {
-        Some(last) => letters(first, 1) + &letters(last, 1),
-        None => letters(first, 2),
-    };
-    text.to_uppercase()
-}
+pub use users::avatar::initials;
 
 /// One message in the flow of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,21 +140,5 @@ impl Mistakes {
             3 => "Three",
             _ => "Several",
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn initials_are_two_letters_at_most_in_any_script() {
-        assert_eq!(initials("Amara Okafor"), "AO");
-        assert_eq!(initials("usher"), "US");
-        assert_eq!(initials("Ana Maria de la Cruz"), "AC");
-        assert_eq!(initials("<script>"), "SC");
-        assert_eq!(initials("李 小龙"), "李小");
-        assert_eq!(initials(""), "");
-        assert_eq!(initials("ß"), "SS");
     }
 }

@@ -1,10 +1,10 @@
 //! The account record: all SQL that touches `users` and `user_roles`.
 
-use kernel::{Permissions, Timestamp, UserId};
+use kernel::{Permissions, PictureId, Timestamp, UserId};
 use storage::{Connection, Lock, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
 use crate::profile::{Avatar, Bio, Preferences, TimeZoneName};
-use crate::{DisplayName, EmailAddress, Locale, Roles, role_record};
+use crate::{DisplayName, EmailAddress, Locale, Roles, avatar, role_record};
 
 /// The role that everybody has.
 pub const USER: &str = "user";
@@ -148,11 +148,22 @@ impl Account {
         }
     }
 
-    /// Where its picture is, if it is on somebody else's server.
-    pub fn avatar_url(&self) -> Option<String> {
+    /// Where its picture is: elsewhere, or at this origin; without one, a drawing of initials.
+    pub fn avatar_url(&self, origin: &str) -> String {
         match &self.avatar {
-            Some(Avatar::Elsewhere(url)) => Some(url.clone()),
-            Some(Avatar::Kept(_)) | None => None,
+            Some(Avatar::Elsewhere(url)) => url.clone(),
+            Some(Avatar::Kept(_)) | None => format!("{origin}{}", self.picture_path(256)),
+        }
+    }
+
+    /// Where, at our own origin, its picture is in this size, or a drawing of initials.
+    pub fn picture_path(&self, size: u32) -> String {
+        match &self.avatar {
+            Some(Avatar::Kept(picture)) => format!("/avatars/{picture}/{size}.webp"),
+            Some(Avatar::Elsewhere(_)) | None => {
+                let called = self.name.as_ref().map_or(self.email.as_str(), DisplayName::as_str);
+                avatar::initials_address(self.id, called)
+            }
         }
     }
 }
@@ -357,6 +368,19 @@ pub(crate) async fn set_profile(tx: &mut Tx, id: UserId, profile: &Profile, now:
         profile.timezone.as_ref().map(TimeZoneName::as_str),
         profile.preferences.as_str(),
         profile.avatar.as_ref().map(Avatar::as_stored),
+        now,
+        id
+    )?;
+    Ok(())
+}
+
+/// Writes the name of a picture that is kept here, or none, to an account whose row the caller has locked,
+/// and counts the change.
+pub(crate) async fn set_picture(tx: &mut Tx, id: UserId, picture: Option<PictureId>, now: Timestamp) -> Result<()> {
+    execute!(
+        tx,
+        "UPDATE users SET avatar = $1, version = version + 1, updated_at = $2 WHERE id = $3",
+        picture.map(|picture| picture.to_string()),
         now,
         id
     )?;

@@ -13,6 +13,7 @@
 pub mod account;
 pub mod api;
 mod authority;
+pub mod avatar;
 mod change_roles;
 mod change_status;
 mod create_role;
@@ -43,6 +44,7 @@ use storage::{Blobs, Db, Migration};
 
 pub use account::{Account, NewAccount, Status};
 pub use authority::{Authority, Officer};
+pub use avatar::{Busy, ChangeAvatarError, Pictures, remove_avatar, remove_avatar_of, set_avatar};
 pub use change_roles::{ChangeRolesError, change_roles};
 pub use change_status::{ChangeStatusError, StatusChange, change_status};
 pub use create_role::{CreateRoleError, NewRole, create_role};
@@ -77,6 +79,8 @@ pub struct Users {
     pub roles: RoleDirectory,
     /// Where pictures and exports are.
     pub blobs: Blobs,
+    /// What pictures of people are made, kept and shown with.
+    pub pictures: Pictures,
     /// What opens personal data.
     pub vault: Vault,
     /// The attributes that the configuration adds to accounts.
@@ -90,6 +94,8 @@ pub struct Users {
 pub struct Settings {
     /// Where pictures and exports are kept; in memory by default.
     pub blobs: Blobs,
+    /// The address that people and services use, for the addresses of pictures.
+    pub origin: String,
     /// The attributes that an application adds to accounts.
     pub attributes: AttributeSchema,
 }
@@ -102,8 +108,9 @@ impl Users {
         tx.commit().await?;
         let roles = RoleDirectory::default();
         let role_keeper = RoleKeeper::open(db.clone(), roles.clone()).await?;
-        let (vault, attributes) = (Vault::new(master), settings.attributes);
-        Ok(Self { db, clock, roles, role_keeper, blobs: settings.blobs, vault, attributes })
+        let Settings { blobs, origin, attributes } = settings;
+        let pictures = Pictures::new(blobs.clone(), &origin);
+        Ok(Self { db, clock, roles, role_keeper, blobs, pictures, vault: Vault::new(master), attributes })
     }
 }
 
@@ -146,6 +153,14 @@ pub const MIGRATIONS: &[Migration] = &[
         version: 7,
         name: "statistics",
         shared: include_str!("../migrations/0007_statistics.sql"),
+        sqlite: "",
+        postgres: "",
+    },
+    Migration {
+        owner: "users",
+        version: 8,
+        name: "pictures",
+        shared: include_str!("../migrations/0008_pictures.sql"),
         sqlite: "",
         postgres: "",
     },

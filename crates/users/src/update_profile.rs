@@ -6,7 +6,7 @@ use storage::Tx;
 use crate::account::Profile;
 use crate::{
     Account, Avatar, Bio, DisplayName, Locale, PersonalChange, PersonalDataError, Preferences, Status, TimeZoneName,
-    Users, account, personal,
+    Users, account, avatar, personal,
 };
 
 /// What to do with one field.
@@ -156,6 +156,9 @@ pub(crate) async fn change_locked(
 ) -> Result<Vec<String>, PersonalDataError> {
     let (after, mut fields) = change.applied_to(&current.profile());
     fields.extend(personal::apply(users, tx, current.id, &change.personal, now).await?);
+    if after.avatar != current.avatar {
+        avatar::release_all(tx, current.id, now).await?;
+    }
     if !fields.is_empty() {
         account::set_profile(tx, current.id, &after, now).await?;
     }

@@ -15,6 +15,6 @@ impl Users {
     /// An account as `reader` sees it.
     pub async fn view(&self, account: &Account, reader: Party) -> Result<UserView, PersonalDataError> {
         let personal = self.personal_data(account, reader).await?;
-        Ok(UserView::new(account, personal, account.avatar_url()))
+        Ok(UserView::new(account, personal, account.avatar_url(self.pictures.origin())))
     }
 }

@@ -51,7 +51,7 @@ pub async fn open(checked: &Checked, issuer: String, absent: Absent) -> Result<O
         ),
         None => checked.make_master_keys()?,
     };
-    let users = Users::open(db, Clock::system(), checked.user_settings()?, &master).await?;
+    let users = Users::open(db, Clock::system(), checked.user_settings(issuer.clone())?, &master).await?;
     let auth = Auth::new(users, checked.auth_settings(issuer), &master).await?;
     Ok(Opened { signals: Signals::new(auth.clone(), &master), auth, master })
 }

@@ -63,6 +63,11 @@ pub fn begin(
             let users = users.clone();
             async move { end_suspensions(&users).await }
         }));
+        let users = house.auth.users().clone();
+        tasks.push(supervise("pictures", move || {
+            let users = users.clone();
+            async move { sweep_pictures(&users).await }
+        }));
     }
     if only.has(Service::Users) {
         let users = house.auth.users().clone();
@@ -144,6 +149,19 @@ async fn look_after(auth: &Auth, applier: &Applier) {
             Err(error) => {
                 tracing::warn!(%error, "old rows could not be removed");
                 return;
+            }
+        }
+    }
+}
+
+async fn sweep_pictures(users: &users::Users) {
+    loop {
+        match users::avatar::sweep_pictures(users).await {
+            Ok(true) => {}
+            Ok(false) => tokio::time::sleep(UPKEEP).await,
+            Err(error) => {
+                tracing::warn!(%error, "old pictures could not be removed");
+                tokio::time::sleep(UPKEEP).await;
             }
         }
     }

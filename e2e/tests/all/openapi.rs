@@ -1,6 +1,6 @@
 //! Every operation of the API is in the unauthorised test and in the event test, or the build fails.
 
-use e2e::{Answer, PASSWORD, TestApp, User, on_both};
+use e2e::{Answer, PASSWORD, TestApp, User, on_both, picture};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -30,11 +30,14 @@ fn split(operation: &str) -> (Method, String) {
     let (method, path) = operation.split_once(' ').unwrap();
     let query = if path == "/api/v1/permissions/check" { "?permission=users:read" } else { "" };
     let path = path.replace("{id}", NOBODY).replace("{stream_id}", NOBODY).replace("{name}", "spare");
+    let path = path.replace("{tint}", "1").replace("{letters}", "AO.svg");
     (method.parse().unwrap(), path + query)
 }
 
 fn is_public(operation: &str) -> bool {
-    PUBLIC.contains(&operation) || operation.starts_with("GET /.well-known/") || operation.starts_with("GET /health/")
+    // Whoever knows the address of a picture may look at it: pages of other sites show them.
+    PUBLIC.contains(&operation)
+        || ["GET /.well-known/", "GET /health/", "GET /avatars/"].iter().any(|open| operation.starts_with(open))
 }
 
 /// Whether it is for services with a token of their own, which is no user's.
@@ -85,6 +88,9 @@ fn event_of(operation: &str) -> Option<&'static str> {
         "POST /api/v1/roles" => Some("role.created"),
         "PATCH /api/v1/roles/{name}" => Some("role.updated"),
         "DELETE /api/v1/roles/{name}" => Some("role.deleted"),
+        "PUT /api/v1/users/me/avatar" | "DELETE /api/v1/users/me/avatar" | "DELETE /api/v1/users/{id}/avatar" => {
+            Some("avatar.changed")
+        }
         other if other.starts_with("GET ") => None,
         other => panic!("{other} is in no event test: add it to `event_of`"),
     }
@@ -177,10 +183,18 @@ on_both! {
                 path = path.replace("01890000-0000-7000-8000-000000000000", &user.id);
             }
             let caller = if administers { &root } else { &user };
+            if operation.starts_with("DELETE ") && operation.ends_with("/avatar") || path.contains("{picture}") {
+                let url = user.puts_picture(picture()).await;
+                path = path.replace("/avatars/{picture}/{size}", url.strip_prefix(&app.url).unwrap_or_default());
+            }
             let before = kinds(&app).await;
             let body = body_of(operation, &user);
             let request = caller.request(method, &path);
-            let request = if body.is_null() { request } else { request.json(&body) };
+            let request = match operation.as_str() {
+                "PUT /api/v1/users/me/avatar" => request.body(picture()),
+                _ if body.is_null() => request,
+                _ => request.json(&body),
+            };
             let answer = Answer::of(request).await;
             assert!(answer.status < 300, "{operation}: {} {}", answer.status, answer.body);
             let after = kinds(&app).await;

@@ -107,7 +107,7 @@ impl Face {
     /// This account's.
     pub fn new(account: &Account) -> Self {
         let name = account.name.as_ref().map_or(account.email.as_str(), DisplayName::as_str);
-        Self { initials: initials(name), name: name.to_owned(), tint: account.id.as_bytes()[15] % 6 + 1 }
+        Self { initials: initials(name), name: name.to_owned(), tint: users::avatar::tint(account.id) }
     }
 }
 

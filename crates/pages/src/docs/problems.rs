@@ -21,11 +21,12 @@ pub const PROBLEMS: &[Entry] = &[
         "Write the path plainly: no empty or dot segments, no semicolon, no encoded slash, dot or percent sign.",
     ),
     entry("bad_request", 400, "Look at the address and the form of the request."),
-    entry("body_too_large", 413, "Send a smaller body: most addresses take at most 64 KiB."),
+    entry("body_too_large", 413, "Send a smaller body: most addresses take at most 64 KiB, pictures may have 5 MiB."),
+    entry("broken_image", 422, "The picture is cut off or damaged, or something else is behind it. Save it again."),
     entry(
         "busy",
         503,
-        "Too many passwords are being checked. Nothing was changed: wait as long as `Retry-After` says, then try again.",
+        "Too many passwords are being checked, or pictures made. Nothing was changed: wait as long as `Retry-After` says, then try again.",
     ),
     entry(
         "csrf_failed",
@@ -41,6 +42,11 @@ pub const PROBLEMS: &[Entry] = &[
     ),
     entry("forbidden", 403, "It needs a role or permission that your account does not have. Ask an administrator."),
     entry("head_too_large", 431, "Send less in the address and the headers: 32 KiB together at most."),
+    entry(
+        "image_too_large",
+        413,
+        "Send a picture of at most 25 megapixels and 16,384 pixels a side, as a plain JPEG or PNG.",
+    ),
     entry("incomplete_body", 400, "The body ended too soon. Send it again."),
     entry("internal_error", 500, "It is our fault, and nothing was changed. Report it with the `request_id`."),
     entry(
@@ -98,7 +104,7 @@ pub const PROBLEMS: &[Entry] = &[
     entry(
         "storage_unavailable",
         503,
-        "The database cannot take this now, and nothing was changed. Wait as long as `Retry-After` says, then try again.",
+        "The database, or the store for files, cannot take this now, and nothing was changed. Wait as long as `Retry-After` says, then try again.",
     ),
     entry("stream_exists", 409, "A receiver of Shared Signals has one stream: read it, and change or replace it."),
     entry("timeout", 503, "It took too long. Try again."),
@@ -126,6 +132,7 @@ pub const PROBLEMS: &[Entry] = &[
     entry("unknown_field", 400, "Remove the field that `detail` names."),
     entry("unknown_host", 421, "Nobody is here under this name. Use the public address, or give a route this `host`."),
     entry("unknown_role", 422, "There is no role of this name. Make it first."),
+    entry("unsupported_image", 415, "Send a PNG, JPEG, WebP or GIF image."),
     entry("unsupported_media_type", 415, "Send JSON with `Content-Type: application/json`."),
     entry("untrusted_proxy", 403, "Only a proxy in `trusted_proxies` may ask `/gateway/authorize`."),
     entry(

@@ -33,6 +33,7 @@ pub(super) async fn patch_me(
     StrictJson(patch): StrictJson<PatchProfile>,
 ) -> Result<Response, Problem> {
     let expected = if_match(&headers)?;
+    let patch = patch.keeping_own_avatar(users.pictures.origin());
     change(&users, &caller, expected, patch.read(&users.attributes, Party::Owner)?).await
 }
 
@@ -50,6 +51,7 @@ pub(super) async fn put_me(
     StrictJson(put): StrictJson<PutProfile>,
 ) -> Result<Response, Problem> {
     let expected = if_match(&headers)?;
+    let put = put.keeping_own_avatar(users.pictures.origin());
     change(&users, &caller, expected, put.read(&users.attributes, Party::Owner)?).await
 }
 

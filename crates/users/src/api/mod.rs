@@ -2,7 +2,9 @@
 //! `/api/v1/permissions` for whoever wants to know.
 
 mod administration;
+mod avatars;
 mod history;
+
 mod me;
 pub mod officer;
 mod permissions;
@@ -39,6 +41,10 @@ pub fn router(users: Users) -> OpenApiRouter {
         .routes(routes!(roles::read_role, roles::patch_role, roles::remove_role))
         .routes(routes!(permissions::my_permissions))
         .routes(routes!(permissions::check_permission))
+        .routes(routes!(avatars::put_avatar, avatars::delete_avatar))
+        .routes(routes!(avatars::delete_avatar_of_user))
+        .routes(routes!(avatars::show_picture))
+        .routes(routes!(avatars::show_initials))
         .with_state(users)
 }
 
@@ -59,8 +65,8 @@ pub struct UserView {
     pub status: &'static str,
     /// Its roles.
     pub roles: Vec<String>,
-    /// Where its owner's picture is.
-    pub avatar_url: Option<String>,
+    /// Where its owner's picture is; a drawing of their initials if they have none.
+    pub avatar_url: String,
     /// What its owner writes about themselves.
     pub bio: Option<String>,
     /// Where its owner's clock is (a name of the IANA database).
@@ -89,7 +95,7 @@ pub struct UserView {
 
 impl UserView {
     /// The account with what the reader may see of its personal data.
-    pub fn new(account: &Account, personal: PersonalData, avatar_url: Option<String>) -> Self {
+    pub fn new(account: &Account, personal: PersonalData, avatar_url: String) -> Self {
         Self {
             id: account.id,
             email: account.email.as_str().to_owned(),

@@ -66,6 +66,10 @@ pub(super) struct PutProfile {
     /// The `https` address of a picture on another server.
     #[schema(max_length = 2048)]
     avatar_url: Option<String>,
+    /// Whether the address is that of the picture which is there.
+    #[serde(skip)]
+    #[schema(ignore)]
+    keeps_avatar: bool,
     /// A telephone number with its country code: `+` and 8 to 15 digits; spaces, hyphens and parentheses are dropped.
     #[schema(max_length = 40)]
     phone_number: Option<String>,
@@ -96,7 +100,7 @@ impl From<PutProfile> for PatchProfile {
         Self {
             name: put.name.into(),
             bio: put.bio.into(),
-            avatar_url: put.avatar_url.into(),
+            avatar_url: if put.keeps_avatar { Change::Keep } else { put.avatar_url.into() },
             phone_number: put.phone_number.into(),
             address: put.address.into(),
             timezone: put.timezone.into(),
@@ -108,6 +112,11 @@ impl From<PutProfile> for PatchProfile {
 }
 
 impl PutProfile {
+    /// See the same of [`PatchProfile`].
+    pub(super) fn keeping_own_avatar(self, origin: &str) -> Self {
+        Self { keeps_avatar: is_own_avatar(origin, self.avatar_url.as_deref()), ..self }
+    }
+
     /// The change that makes the profile this one.
     pub(super) fn read(self, schema: &AttributeSchema, writer: Party) -> Result<ProfileChange, Problem> {
         let mut change = PatchProfile::from(self).read(schema, writer)?;
@@ -136,7 +145,21 @@ fn field<T, U, E: std::fmt::Display>(
     }
 }
 
+/// Whether this is an address of a picture that is kept here, or of initials.
+fn is_own_avatar(origin: &str, url: Option<&str>) -> bool {
+    url.and_then(|url| url.strip_prefix(origin)).is_some_and(|path| path.starts_with("/avatars/"))
+}
+
 impl PatchProfile {
+    /// With an address of ours as what it is: an account that was read and is sent back keeps its picture.
+    /// Another one can be had by putting its bytes, and not by its address.
+    pub(super) fn keeping_own_avatar(self, origin: &str) -> Self {
+        match &self.avatar_url {
+            Change::Set(url) if is_own_avatar(origin, Some(url)) => Self { avatar_url: Change::Keep, ..self },
+            Change::Set(_) | Change::Clear | Change::Keep => self,
+        }
+    }
+
     /// The change, if every field can be what it is to be.
     pub(super) fn read(self, schema: &AttributeSchema, writer: Party) -> Result<ProfileChange, Problem> {
         let mut errors = Vec::new();

@@ -282,8 +282,12 @@ impl Checked {
     }
 
     /// Settings of the `users` crate.
-    pub fn user_settings(&self) -> Result<users::Settings> {
-        Ok(users::Settings { blobs: Blobs::open(&self.config.blobs()?)?, attributes: self.config.attributes()? })
+    pub fn user_settings(&self, origin: String) -> Result<users::Settings> {
+        Ok(users::Settings {
+            blobs: Blobs::open(&self.config.blobs()?)?,
+            origin,
+            attributes: self.config.attributes()?,
+        })
     }
 
     fn database_file(&self) -> PathBuf {

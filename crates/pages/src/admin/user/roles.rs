@@ -93,6 +93,14 @@ pub async fn submit(
         Err(ChangeRolesError::Forbidden) => return Err(forbidden()),
         Err(ChangeRolesError::NotFound) => return Err(Problem::not_found()),
         Err(ChangeRolesError::Storage(cause)) => return Err(cause.into()),
+        Err(ChangeRolesError::Exceeds) => failed(
+            "You cannot give what you do not have.",
+            "Nothing was changed. One of the roles allows more than yours do: ask somebody who has it.",
+        ),
+        Err(ChangeRolesError::UnknownRole(_)) => failed(
+            "One of the roles is gone.",
+            "Nothing was changed. Somebody deleted it meanwhile: look at the list again.",
+        ),
         Err(ChangeRolesError::Stale) => failed(
             "The account changed meanwhile.",
             "Nothing was saved. This is how it is now: look at it again, then save once more.",

@@ -1,0 +1,72 @@
+//! Pictures for whoever knows their address.
+
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use kernel::PictureId;
+use quick_cache::Weighter;
+use storage::BlobError;
+
+use super::{Pictures, SIZES, file};
+
+/// How much memory the pictures that were asked for lately may take, in bytes.
+const CAPACITY: u64 = 16 * 1024 * 1024;
+/// How long one is given out without asking the store: a picture that was taken away, or whose owner was
+/// erased, is gone from every process after this.
+const FRESH: Duration = Duration::from_secs(60);
+
+type Key = (PictureId, u32);
+/// The pictures that were asked for lately.
+pub(super) type Cache = quick_cache::sync::Cache<Key, Kept, Weight>;
+
+#[derive(Clone)]
+pub(super) struct Kept {
+    content: Bytes,
+    since: Instant,
+}
+
+#[derive(Clone)]
+pub(super) struct Weight;
+
+impl Weighter<Key, Kept> for Weight {
+    fn weight(&self, _: &Key, kept: &Kept) -> u64 {
+        kept.content.len() as u64 + 128
+    }
+}
+
+pub(super) fn cache() -> Cache {
+    // A picture of 256 pixels has some 10 KB.
+    Cache::with_weighter(1_600, CAPACITY, Weight)
+}
+
+/// What is at a picture's address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The file (WebP).
+    Picture(Bytes),
+    /// Nothing.
+    Nothing,
+    /// The store cannot say now, or what it has was damaged.
+    Unknown,
+}
+
+/// The picture of this name in this size.
+pub async fn find_picture(pictures: &Pictures, picture: PictureId, size: u32) -> Found {
+    let key = (picture, size);
+    if let Some(kept) = pictures.cache.get(&key).filter(|kept| kept.since.elapsed() < FRESH) {
+        return Found::Picture(kept.content);
+    }
+    let Some(name) = file(picture, size).ok().filter(|_| SIZES.contains(&size)) else { return Found::Nothing };
+    match pictures.blobs.get(&name).await {
+        Ok(Some(content)) => {
+            let content = Bytes::from(content);
+            pictures.cache.insert(key, Kept { content: content.clone(), since: Instant::now() });
+            Found::Picture(content)
+        }
+        Ok(None) => Found::Nothing,
+        Err(error @ (BlobError::Unavailable(_) | BlobError::Damaged(_) | BlobError::TooLarge)) => {
+            tracing::warn!(%error, "a picture could not be read; its place is shown empty");
+            Found::Unknown
+        }
+    }
+}
