@@ -93,14 +93,6 @@ pub async fn submit(
         Err(ChangeRolesError::Forbidden) => return Err(forbidden()),
         Err(ChangeRolesError::NotFound) => return Err(Problem::not_found()),
         Err(ChangeRolesError::Storage(cause)) => return Err(cause.into()),
-        Err(ChangeRolesError::Exceeds) => failed(
-            "You cannot give what you do not have.",
-            "Nothing was changed. One of the roles allows more than yours do: ask somebody who has it.",
-        ),
-        Err(ChangeRolesError::UnknownRole(_)) => failed(
-            "One of the roles is gone.",
-            "Nothing was changed. Somebody deleted it meanwhile: look at the list again.",
-        ),
         Err(ChangeRolesError::Stale) => failed(
             "The account changed meanwhile.",
             "Nothing was saved. This is how it is now: look at it again, then save once more.",
@@ -117,13 +109,6 @@ pub async fn submit(
             "This is the last administrator.",
             "Nothing was changed. Make another one first: nobody could give the role back.",
         ),
-        Err(ChangeRolesError::Exceeds) => failed(
-            "That goes beyond your own permissions.",
-            "Nothing was changed. A role that you give or take may come to no more than you may do yourself.",
-        ),
-        Err(ChangeRolesError::UnknownRole(_)) => {
-            failed("One of these roles is gone.", "Nothing was changed. Somebody deleted it meanwhile: choose again.")
-        }
     };
     let now = super::find(&pages, &id).await?;
     render(&pages, &form.desk, now, StatusCode::CONFLICT, notice).await
