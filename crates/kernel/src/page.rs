@@ -26,7 +26,8 @@ pub struct Page<T> {
 #[serde(deny_unknown_fields)]
 pub struct PageQuery {
     /// Rows on a page: 1 to 200, 50 unless said.
-    #[param(minimum = 1, maximum = 200)]
+    #[serde(default, deserialize_with = "whole_number")]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// The `next` of the page before.
     cursor: Option<String>,
@@ -51,6 +52,23 @@ impl PageQuery {
             )])),
         }
     }
+}
+
+/// How many items a page has whose address says `text`: a whole number, however small or large, is brought within 1
+/// to [`MAX_LIMIT`]; anything else is nothing.
+pub fn limit_of(text: &str) -> Option<u32> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    // What does not fit is far too large, and what has a sign is too small.
+    let number = if digits.len() == text.len() { digits.parse().unwrap_or(MAX_LIMIT) } else { 1 };
+    Some(number.clamp(1, MAX_LIMIT))
+}
+
+fn whole_number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+    limit_of(&text).map(Some).ok_or_else(|| serde::de::Error::custom("not a whole number"))
 }
 
 /// An id that can stand in a cursor.
@@ -97,5 +115,21 @@ impl<T> Page<T> {
         rows.truncate(limit);
         let next = rows.last().filter(|_| more).map(|row| URL_SAFE_NO_PAD.encode(id(row).to_cursor()));
         Self { items: rows, next }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i6_page_sizes_are_brought_within_bounds() {
+        let cases = [("0", 1), ("-1", 1), ("-99999999999999999999", 1), ("1", 1), ("200", 200), ("201", 200)];
+        for (text, limit) in cases.into_iter().chain([("1000000000", 200), ("99999999999999999999", 200)]) {
+            assert_eq!(limit_of(text), Some(limit), "{text}");
+        }
+        for wrong in ["", "-", "NaN", "1e9", "1.5", "+1", " 1", "0x10", "\u{661}"] {
+            assert_eq!(limit_of(wrong), None, "{wrong}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use kernel::{Permissions, PictureId, Timestamp, UserId};
 use storage::{Connection, Lock, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
 use crate::profile::{Avatar, Bio, Preferences, TimeZoneName};
+use crate::search::{fold, text};
 use crate::{DisplayName, EmailAddress, Locale, Roles, avatar, role_record};
 
 /// The role that everybody has.
@@ -30,6 +31,11 @@ impl Status {
             Self::Suspended => "suspended",
             Self::Deleted => "deleted",
         }
+    }
+
+    /// The status of this name in the API.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Active, Self::Suspended, Self::Deleted].into_iter().find(|status| status.as_str() == name)
     }
 
     fn from_stored(text: &str) -> Self {
@@ -111,11 +117,18 @@ pub(crate) struct Profile {
     pub(crate) avatar: Option<Avatar>,
 }
 
+/// What a [`Row`] is read from, where a statement is put together.
+pub(crate) const COLUMNS: &str = "id, email, email_canonical, email_verified, name, locale, bio, timezone, preferences, avatar, \
+     status, epoch, sessions_from, version, created_at, updated_at, last_login_at, deleted_at, erased_at, \
+     EXISTS (SELECT 1 FROM user_attributes WHERE user_id = users.id) AS has_attributes, \
+     COALESCE((SELECT string_agg(role, ',') FROM user_roles WHERE user_id = users.id), '') AS roles";
+
+/// An account as it is stored.
 #[derive(sqlx::FromRow)]
-struct Row {
-    id: UserId,
+pub(crate) struct Row {
+    pub(crate) id: UserId,
     email: String,
-    email_canonical: String,
+    pub(crate) email_canonical: String,
     email_verified: bool,
     name: Option<String>,
     locale: Option<String>,
@@ -128,9 +141,9 @@ struct Row {
     epoch: i64,
     sessions_from: i64,
     version: i64,
-    created_at: Timestamp,
+    pub(crate) created_at: Timestamp,
     updated_at: Timestamp,
-    last_login_at: Option<Timestamp>,
+    pub(crate) last_login_at: Option<Timestamp>,
     deleted_at: Option<Timestamp>,
     erased_at: Option<Timestamp>,
     roles: String,
@@ -234,11 +247,12 @@ pub async fn find_by_email(on: &mut impl Connection, email: &EmailAddress) -> Re
 /// Makes an account with these roles; nothing if the address is taken, in whatever spelling.
 pub async fn insert(tx: &mut Tx, new: &NewAccount, roles: &[&str], now: Timestamp) -> Result<Option<Account>> {
     let id = UserId::new(now);
+    let name_folded = new.name.as_ref().map(|name| fold(name.as_str()));
     let inserted = execute!(
         tx,
         "INSERT INTO users (id, email, email_canonical, email_verified, name, locale, status, epoch, sessions_from,
-                            version, created_at, updated_at, last_login_at)
-         VALUES ($1, $2, $3, $4, $5, $6, 'active', 1, 1, 1, $7, $7, NULL)
+                            version, created_at, updated_at, last_login_at, name_folded, searchable)
+         VALUES ($1, $2, $3, $4, $5, $6, 'active', 1, 1, 1, $7, $7, NULL, $8, $9)
          ON CONFLICT (email_canonical) DO NOTHING",
         id,
         new.email.as_str(),
@@ -246,11 +260,14 @@ pub async fn insert(tx: &mut Tx, new: &NewAccount, roles: &[&str], now: Timestam
         new.email_verified,
         new.name.as_ref().map(DisplayName::as_str),
         new.locale.as_ref().map(Locale::as_str),
-        now
+        now,
+        name_folded.as_deref(),
+        true
     )?;
     if inserted == 0 {
         return Ok(None);
     }
+    text::insert(tx, id, name_folded.as_deref(), new.email.canonical()).await?;
     for role in roles {
         execute!(tx, "INSERT INTO user_roles (user_id, role, granted_at) VALUES ($1, $2, $3)", id, *role, now)?;
     }
@@ -371,7 +388,7 @@ pub(crate) async fn set_profile(tx: &mut Tx, id: UserId, profile: &Profile, now:
         now,
         id
     )?;
-    Ok(())
+    text::refresh(tx, id).await
 }
 
 /// Writes the name of a picture that is kept here, or none, to an account whose row the caller has locked,

@@ -1,7 +1,7 @@
 //! Who exists: accounts, what people call themselves, whether they may come in, and their roles.
 //!
-//! `account` has the SQL of the `users` and `user_roles` tables. Each use case is a file:
-//! `update_profile` changes what people say of themselves, `change_status` suspends, deletes and
+//! `account` has the SQL of the `users` and `user_roles` tables; `search` finds accounts in them.
+//! Each use case is a file: `update_profile` changes what people say of themselves, `change_status` suspends, deletes and
 //! brings back, `lift_suspensions` ends the suspensions that have an end, `sign_out_everywhere` and
 //! `change_roles` are what else administrators do. `create_role`, `update_role` and `delete_role` say what a role
 //! is; `role_record` has the SQL, and `role_keeper` keeps them in memory. `revoke` is the one function through which
@@ -32,6 +32,7 @@ mod role_keeper;
 pub mod role_record;
 mod role_words;
 pub mod roles;
+pub mod search;
 mod sign_out_everywhere;
 pub mod statistics;
 mod suspension;
@@ -147,6 +148,14 @@ pub const MIGRATIONS: &[Migration] = &[
         shared: include_str!("../migrations/0004_roles.sql"),
         sqlite: "",
         postgres: "",
+    },
+    Migration {
+        owner: "users",
+        version: 5,
+        name: "search",
+        shared: include_str!("../migrations/0005_search.sql"),
+        sqlite: include_str!("../migrations/0005_search.sqlite.sql"),
+        postgres: include_str!("../migrations/0005_search.postgres.sql"),
     },
     Migration {
         owner: "users",

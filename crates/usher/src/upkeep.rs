@@ -20,6 +20,8 @@ const UPKEEP: Duration = Duration::from_secs(30);
 const STATISTICS: Duration = Duration::from_secs(5);
 /// How often it is looked whether a suspension has ended.
 const SUSPENSIONS: Duration = Duration::from_secs(2);
+/// How often it is looked whether accounts are still to be made searchable.
+const SEARCH: Duration = Duration::from_secs(2);
 
 /// Begins everything, for this process's services.
 pub fn begin(
@@ -67,6 +69,11 @@ pub fn begin(
         tasks.push(supervise("pictures", move || {
             let users = users.clone();
             async move { sweep_pictures(&users).await }
+        }));
+        let users = house.auth.users().clone();
+        tasks.push(supervise("search", move || {
+            let users = users.clone();
+            async move { make_searchable(&users).await }
         }));
     }
     if only.has(Service::Users) {
@@ -162,6 +169,20 @@ async fn sweep_pictures(users: &users::Users) {
             Err(error) => {
                 tracing::warn!(%error, "old pictures could not be removed");
                 tokio::time::sleep(UPKEEP).await;
+            }
+        }
+    }
+}
+
+/// Takes in accounts that were written without what they are searched by.
+async fn make_searchable(users: &users::Users) {
+    loop {
+        match users::search::fold_pending(users).await {
+            Ok(true) => {}
+            Ok(false) => tokio::time::sleep(SEARCH).await,
+            Err(error) => {
+                tracing::warn!(%error, "new accounts could not be made searchable");
+                tokio::time::sleep(SEARCH).await;
             }
         }
     }

@@ -22,6 +22,7 @@ mod passwords;
 mod quiz;
 mod refresh;
 mod roles;
+mod search;
 mod secrecy;
 mod sessions;
 mod setup_link;

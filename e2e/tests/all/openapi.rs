@@ -48,7 +48,8 @@ fn is_for_services(operation: &str) -> bool {
 /// Whether only administrators may call it. What is new under an account's id is for them, unless it
 /// says otherwise here.
 fn is_for_administrators(operation: &str) -> bool {
-    operation.contains(" /api/v1/users/{id}") || operation.contains(" /api/v1/roles")
+    let theirs = [" /api/v1/users/{id}", " /api/v1/roles"];
+    theirs.iter().any(|path| operation.contains(path)) || operation.ends_with(" /api/v1/users")
 }
 
 /// The body that a call needs, from somebody who is signed in.

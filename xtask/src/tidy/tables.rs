@@ -37,10 +37,14 @@ pub(super) fn complaints(sources: &[SourceFile], migrations: &[(String, String)]
 /// The tables that a text of SQL makes.
 fn made(sql: &str) -> Vec<String> {
     let words = words(sql);
-    let starts = (0..words.len()).filter(|&at| follows(&words[at..], &["CREATE", "TABLE"]));
-    starts
+    let begins = |at: usize| {
+        let kinds: [&[&str]; 2] = [&["CREATE", "TABLE"], &["CREATE", "VIRTUAL", "TABLE"]];
+        kinds.into_iter().find(|kind| follows(&words[at..], kind)).map(|kind| at + kind.len())
+    };
+    (0..words.len())
+        .filter_map(begins)
         .filter_map(|at| {
-            let skip = if follows(&words[at + 2..], &["IF", "NOT", "EXISTS"]) { 5 } else { 2 };
+            let skip = if follows(&words[at..], &["IF", "NOT", "EXISTS"]) { 3 } else { 0 };
             words.get(at + skip).map(|name| (*name).to_owned())
         })
         .collect()
@@ -95,8 +99,11 @@ mod tests {
     #[test]
     fn made_tables_are_found() {
         assert_eq!(
-            made("CREATE TABLE users (id @uuid); CREATE TABLE IF NOT EXISTS other(id TEXT)"),
-            ["users", "other"]
+            made(
+                "CREATE TABLE users (id @uuid); CREATE TABLE IF NOT EXISTS other(id TEXT);
+                 CREATE VIRTUAL TABLE words USING fts5 (text)"
+            ),
+            ["users", "other", "words"]
         );
     }
 

@@ -1,10 +1,11 @@
-//! The JSON face: `/api/v1/users/me` for everybody, `/api/v1/users/{id}` and `/api/v1/roles` for administrators,
+//! The JSON face: `/api/v1/users/me` for everybody, `/api/v1/users` and `/api/v1/roles` for administrators,
 //! `/api/v1/permissions` for whoever wants to know.
 
 mod administration;
 mod avatars;
 mod history;
 
+mod list;
 mod me;
 pub mod officer;
 mod permissions;
@@ -30,6 +31,7 @@ use crate::{Account, Party, PersonalData, Preferences, Users};
 pub fn router(users: Users) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(me::read_me, me::patch_me, me::put_me))
+        .routes(routes!(list::list_users))
         .routes(routes!(administration::read_user, administration::delete_user))
         .routes(routes!(administration::ban_user))
         .routes(routes!(administration::unban_user))

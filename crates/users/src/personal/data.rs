@@ -1,5 +1,7 @@
 //! Reading and writing what of a person is kept encrypted.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -194,6 +196,9 @@ fn wanted(users: &Users, change: &PersonalChange) -> Vec<Wanted> {
     all
 }
 
+/// How many master keys are looked with, at most.
+const MAX_TAGS: usize = 16;
+
 /// An exact value that accounts can be found by. It holds keyed hashes, not the value.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Lookup {
@@ -221,19 +226,36 @@ pub enum UnsearchableAttribute {
 impl Lookup {
     /// Of this value of the attribute, as somebody typed both. `phone_number` is one, in any spelling.
     pub fn new(users: &Users, name: &str, typed: &str) -> Result<Self, UnsearchableAttribute> {
+        Self::check_name(users, name)?;
         let searched = if name == PHONE_NUMBER {
             let number = PhoneNumber::parse(typed).map_err(|_| UnsearchableAttribute::Value)?;
             number.as_str().to_owned()
         } else {
-            let spec =
-                users.attributes.get(name).filter(|spec| spec.searchable && spec.read.contains(&Party::Officers));
-            spec.ok_or(UnsearchableAttribute::Name)?;
             super::schema::normalise(typed)
         };
         if searched.is_empty() {
             return Err(UnsearchableAttribute::Value);
         }
         Ok(Self { name: name.to_owned(), tags: users.vault.lookups(name, &searched) })
+    }
+
+    fn check_name(users: &Users, name: &str) -> Result<(), UnsearchableAttribute> {
+        let spec = || users.attributes.get(name);
+        let searchable = || spec().is_some_and(|spec| spec.searchable && spec.read.contains(&Party::Officers));
+        if name == PHONE_NUMBER || searchable() { Ok(()) } else { Err(UnsearchableAttribute::Name) }
+    }
+
+    /// Reads what [`Lookup::to_text`] wrote.
+    pub(crate) fn from_text(users: &Users, name: &str, text: &str) -> Result<Self, UnsearchableAttribute> {
+        Self::check_name(users, name)?;
+        let tags: Result<Vec<Vec<u8>>, _> =
+            text.split('.').take(MAX_TAGS).map(|tag| URL_SAFE_NO_PAD.decode(tag)).collect();
+        Ok(Self { name: name.to_owned(), tags: tags.map_err(|_| UnsearchableAttribute::Value)? })
+    }
+
+    /// As it can be written down: without the value, which nobody can tell from it.
+    pub(crate) fn to_text(&self) -> String {
+        self.tags.iter().map(|tag| URL_SAFE_NO_PAD.encode(tag)).collect::<Vec<_>>().join(".")
     }
 
     /// The attribute's name, as it is in the column.
