@@ -151,4 +151,11 @@ impl User {
             other => panic!("auth/me answered {other}"),
         }
     }
+
+    /// The token with which this person confirms the address that they asked for, as an operator is shown it.
+    pub async fn email_token(&self, app: &TestApp) -> String {
+        let shown = app.cli_ok(&["users", "email-link", &self.email, "--json"]).await;
+        let shown: Value = serde_json::from_str(&shown).expect("JSON");
+        shown["token"].as_str().expect("a token").to_owned()
+    }
 }

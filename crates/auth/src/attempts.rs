@@ -220,6 +220,13 @@ pub(crate) async fn forget(tx: &mut Tx, counter: &Counter) -> Result<()> {
     Ok(())
 }
 
+/// Forgets the failures of an address, whoever made them and from wherever.
+pub(crate) async fn forget_account(tx: &mut Tx, auth: &Auth, canonical: &str) -> Result<()> {
+    let Counter { account, .. } = Counter::new(auth, canonical, None);
+    execute!(tx, "DELETE FROM sign_in_attempts WHERE account = $1", account.as_slice())?;
+    Ok(())
+}
+
 /// Forgets attempts that were being compared when the process before this one died. Only for a
 /// database that no other process uses: theirs may still be under way.
 pub(crate) async fn forget_interrupted(tx: &mut Tx) -> Result<()> {

@@ -59,3 +59,9 @@ pub(crate) async fn change(tx: &mut Tx, user: UserId, version: i64, hash: &str, 
     )?;
     Ok(changed == 1)
 }
+
+/// Forgets the password of an account.
+pub(crate) async fn remove(tx: &mut Tx, user: UserId) -> Result<()> {
+    execute!(tx, "DELETE FROM passwords WHERE user_id = $1", user)?;
+    Ok(())
+}

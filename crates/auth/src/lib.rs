@@ -3,7 +3,7 @@
 //! Each use case is a file: `register`, `sign_in`, `refresh`, `sign_out`, `end_sessions`,
 //! `change_password`, `setup`. A use case takes an [`Auth`] and plain values, does one transaction
 //! with one event, and knows no HTTP. Each table has its record file: `credential`, `attempts`,
-//! `session`, `keys::record`, `setup`.
+//! `session`, `keys::record`, `setup`, `email_change`.
 //!
 //! - `password` says which passwords are allowed; `hashing` hashes them, on threads of its own.
 //! - `tokens` mints access and refresh tokens; `keys` holds and rotates the signing keys.
@@ -14,10 +14,13 @@
 pub mod api;
 mod attempts;
 pub mod browser;
+mod change_email;
 mod change_password;
 mod client;
 mod credential;
+mod email_change;
 mod end_sessions;
+mod erase;
 pub mod hashing;
 pub mod keys;
 mod overview;
@@ -32,6 +35,7 @@ mod sign_out;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod unlock;
 mod upkeep;
 
 use std::sync::Arc;
@@ -40,9 +44,14 @@ use kernel::{Clock, Label, MacRing, MasterKeys};
 use storage::{Db, Migration};
 use users::Users;
 
+pub use change_email::{
+    ConfirmEmailChangeError, PendingLink, RequestEmailChangeError, confirm_email_change, pending_link,
+    request_email_change,
+};
 pub use change_password::{ChangePasswordError, change_password};
 pub use client::{Client, SessionKind};
 pub use end_sessions::{EndSessionError, EndSessionOfError, end_other_sessions, end_session, end_session_of};
+pub use erase::{EraseError, erase, erase_expired};
 pub use hashing::{Busy, Hasher};
 pub use overview::{Counted, Overview, overview};
 pub use password::{Password, Policy, Weakness};
@@ -53,6 +62,7 @@ pub use settings::{MAX_ACCESS_SECONDS, Settings, TokenSettings};
 pub use sign_in::{Credentials, SignInError, sign_in};
 pub use sign_out::sign_out;
 pub use tokens::{SignedIn, TokenError};
+pub use unlock::{UnlockError, unlock};
 pub use upkeep::{recover, sweep};
 
 /// What the use cases of this crate work with. Cheap to clone.
@@ -162,6 +172,14 @@ pub const MIGRATIONS: &[Migration] = &[
         version: 2,
         name: "withdrawn keys",
         shared: include_str!("../migrations/0002_withdrawn_keys.sql"),
+        sqlite: "",
+        postgres: "",
+    },
+    Migration {
+        owner: "auth",
+        version: 3,
+        name: "email changes",
+        shared: include_str!("../migrations/0003_email_changes.sql"),
         sqlite: "",
         postgres: "",
     },

@@ -233,6 +233,12 @@ pub(crate) async fn touch(tx: &mut Tx, id: SessionId, stale: Timestamp, now: Tim
     Ok(())
 }
 
+/// Forgets all sessions of an account. Whoever calls it ends their tokens too.
+pub(crate) async fn remove_all(tx: &mut Tx, user: UserId) -> Result<()> {
+    execute!(tx, "DELETE FROM sessions WHERE user_id = $1", user)?;
+    Ok(())
+}
+
 /// Removes sessions that nobody can use any more, at most `limit`. How many they were.
 pub(crate) async fn sweep(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
     execute!(

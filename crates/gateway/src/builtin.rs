@@ -60,6 +60,8 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         call("refresh", exact("/api/v1/auth/refresh"), Public, Some(REFRESH)),
         call("change_password", exact("/api/v1/auth/change-password"), Required, Some(PASSWORD)),
         Route { body_limit: PICTURE_LIMIT, ..call("avatar", exact("/api/v1/users/me/avatar"), Required, Some(UPLOAD)) },
+        call("change_email", exact("/api/v1/users/me/email"), Required, Some(PASSWORD)),
+        call("confirm_email", exact("/api/v1/auth/confirm-email-change"), Public, Some(PASSWORD)),
         // Services show a token of their own, which the calls themselves check: it is no user's.
         call("feed", prefix("/api/v1/feed/"), Public, None),
         call("signals", prefix("/api/v1/ssf/"), Public, None),

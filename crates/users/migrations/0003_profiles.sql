@@ -10,6 +10,9 @@ ALTER TABLE users ADD COLUMN avatar TEXT;
 -- is left in it.
 ALTER TABLE users ADD COLUMN deleted_at @time;
 ALTER TABLE users ADD COLUMN erased_at @time;
+UPDATE users SET deleted_at = updated_at WHERE status = 'deleted';
+
+CREATE INDEX users_deleted_at ON users (deleted_at, id) WHERE deleted_at IS NOT NULL AND erased_at IS NULL;
 
 -- The key of one person's data, wrapped by a key that is not in the database; `wrapped_by` names that one.
 -- Without this row nothing that was sealed with it can be read, in no copy and no backup.

@@ -1,11 +1,16 @@
 //! The account record: all SQL that touches `users` and `user_roles`.
 
+mod ending;
+
 use kernel::{Permissions, PictureId, Timestamp, UserId};
 use storage::{Connection, Lock, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
 use crate::profile::{Avatar, Bio, Preferences, TimeZoneName};
 use crate::search::{fold, text};
 use crate::{DisplayName, EmailAddress, Locale, Roles, avatar, role_record};
+
+pub(crate) use ending::erase;
+pub use ending::{RETURN_SECONDS, deleted_before, set_email};
 
 /// The role that everybody has.
 pub const USER: &str = "user";
@@ -367,7 +372,7 @@ pub(crate) async fn hold_administrators(tx: &mut Tx) -> Result<()> {
 }
 
 /// Makes every other change of this account wait. Whether there is one.
-pub(crate) async fn lock(tx: &mut Tx, id: UserId) -> Result<bool> {
+pub async fn lock(tx: &mut Tx, id: UserId) -> Result<bool> {
     let found = execute!(tx, "UPDATE users SET version = version WHERE id = $1", id)?;
     Ok(found == 1)
 }
@@ -405,7 +410,7 @@ pub(crate) async fn set_picture(tx: &mut Tx, id: UserId, picture: Option<Picture
 }
 
 /// Moves an account from one status to another, where it stays suspended until then, if it is.
-/// Whether it was in that status.
+/// Whether it was in that status; one that was deleted too long ago, or erased, stays so.
 pub(crate) async fn set_status(
     tx: &mut Tx,
     id: UserId,
@@ -416,13 +421,15 @@ pub(crate) async fn set_status(
 ) -> Result<bool> {
     let changed = execute!(
         tx,
-        "UPDATE users SET status = $1, suspended_until = $2, version = version + 1, updated_at = $3
-         WHERE id = $4 AND status = $5",
+        "UPDATE users SET status = $1, suspended_until = $2, deleted_at = $3, version = version + 1, updated_at = $4
+         WHERE id = $5 AND status = $6 AND erased_at IS NULL AND (deleted_at IS NULL OR deleted_at > $7)",
         to.as_str(),
         suspended_until,
+        (to == Status::Deleted).then_some(now),
         now,
         id,
-        from.as_str()
+        from.as_str(),
+        now.plus_seconds(-RETURN_SECONDS)
     )?;
     Ok(changed == 1)
 }

@@ -75,6 +75,9 @@ pub enum ChangeStatusError {
     /// The account is not in the status that this change begins with.
     #[error("the account is not {}", .0.as_str())]
     NotIn(Status),
+    /// It was deleted more than 30 days ago, or erased.
+    #[error("the account was deleted too long ago to come back")]
+    TooLate,
     /// It is the last active administrator: nobody could bring the account back.
     #[error("this is the last administrator: make another one first")]
     LastAdministrator,
@@ -105,10 +108,14 @@ pub async fn change_status(
         return Err(ChangeStatusError::NotFound);
     }
     if !account::set_status(&mut tx, user, from, to, change.until(), now).await? {
-        return Err(ChangeStatusError::NotIn(from));
+        let current = account::find(&mut tx, user).await?.ok_or(ChangeStatusError::NotFound)?;
+        return Err(if current.status == from { ChangeStatusError::TooLate } else { ChangeStatusError::NotIn(from) });
     }
-    if to != Status::Active && !leaves_an_administrator(&mut tx, user).await? {
-        return Err(ChangeStatusError::LastAdministrator);
+    if to != Status::Active {
+        let roles = account::roles(&mut tx, user).await?;
+        if !leaves_an_administrator(&mut tx, &roles).await? {
+            return Err(ChangeStatusError::LastAdministrator);
+        }
     }
     if authority.actor() == Some(user) {
         return Err(ChangeStatusError::OwnAccount);
@@ -127,11 +134,11 @@ pub async fn change_status(
     Ok(())
 }
 
-/// Whether there is an administrator left without `user`, who has just been taken away. The row of
-/// `user` is locked by now and every change of its roles locks it first, so they stand still; the
+/// Whether there is an administrator left without the account that has just been taken away, and had these
+/// roles. Its row is locked by now and every change of its roles locks it first, so they stand still; the
 /// lock keeps two administrators from each counting on the other.
-async fn leaves_an_administrator(tx: &mut Tx, user: UserId) -> storage::Result<bool> {
-    if !account::roles(tx, user).await?.iter().any(|role| role == account::ADMIN) {
+pub(crate) async fn leaves_an_administrator(tx: &mut Tx, roles: &[String]) -> storage::Result<bool> {
+    if !roles.iter().any(|role| role == account::ADMIN) {
         return Ok(true);
     }
     account::hold_administrators(tx).await?;

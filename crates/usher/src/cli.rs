@@ -138,6 +138,12 @@ enum UsersWords {
         /// The role
         role: String,
     },
+    /// Show the token with which a person confirms the address that they asked for: give it to whoever reads
+    /// mail there, and to nobody else
+    EmailLink {
+        /// The email that the account has now
+        email: String,
+    },
 }
 
 #[derive(Subcommand)]
@@ -256,6 +262,7 @@ fn users(words: UsersWords) -> Command {
         UsersWords::Restore { email } => Command::RestoreUser { email },
         UsersWords::Grant { email, role } => Command::GrantRole { email, role },
         UsersWords::Revoke { email, role } => Command::RevokeRole { email, role },
+        UsersWords::EmailLink { email } => Command::EmailLink { email },
     }
 }
 

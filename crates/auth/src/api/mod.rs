@@ -1,5 +1,7 @@
 //! The JSON face of this crate: `/api/v1/auth/…` and the `.well-known` documents.
 
+mod administration;
+mod email;
 mod entry;
 mod password;
 mod sessions;
@@ -19,6 +21,10 @@ pub fn router(auth: Auth) -> OpenApiRouter {
         .routes(routes!(entry::logout))
         .routes(routes!(entry::me))
         .routes(routes!(password::change_password))
+        .routes(routes!(email::request_email_change))
+        .routes(routes!(email::confirm_email_change))
+        .routes(routes!(administration::erase_user))
+        .routes(routes!(administration::unlock_user))
         .routes(routes!(sessions::list_sessions, sessions::end_other_sessions))
         .routes(routes!(sessions::end_session))
         .with_state(auth.clone())

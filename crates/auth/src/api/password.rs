@@ -38,18 +38,23 @@ pub(super) async fn change_password(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// 422: the password of whoever is signed in is another one.
+pub(super) fn wrong_password() -> Problem {
+    Problem {
+        code: "wrong_password",
+        title: "The current password is not right",
+        ..Problem::invalid_input(vec![FieldError::new(
+            "current_password",
+            "wrong_password",
+            "Enter the password that you sign in with now.",
+        )])
+    }
+}
+
 impl From<ChangePasswordError> for Problem {
     fn from(error: ChangePasswordError) -> Self {
         match error {
-            ChangePasswordError::WrongPassword => Self {
-                code: "wrong_password",
-                title: "The current password is not right",
-                ..Self::invalid_input(vec![FieldError::new(
-                    "current_password",
-                    "wrong_password",
-                    "Enter the password that you sign in with now.",
-                )])
-            },
+            ChangePasswordError::WrongPassword => wrong_password(),
             ChangePasswordError::WeakPassword(weakness) => weak_password("new_password", weakness),
             ChangePasswordError::Gone => Self::unauthenticated(),
             ChangePasswordError::Busy(_) => busy(),

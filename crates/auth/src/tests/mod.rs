@@ -3,6 +3,7 @@
 mod accounts;
 mod administration;
 mod keys;
+mod lifecycle;
 mod sessions;
 mod withdrawal;
 

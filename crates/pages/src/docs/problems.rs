@@ -69,6 +69,11 @@ pub const PROBLEMS: &[Entry] = &[
         "The link for the first administrator was used, is older than 60 minutes, or is not needed any more. Start the program again for a new one.",
     ),
     entry("invalid_stream", 400, "Correct what `detail` names about the stream of Shared Signals."),
+    entry(
+        "invalid_token",
+        400,
+        "The link was used, is older than an hour, or was replaced by a newer one. Ask for it again.",
+    ),
     entry("last_administrator", 409, "Nobody could administer afterwards. Make somebody else an administrator first."),
     entry("method_not_allowed", 405, "Use one of the methods in the `Allow` header."),
     entry("missing_field", 400, "Add the field that `detail` names."),
@@ -80,7 +85,7 @@ pub const PROBLEMS: &[Entry] = &[
         "The gateway has just started and has not heard from Usher's services. Try again as `Retry-After` says.",
     ),
     entry("nul_character", 400, "Remove the NUL character from the text."),
-    entry("own_account", 409, "Administrators do not suspend or delete themselves. Ask another administrator."),
+    entry("own_account", 409, "Administrators do not suspend, delete or erase themselves. Ask another administrator."),
     entry("request_timeout", 408, "Send the whole body within 15 seconds."),
     entry(
         "revocations_stale",
@@ -108,6 +113,7 @@ pub const PROBLEMS: &[Entry] = &[
     ),
     entry("stream_exists", 409, "A receiver of Shared Signals has one stream: read it, and change or replace it."),
     entry("timeout", 503, "It took too long. Try again."),
+    entry("too_late", 409, "An account can come back for 30 days after it was deleted. Make a new one instead."),
     entry(
         "too_many_attempts",
         429,

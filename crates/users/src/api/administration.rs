@@ -37,7 +37,7 @@ pub(super) struct PutRoles {
 }
 
 /// What was typed in the path, as an id. What is no id is nobody's.
-fn parse(id: &str) -> Result<UserId, Problem> {
+pub fn parse(id: &str) -> Result<UserId, Problem> {
     id.parse().map_err(|_| Problem::not_found())
 }
 
@@ -188,7 +188,8 @@ pub(super) async fn put_roles(
     shown(&users, &change_roles(&users, authority, user, &roles, expected).await?, Party::Officers).await
 }
 
-fn last_administrator() -> Problem {
+/// 409: without this account nobody could administer.
+pub fn last_administrator() -> Problem {
     Problem::new(
         StatusCode::CONFLICT,
         "last_administrator",
@@ -207,6 +208,12 @@ impl From<ChangeStatusError> for Problem {
                 "wrong_status",
                 "The account is in another status",
                 format!("The account is not {}. Read it to see what it is.", status.as_str()),
+            ),
+            ChangeStatusError::TooLate => Self::new(
+                StatusCode::CONFLICT,
+                "too_late",
+                "The account cannot come back",
+                "It was deleted more than 30 days ago, or erased. Make a new account instead.",
             ),
             ChangeStatusError::LastAdministrator => last_administrator(),
             ChangeStatusError::OwnAccount => Self::new(

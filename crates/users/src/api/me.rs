@@ -1,14 +1,17 @@
 //! My own account: `/api/v1/users/me`.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use kernel::problem::ProblemDocument;
 use kernel::{Caller, Problem, StrictJson};
 
+use super::administration::last_administrator;
 use super::profile_body::{PatchProfile, PutProfile};
 use super::{UserView, if_match, shown};
-use crate::{Party, ProfileChange, UpdateProfileError, Users, account, update_profile};
+use crate::{
+    DeleteOwnAccountError, Party, ProfileChange, UpdateProfileError, Users, account, delete_own_account, update_profile,
+};
 
 /// My account
 #[utoipa::path(get, path = "/api/v1/users/me", tag = "Users", security(("access_token" = [])),
@@ -30,11 +33,11 @@ pub(super) async fn patch_me(
     State(users): State<Users>,
     caller: Caller,
     headers: HeaderMap,
-    StrictJson(patch): StrictJson<PatchProfile>,
+    StrictJson(mut patch): StrictJson<PatchProfile>,
 ) -> Result<Response, Problem> {
     let expected = if_match(&headers)?;
-    let patch = patch.keeping_own_avatar(users.pictures.origin());
-    change(&users, &caller, expected, patch.read(&users.attributes, Party::Owner)?).await
+    let fields = patch.take_profile().keeping_own_avatar(users.pictures.origin());
+    change(&users, &caller, expected, fields.read(&users.attributes, Party::Owner, Vec::new())?).await
 }
 
 /// Replace my profile
@@ -55,6 +58,18 @@ pub(super) async fn put_me(
     change(&users, &caller, expected, put.read(&users.attributes, Party::Owner)?).await
 }
 
+/// Delete my account
+///
+/// All my sessions and tokens end at once, everywhere. For 30 days an administrator can bring the account
+/// back; after that everything personal in it is destroyed.
+#[utoipa::path(delete, path = "/api/v1/users/me", tag = "Users", security(("access_token" = [])),
+    responses((status = 202, description = "It is deleted; it will be erased in 30 days."),
+        (status = 409, description = "`last_administrator`", body = ProblemDocument)))]
+pub(super) async fn delete_me(State(users): State<Users>, caller: Caller) -> Result<StatusCode, Problem> {
+    delete_own_account(&users, caller.user).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
 async fn change(
     users: &Users,
     caller: &Caller,
@@ -63,6 +78,16 @@ async fn change(
 ) -> Result<Response, Problem> {
     let account = update_profile(users, caller.user, change, expected).await?;
     shown(users, &account, Party::Owner).await
+}
+
+impl From<DeleteOwnAccountError> for Problem {
+    fn from(error: DeleteOwnAccountError) -> Self {
+        match error {
+            DeleteOwnAccountError::NotFound => Self::unauthenticated(),
+            DeleteOwnAccountError::LastAdministrator => last_administrator(),
+            DeleteOwnAccountError::Storage(error) => error.into(),
+        }
+    }
 }
 
 impl From<UpdateProfileError> for Problem {

@@ -1,6 +1,7 @@
 //! The JSON face: `/api/v1/users/me` for everybody, `/api/v1/users` and `/api/v1/roles` for administrators,
 //! `/api/v1/permissions` for whoever wants to know.
 
+mod accounts;
 mod administration;
 mod avatars;
 mod history;
@@ -23,6 +24,8 @@ use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use accounts::email_taken;
+pub use administration::last_administrator;
 pub use roles::RoleView;
 
 use crate::{Account, Party, PersonalData, Preferences, Users};
@@ -30,9 +33,9 @@ use crate::{Account, Party, PersonalData, Preferences, Users};
 /// The calls of this crate.
 pub fn router(users: Users) -> OpenApiRouter {
     OpenApiRouter::new()
-        .routes(routes!(me::read_me, me::patch_me, me::put_me))
-        .routes(routes!(list::list_users))
-        .routes(routes!(administration::read_user, administration::delete_user))
+        .routes(routes!(me::read_me, me::patch_me, me::put_me, me::delete_me))
+        .routes(routes!(list::list_users, accounts::create_user))
+        .routes(routes!(administration::read_user, administration::delete_user, accounts::patch_user))
         .routes(routes!(administration::ban_user))
         .routes(routes!(administration::unban_user))
         .routes(routes!(administration::sign_out_user))

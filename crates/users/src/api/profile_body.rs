@@ -12,45 +12,114 @@ use crate::{
     Preferences, ProfileChange, TimeZoneName,
 };
 
-/// Changes to a profile. A field that is left out stays; `null` clears it.
-#[derive(Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PatchProfile {
-    /// The name to show: 1 to 100 characters.
-    #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, max_length = 100)]
+/// Makes the body of a call that takes the fields of a profile beside those that are named. (`serde` cannot
+/// flatten a structure that refuses unknown fields.)
+macro_rules! profile_body {
+    ($(#[$meta:meta])* $name:ident { $($own:tt)* }) => {
+        $(#[$meta])*
+        #[derive(Deserialize, utoipa::ToSchema)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct $name {
+            $($own)*
+            /// The name to show: 1 to 100 characters.
+            #[serde(default, deserialize_with = "present")]
+            #[schema(value_type = Option<String>, max_length = 100)]
+            name: Change<String>,
+            /// What to say about oneself: at most 1,000 characters, line breaks allowed.
+            #[serde(default, deserialize_with = "present")]
+            #[schema(value_type = Option<String>, max_length = 1000)]
+            bio: Change<String>,
+            /// The `https` address of a picture on another server.
+            #[serde(default, deserialize_with = "present")]
+            #[schema(value_type = Option<String>, max_length = 2048, example = "https://example.com/ann.png")]
+            avatar_url: Change<String>,
+            /// A telephone number with its country code: `+` and 8 to 15 digits; spaces, hyphens and
+            /// parentheses are dropped.
+            #[serde(default, deserialize_with = "present")]
+            #[schema(value_type = Option<String>, max_length = 40, example = "+4915112345678")]
+            phone_number: Change<String>,
+            /// A postal address as it stands on a letter: at most 500 characters, line breaks allowed.
+            #[serde(default, deserialize_with = "present")]
+            #[schema(value_type = Option<String>, max_length = 500)]
+            address: Change<String>,
+            /// A time zone of the IANA database.
+            #[serde(default, deserialize_with = "present")]
+            #[schema(value_type = Option<String>, max_length = 64, example = "Europe/Paris")]
+            timezone: Change<String>,
+            /// A language tag (BCP 47).
+            #[serde(default, deserialize_with = "present")]
+            #[schema(value_type = Option<String>, max_length = 35, example = "pt-BR")]
+            locale: Change<String>,
+            /// An application's own settings: a JSON object of at most 16 KiB and 8 levels, kept exactly.
+            #[serde(default, deserialize_with = "present")]
+            #[schema(value_type = Option<Object>)]
+            preferences: Change<Box<RawValue>>,
+            /// The attributes that the configuration adds, by name; those that are left out stay.
+            #[schema(value_type = Option<Object>)]
+            attributes: Option<BTreeMap<String, Value>>,
+        }
+
+        impl $name {
+            /// The fields of the profile; the others stay behind.
+            pub(super) fn take_profile(&mut self) -> Fields {
+                Fields {
+                    name: std::mem::take(&mut self.name),
+                    bio: std::mem::take(&mut self.bio),
+                    avatar_url: std::mem::take(&mut self.avatar_url),
+                    phone_number: std::mem::take(&mut self.phone_number),
+                    address: std::mem::take(&mut self.address),
+                    timezone: std::mem::take(&mut self.timezone),
+                    locale: std::mem::take(&mut self.locale),
+                    preferences: std::mem::take(&mut self.preferences),
+                    attributes: self.attributes.take().unwrap_or_default(),
+                }
+            }
+        }
+    };
+}
+
+profile_body! {
+    /// Changes to a profile. A field that is left out stays; `null` clears it.
+    PatchProfile {}
+}
+
+profile_body! {
+    /// Changes to somebody's account. A field that is left out stays; `null` clears it.
+    PatchAccount {
+        /// Another address. All sessions of the account end.
+        #[schema(max_length = 254)]
+        pub(super) email: Option<String>,
+        /// Whether the address is known to be the owner's. Another address is not, unless this says so.
+        pub(super) email_verified: Option<bool>,
+    }
+}
+
+profile_body! {
+    /// An account to make.
+    CreateAccount {
+        /// An address that mail reaches.
+        #[schema(max_length = 254, example = "ann@example.com")]
+        pub(super) email: String,
+        /// Whether the address is known to be the owner's.
+        #[serde(default)]
+        pub(super) email_verified: bool,
+        /// Its roles beside `user`, for whoever may give them: at most 32.
+        #[schema(max_items = 32)]
+        pub(super) roles: Option<Vec<String>>,
+    }
+}
+
+/// The fields of a profile as they were sent.
+pub(super) struct Fields {
     name: Change<String>,
-    /// What to say about oneself: at most 1,000 characters, line breaks allowed.
-    #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, max_length = 1000)]
     bio: Change<String>,
-    /// The `https` address of a picture on another server.
-    #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, max_length = 2048, example = "https://example.com/ann.png")]
     avatar_url: Change<String>,
-    /// A telephone number with its country code: `+` and 8 to 15 digits; spaces, hyphens and parentheses are dropped.
-    #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, max_length = 40, example = "+4915112345678")]
     phone_number: Change<String>,
-    /// A postal address as it stands on a letter: at most 500 characters, line breaks allowed.
-    #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, max_length = 500)]
     address: Change<String>,
-    /// A time zone of the IANA database.
-    #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, max_length = 64, example = "Europe/Paris")]
     timezone: Change<String>,
-    /// A language tag (BCP 47).
-    #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, max_length = 35, example = "pt-BR")]
     locale: Change<String>,
-    /// An application's own settings: a JSON object of at most 16 KiB and 8 levels, kept exactly.
-    #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<Object>)]
     preferences: Change<Box<RawValue>>,
-    /// The attributes that the configuration adds, by name; those that are left out stay.
-    #[schema(value_type = Option<Object>)]
-    attributes: Option<BTreeMap<String, Value>>,
+    attributes: BTreeMap<String, Value>,
 }
 
 /// The whole profile. A field that is left out is cleared.
@@ -95,31 +164,26 @@ pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializ
     Option::<T>::deserialize(deserializer).map(Change::from)
 }
 
-impl From<PutProfile> for PatchProfile {
-    fn from(put: PutProfile) -> Self {
-        Self {
-            name: put.name.into(),
-            bio: put.bio.into(),
-            avatar_url: if put.keeps_avatar { Change::Keep } else { put.avatar_url.into() },
-            phone_number: put.phone_number.into(),
-            address: put.address.into(),
-            timezone: put.timezone.into(),
-            locale: put.locale.into(),
-            preferences: put.preferences.into(),
-            attributes: put.attributes,
-        }
-    }
-}
-
 impl PutProfile {
-    /// See the same of [`PatchProfile`].
+    /// See the same of [`Fields`].
     pub(super) fn keeping_own_avatar(self, origin: &str) -> Self {
         Self { keeps_avatar: is_own_avatar(origin, self.avatar_url.as_deref()), ..self }
     }
 
     /// The change that makes the profile this one.
     pub(super) fn read(self, schema: &AttributeSchema, writer: Party) -> Result<ProfileChange, Problem> {
-        let mut change = PatchProfile::from(self).read(schema, writer)?;
+        let fields = Fields {
+            name: self.name.into(),
+            bio: self.bio.into(),
+            avatar_url: if self.keeps_avatar { Change::Keep } else { self.avatar_url.into() },
+            phone_number: self.phone_number.into(),
+            address: self.address.into(),
+            timezone: self.timezone.into(),
+            locale: self.locale.into(),
+            preferences: self.preferences.into(),
+            attributes: self.attributes.unwrap_or_default(),
+        };
+        let mut change = fields.read(schema, writer, Vec::new())?;
         let mut attributes = schema.cleared(writer);
         attributes.append(&mut change.personal.attributes);
         change.personal.attributes = attributes;
@@ -150,7 +214,7 @@ fn is_own_avatar(origin: &str, url: Option<&str>) -> bool {
     url.and_then(|url| url.strip_prefix(origin)).is_some_and(|path| path.starts_with("/avatars/"))
 }
 
-impl PatchProfile {
+impl Fields {
     /// With an address of ours as what it is: an account that was read and is sent back keeps its picture.
     /// Another one can be had by putting its bytes, and not by its address.
     pub(super) fn keeping_own_avatar(self, origin: &str) -> Self {
@@ -160,9 +224,13 @@ impl PatchProfile {
         }
     }
 
-    /// The change, if every field can be what it is to be.
-    pub(super) fn read(self, schema: &AttributeSchema, writer: Party) -> Result<ProfileChange, Problem> {
-        let mut errors = Vec::new();
+    /// The change, if every field can be what it is to be, and nothing else was wrong before.
+    pub(super) fn read(
+        self,
+        schema: &AttributeSchema,
+        writer: Party,
+        mut errors: Vec<FieldError>,
+    ) -> Result<ProfileChange, Problem> {
         let all = &mut errors;
         let change = ProfileChange {
             name: field(all, ("name", "invalid_name"), self.name, |typed| DisplayName::parse(&typed).map(Some)),
@@ -184,7 +252,7 @@ impl PatchProfile {
                     PhoneNumber::parse(&typed).map(Some)
                 }),
                 address: field(all, ("address", "invalid_address"), self.address, |typed| Address::parse(&typed)),
-                attributes: match schema.parse(self.attributes.unwrap_or_default(), writer) {
+                attributes: match schema.parse(self.attributes, writer) {
                     Ok(attributes) => attributes,
                     Err(wrong) => {
                         all.extend(wrong);

@@ -73,6 +73,13 @@ pub(crate) async fn remove(tx: &mut Tx, user: UserId, name: &str) -> Result<()> 
     Ok(())
 }
 
+/// Destroys a person's key and everything that was sealed with it.
+pub(crate) async fn destroy(tx: &mut Tx, user: UserId) -> Result<()> {
+    execute!(tx, "DELETE FROM user_attributes WHERE user_id = $1", user)?;
+    execute!(tx, "DELETE FROM user_keys WHERE user_id = $1", user)?;
+    Ok(())
+}
+
 #[derive(sqlx::FromRow)]
 struct Id {
     user_id: UserId,

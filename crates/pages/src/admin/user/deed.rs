@@ -318,6 +318,10 @@ async fn carry_out(
             "Somebody was quicker.",
             "The account does not stand as it did when this page was made. Nothing was changed: look at it again.",
         ),
+        Err(ChangeStatusError::TooLate) => refused(
+            "It is too late.",
+            "The account was deleted more than 30 days ago, or erased. Nothing can bring it back.",
+        ),
         Err(ChangeStatusError::LastAdministrator) => refused(
             "This is the last administrator.",
             "Nothing was changed. Make another one first: nobody could bring this account back.",
