@@ -1,7 +1,7 @@
 //! The password record: all SQL that touches `passwords`.
 
 use kernel::{Timestamp, UserId};
-use storage::{Connection, Result, Tx, execute, fetch_optional};
+use storage::{Connection, Result, Tx, execute, fetch_one, fetch_optional};
 
 /// A stored password hash, and which one it is.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -64,4 +64,20 @@ pub(crate) async fn change(tx: &mut Tx, user: UserId, version: i64, hash: &str, 
 pub(crate) async fn remove(tx: &mut Tx, user: UserId) -> Result<()> {
     execute!(tx, "DELETE FROM passwords WHERE user_id = $1", user)?;
     Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct Count {
+    found: i64,
+}
+
+/// How many passwords were hashed with another pepper than this one: they need the master key that it came
+/// from, until their owners sign in.
+pub(crate) async fn of_other_peppers(on: &mut impl Connection, current: &str) -> Result<i64> {
+    let row: Count = fetch_one!(
+        on,
+        "SELECT COUNT(*) AS found FROM passwords WHERE hash LIKE '%,keyid=%' AND hash NOT LIKE $1",
+        format!("%,keyid={current}$%")
+    )?;
+    Ok(row.found)
 }

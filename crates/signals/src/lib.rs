@@ -76,6 +76,16 @@ impl Signals {
         self.0.feed.verifiers.list()
     }
 
+    /// Seals what is kept sealed with the master key of today. How much an older one had sealed; nothing if some
+    /// of it does not open with the keys that are given.
+    pub async fn rewrap(&self) -> storage::Result<Option<u64>> {
+        match ssf::rewrap(self).await {
+            Ok(done) => Ok(Some(done)),
+            Err(ssf::KeyError::Key) => Ok(None),
+            Err(ssf::KeyError::Storage(error)) => Err(error),
+        }
+    }
+
     /// The streams that receivers have made, and how much waits on each.
     pub async fn receiver_streams(&self) -> storage::Result<Vec<ReceiverStream>> {
         ssf::receivers::list(&mut self.db().read().await?).await

@@ -5,7 +5,7 @@ use kernel::Timestamp;
 use storage::Tx;
 
 use crate::change_status::leaves_an_administrator;
-use crate::{Account, Status, account, personal};
+use crate::{Account, Status, account, avatar, personal};
 
 /// Nothing was destroyed.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +21,7 @@ pub enum ErasePersonError {
 /// Destroys the person's key, and with it whatever was sealed with it, in every copy and backup; and empties
 /// the account, which is as the caller read it after locking its row.
 pub async fn erase_person(tx: &mut Tx, person: &Account, now: Timestamp) -> Result<(), ErasePersonError> {
+    avatar::release_all(tx, person.id, now).await?;
     personal::record::destroy(tx, person.id).await?;
     account::erase(tx, person.id, now).await?;
     if person.status == Status::Active && !leaves_an_administrator(tx, &person.roles).await? {

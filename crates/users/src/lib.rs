@@ -94,6 +94,8 @@ pub struct Users {
     pub vault: Vault,
     /// The attributes that the configuration adds to accounts.
     pub attributes: AttributeSchema,
+    /// Answers that are ready to be sent again.
+    pub views: api::ReadyViews,
     /// Keeps `roles` as the database has them.
     pub role_keeper: RoleKeeper,
 }
@@ -119,7 +121,17 @@ impl Users {
         let role_keeper = RoleKeeper::open(db.clone(), roles.clone()).await?;
         let Settings { blobs, origin, attributes } = settings;
         let pictures = Pictures::new(blobs.clone(), &origin);
-        Ok(Self { db, clock, roles, role_keeper, blobs, pictures, vault: Vault::new(master), attributes })
+        Ok(Self {
+            db,
+            clock,
+            roles,
+            role_keeper,
+            blobs,
+            pictures,
+            vault: Vault::new(master),
+            attributes,
+            views: api::ReadyViews::default(),
+        })
     }
 }
 

@@ -87,9 +87,11 @@ pub async fn with_services(
     upkeep::load_keys(&auth, &verifier);
     let applier = Applier::new(verifier.clone(), auth.keys().clone(), Clock::system());
     let (at_commit, role_keeper) = (applier.clone(), auth.users().role_keeper.clone());
+    let views = auth.users().views.clone();
     auth.db().on_commit(Box::new(move |events| {
         at_commit.apply(events.iter().filter_map(|event| event.revokes.as_ref()));
         role_keeper.heed(events);
+        views.heed(events);
     }));
     let position = applier.catch_up(auth.db()).await?;
     let house = House { auth, signals };

@@ -152,6 +152,9 @@ enum KeysWords {
     List,
     /// Make a new key: it is published now and signs in ten minutes
     Rotate,
+    /// Wrap everything that is sealed with the newest master key, so that an older one can be thrown away: people's
+    /// keys and those that sign. It goes on where it stopped
+    Rewrap,
     /// Take a key back at once: everything that it signed is refused everywhere, and people refresh
     Withdraw {
         /// Its id, as `usher keys list` shows it
@@ -226,6 +229,10 @@ pub fn run(cli: Cli) -> Result<()> {
         Words::Users(words) => execute(config, users(words), json),
         Words::Keys(KeysWords::List) => execute(config, Command::ListKeys, json),
         Words::Keys(KeysWords::Rotate) => execute(config, Command::RotateKeys, json),
+        Words::Keys(KeysWords::Rewrap) => {
+            let checked = config.check()?;
+            runtime(1)?.block_on(crate::rewrap::run(&checked, json))
+        }
         Words::Keys(KeysWords::Withdraw { kid, reason }) => execute(config, Command::WithdrawKey { kid, reason }, json),
         Words::Verifier(words) => execute(config, verifier(words), json),
         Words::Roles(words) => execute(config, Command::Roles { words }, json),

@@ -2,8 +2,10 @@
 
 mod roles;
 
+use crate::rewrap;
 use anyhow::{Context as _, Result};
 use auth::Auth;
+use kernel::UserId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use signals::service_token;
@@ -80,6 +82,11 @@ pub enum Command {
     ListKeys,
     /// Make a new signing key.
     RotateKeys,
+    /// Wrap what is sealed with the master key of today: one round of it.
+    RewrapKeys {
+        /// After whom the round begins.
+        after: Option<UserId>,
+    },
     /// Take a signing key back at once.
     WithdrawKey {
         /// Its id.
@@ -145,6 +152,7 @@ pub async fn execute(auth: &Auth, signals: &Signals, command: Command) -> Result
             auth.keys().rotate().await?;
             Ok(keys(auth))
         }
+        Command::RewrapKeys { after } => rewrap::round(auth, signals, after).await,
         Command::WithdrawKey { kid, reason } => withdraw(auth, &kid, &reason).await,
         Command::CreateService { kind, name, audience } => create_service(signals, kind, &name, audience).await,
         Command::ListServices { kind: TokenKind::Verifier } => list_verifiers(signals).await,

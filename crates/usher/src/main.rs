@@ -16,6 +16,7 @@ mod only;
 mod openapi;
 mod private;
 mod revocations;
+mod rewrap;
 mod serve;
 mod setup;
 mod upkeep;

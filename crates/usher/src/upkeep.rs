@@ -51,6 +51,11 @@ pub fn begin(
             let (db, applier) = (db.clone(), applier.clone());
             async move { applier.follow(&db, position).await }
         }));
+        let (db, views) = (house.db().clone(), house.auth.users().views.clone());
+        tasks.push(supervise("views", move || {
+            let (db, views) = (db.clone(), views.clone());
+            async move { views.follow(&db, position).await }
+        }));
     }
     let role_keeper = house.auth.users().role_keeper.clone();
     tasks.push(supervise("roles", move || {

@@ -19,6 +19,8 @@ mod openapi;
 mod overload;
 mod pages;
 mod passwords;
+mod personal_data;
+mod profiles;
 mod quiz;
 mod refresh;
 mod roles;

@@ -6,6 +6,7 @@
 //! signs, and stays published until tokens signed by it are dead. `withdraw` ends it before its time.
 
 mod record;
+mod rewrap;
 pub mod signer;
 mod withdraw;
 

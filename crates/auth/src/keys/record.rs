@@ -59,6 +59,12 @@ pub(super) async fn insert(tx: &mut Tx, row: &Row) -> Result<()> {
     Ok(())
 }
 
+/// Replaces what the private key is sealed to. The caller holds the lock.
+pub(super) async fn reseal(tx: &mut Tx, id: KeyId, sealed: &[u8]) -> Result<()> {
+    execute!(tx, "UPDATE signing_keys SET private_sealed = $1 WHERE id = $2", sealed, id)?;
+    Ok(())
+}
+
 /// Makes a key sign from then on. The caller holds the lock.
 pub(super) async fn sign_from(tx: &mut Tx, id: KeyId, from: Timestamp) -> Result<()> {
     execute!(tx, "UPDATE signing_keys SET signs_from = $1 WHERE id = $2", from, id)?;

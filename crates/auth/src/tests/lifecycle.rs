@@ -97,6 +97,26 @@ on_both! {
         assert!(matches!(crate::erase(&world.auth, Authority::Operator, nobody).await, Err(EraseError::NotFound)));
     }
 
+    async fn people_are_found_by_their_exact_number_in_any_spelling_and_by_nothing_else(world: World) {
+        use users::personal::{Lookup, UnsearchableAttribute, find_by_lookup};
+        let (ann, bob) = (world.register("ann@example.com").await, world.register("bob@example.com").await);
+        for person in [&ann, &bob] {
+            set_phone(&world, person.account.id).await;
+        }
+        let users = world.auth.users();
+        let find = async |number: &str, most: u32| {
+            let lookup = Lookup::new(users, "phone_number", number).unwrap();
+            find_by_lookup(&mut world.auth.db().read().await.unwrap(), &lookup, most).await.unwrap()
+        };
+        assert_eq!(find("+49 (151) 123-4567", 10).await, [ann.account.id, bob.account.id]);
+        assert_eq!(find("+491511234567", 1).await, [ann.account.id]);
+        assert!(find("+491511234568", 10).await.is_empty());
+        crate::erase(&world.auth, Authority::Operator, ann.account.id).await.unwrap();
+        assert_eq!(find("+491511234567", 10).await, [bob.account.id]);
+        assert_eq!(Lookup::new(users, "phone_number", "151").unwrap_err(), UnsearchableAttribute::Value);
+        assert_eq!(Lookup::new(users, "address", "Rue X").unwrap_err(), UnsearchableAttribute::Name);
+    }
+
     async fn unlocking_forgets_the_failures_of_an_account_and_of_no_other(world: World) {
         let (ann, _) = (world.register("ann@example.com").await, world.register("bob@example.com").await);
         for email in ["ann@example.com", "bob@example.com"] {

@@ -17,7 +17,7 @@ use kernel::id::KeyId;
 use kernel::secret::SealingRing;
 use kernel::{Event, Kind, Timestamp};
 use serde_json::{Value, json};
-use storage::{Connection, Lock, execute, fetch_all, fetch_optional};
+use storage::{Connection, Lock, Tx, execute, fetch_all, fetch_optional};
 
 use crate::Signals;
 
@@ -263,7 +263,19 @@ async fn last(on: &mut impl Connection, algorithm: Algorithm) -> storage::Result
     Ok(row.map(|row| row.id))
 }
 
+/// Every key as it is sealed. There are few: one a month and algorithm.
+pub(super) async fn all_sealed(on: &mut impl Connection) -> storage::Result<Vec<(KeyId, Vec<u8>)>> {
+    let rows: Vec<Row> = fetch_all!(on, "SELECT id, private_sealed FROM signal_keys ORDER BY id LIMIT 1000")?;
+    Ok(rows.into_iter().map(|row| (row.id, row.private_sealed)).collect())
+}
+
+/// Replaces what a key is sealed to.
+pub(super) async fn reseal(tx: &mut Tx, id: KeyId, sealed: &[u8]) -> storage::Result<()> {
+    execute!(tx, "UPDATE signal_keys SET private_sealed = $1 WHERE id = $2", sealed, id)?;
+    Ok(())
+}
+
 /// What a sealed private key is bound to.
-fn place(id: KeyId) -> Vec<u8> {
+pub(super) fn place(id: KeyId) -> Vec<u8> {
     [b"signal_keys/private_sealed/", &id.as_bytes()[..]].concat()
 }

@@ -18,6 +18,7 @@ mod poll;
 mod push;
 mod reader;
 pub(crate) mod receivers;
+mod rewrap;
 mod send;
 mod set;
 mod stream;
@@ -32,7 +33,9 @@ use tokio::sync::watch;
 
 use crate::Signals;
 use endpoint::Reach;
-use keys::{KeyError, Keys};
+pub(crate) use keys::KeyError;
+use keys::Keys;
+pub(crate) use rewrap::rewrap;
 use send::Client;
 use stream::Stream;
 use waiters::Waiters;

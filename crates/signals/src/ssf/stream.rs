@@ -208,6 +208,34 @@ pub(super) async fn keeping(on: &mut impl Connection) -> Result<Vec<Stream>> {
     Ok(rows.into_iter().map(Stream::from).collect())
 }
 
+#[derive(sqlx::FromRow)]
+struct Authorization {
+    id: StreamId,
+    authorization_sealed: Vec<u8>,
+}
+
+/// What streams are pushed with, as it is sealed.
+pub(super) async fn authorizations(on: &mut impl Connection) -> Result<Vec<(StreamId, Vec<u8>)>> {
+    let rows: Vec<Authorization> = fetch_all!(
+        on,
+        "SELECT id, authorization_sealed FROM signal_streams WHERE authorization_sealed IS NOT NULL
+         ORDER BY id LIMIT 10000"
+    )?;
+    Ok(rows.into_iter().map(|row| (row.id, row.authorization_sealed)).collect())
+}
+
+/// Replaces what it is sealed to, if it is still the same.
+pub(super) async fn reseal_authorization(tx: &mut Tx, id: StreamId, before: &[u8], sealed: &[u8]) -> Result<()> {
+    execute!(
+        tx,
+        "UPDATE signal_streams SET authorization_sealed = $1 WHERE id = $2 AND authorization_sealed = $3",
+        sealed,
+        id,
+        before
+    )?;
+    Ok(())
+}
+
 /// A stream that may be pushed to now, whose receiver's token was not taken back.
 pub(super) async fn to_push(on: &mut impl Connection, id: StreamId) -> Result<Option<Stream>> {
     let row: Option<Row> = fetch_optional!(

@@ -2,24 +2,39 @@
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use kernel::problem::ProblemDocument;
 use kernel::{Caller, Problem, StrictJson};
 
 use super::administration::last_administrator;
 use super::profile_body::{PatchProfile, PutProfile};
+use super::ready::Ready;
 use super::{UserView, if_match, shown};
 use crate::{
-    DeleteOwnAccountError, Party, ProfileChange, UpdateProfileError, Users, account, delete_own_account, update_profile,
+    DeleteOwnAccountError, Party, ProfileChange, Status, UpdateProfileError, Users, account, delete_own_account,
+    update_profile,
 };
 
 /// My account
 #[utoipa::path(get, path = "/api/v1/users/me", tag = "Users", security(("access_token" = [])),
     responses((status = 200, description = "The account of the caller.", body = UserView)))]
 pub(super) async fn read_me(State(users): State<Users>, caller: Caller) -> Result<Response, Problem> {
+    if let Some(ready) = users.views.get(caller.user) {
+        return Ok(ready.into_response());
+    }
+    let seen = users.views.generation(caller.user);
     let account =
         account::find(&mut users.db.read().await?, caller.user).await?.ok_or_else(Problem::unauthenticated)?;
-    shown(&users, &account, Party::Owner).await
+    let view = users.view(&account, Party::Owner).await?;
+    let body = serde_json::to_vec(&view).map_err(|error| {
+        tracing::error!(%error, "an account cannot be written as JSON");
+        Problem::internal()
+    })?;
+    let ready = Ready { version: account.version, body: body.into() };
+    if account.status == Status::Active {
+        users.views.keep(caller.user, seen, ready.clone());
+    }
+    Ok(ready.into_response())
 }
 
 /// Change parts of my profile

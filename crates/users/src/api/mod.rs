@@ -11,6 +11,7 @@ mod me;
 pub mod officer;
 mod permissions;
 mod profile_body;
+mod ready;
 mod roles;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use utoipa_axum::routes;
 
 pub use accounts::email_taken;
 pub use administration::last_administrator;
+pub use ready::ReadyViews;
 pub use roles::RoleView;
 
 use crate::{Account, Party, PersonalData, Preferences, Users};

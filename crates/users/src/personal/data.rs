@@ -106,7 +106,7 @@ async fn open_key(
     Ok(stored.map(|stored| users.vault.open_key(user, &stored)).transpose()?)
 }
 
-fn open(key: Option<&PersonalKey>, row: &Row) -> Result<Option<String>, Unsealable> {
+pub(super) fn open(key: Option<&PersonalKey>, row: &Row) -> Result<Option<String>, Unsealable> {
     match (&row.sealed, key) {
         (Some(sealed), Some(key)) => key.open(&row.name, sealed).map(Some),
         (Some(_), None) => Err(Unsealable),

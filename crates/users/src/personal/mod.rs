@@ -8,12 +8,14 @@
 mod contact;
 mod data;
 pub(crate) mod record;
+mod rewrap;
 mod schema;
 mod vault;
 
 pub use contact::{Address, InvalidPhoneNumber, PhoneNumber};
 pub use data::{Lookup, PersonalChange, PersonalData, PersonalDataError, UnsearchableAttribute, find_by_lookup};
 pub(crate) use data::{apply, read_for};
+pub use rewrap::{Rewrapped, rewrap};
 pub(crate) use schema::PHONE_NUMBER;
 pub use schema::{AttributeKind, AttributeSchema, AttributeSpec, AttributeValue, InvalidSchema, Party};
 pub use vault::Vault;

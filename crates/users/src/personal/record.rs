@@ -41,6 +41,41 @@ pub(crate) async fn insert_key(tx: &mut Tx, user: UserId, key: &WrappedKey, now:
     Ok(())
 }
 
+/// Replaces the wrapped key of a person, whose row the caller has locked.
+pub(crate) async fn replace_key(tx: &mut Tx, user: UserId, key: &WrappedKey) -> Result<()> {
+    execute!(
+        tx,
+        "UPDATE user_keys SET wrapped = $1, wrapped_by = $2 WHERE user_id = $3",
+        key.wrapped.as_slice(),
+        key.wrapped_by.as_slice(),
+        user
+    )?;
+    Ok(())
+}
+
+/// People behind `after` whose keys were not wrapped by this one, by id, at most `limit`.
+pub(crate) async fn keys_not_wrapped_by(
+    on: &mut impl Connection,
+    by: &[u8],
+    after: Option<UserId>,
+    limit: i64,
+) -> Result<Vec<UserId>> {
+    let rows: Vec<Id> = fetch_all!(
+        on,
+        "SELECT user_id FROM user_keys WHERE wrapped_by <> $1 AND user_id > $2 ORDER BY user_id LIMIT $3",
+        by,
+        after.unwrap_or(UserId::from_bytes([0; 16])),
+        limit
+    )?;
+    Ok(rows.into_iter().map(|row| row.user_id).collect())
+}
+
+/// Replaces what an attribute is found by.
+pub(crate) async fn set_lookup(tx: &mut Tx, user: UserId, name: &str, lookup: &[u8]) -> Result<()> {
+    execute!(tx, "UPDATE user_attributes SET lookup = $1 WHERE user_id = $2 AND name = $3", lookup, user, name)?;
+    Ok(())
+}
+
 /// What an account has.
 pub(crate) async fn attributes(on: &mut impl Connection, user: UserId) -> Result<Vec<Row>> {
     fetch_all!(

@@ -53,6 +53,13 @@ impl Vault {
         Ok(PersonalKey { user, key: SealingKey::new(&key) })
     }
 
+    /// The same key, wrapped by the key of today.
+    pub(crate) fn rewrap_key(&self, user: UserId, stored: &WrappedKey) -> Result<WrappedKey, Unsealable> {
+        let key = self.unwrap(user, stored)?;
+        let wrapped = self.0.wrapping.seal(&key_place(user), &*key)?;
+        Ok(WrappedKey { wrapped, wrapped_by: self.current().to_vec() })
+    }
+
     fn unwrap(&self, user: UserId, stored: &WrappedKey) -> Result<Zeroizing<[u8; 32]>, Unsealable> {
         let by = stored.wrapped_by.as_slice().try_into().map_err(|_| Unsealable)?;
         let plain = self.0.wrapping.open_with(by, &key_place(user), &stored.wrapped)?;
@@ -130,6 +137,22 @@ mod tests {
             flipped[index] ^= 1;
             assert!(anns.open("phone_number", &flipped).is_err(), "bit {index}");
         }
+    }
+
+    #[test]
+    fn d15_a_rewrapped_key_is_the_same_key_and_needs_no_old_master_key() {
+        let old = MasterKeys::generate();
+        let new_text = MasterKeys::generate().to_text();
+        let both = MasterKeys::parse(&format!("{}{}", &*new_text, &*old.to_text())).unwrap();
+        let (ann, vault) = (user(), Vault::new(&old));
+        let (key, wrapped) = vault.make_key(ann).unwrap();
+        let phone = key.seal("phone_number", "+4915112345678").unwrap();
+        let rewrapped = Vault::new(&both).rewrap_key(ann, &wrapped).unwrap();
+        assert_ne!(rewrapped.wrapped_by, wrapped.wrapped_by);
+        let only_new = Vault::new(&MasterKeys::parse(&new_text).unwrap());
+        assert!(only_new.open_key(ann, &wrapped).is_err());
+        let opened = only_new.open_key(ann, &rewrapped).unwrap();
+        assert_eq!(opened.open("phone_number", &phone).unwrap(), "+4915112345678");
     }
 
     #[test]
