@@ -107,6 +107,11 @@ const RESERVED: [&str; 15] = [
     "/.well-known",
 ];
 
+/// All of them, in the order in which they are tried.
+pub(crate) fn all() -> &'static [Route] {
+    &ROUTES
+}
+
 /// Usher's own route for a path.
 pub(crate) fn of(path: &str) -> &'static Route {
     // The last one takes every path.

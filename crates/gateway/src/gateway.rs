@@ -26,6 +26,7 @@ use crate::route::Route;
 use crate::spec::RouteSpec;
 use crate::table::{Found, RouteError, Table};
 use crate::trace::{Trace, Traces};
+use crate::traffic::History;
 use crate::upstream::{self, Pool, Upstreams};
 use crate::user_token::{BadSeed, UserTokens};
 
@@ -92,6 +93,7 @@ pub struct Gateway {
     pub(crate) user_tokens: Option<UserTokens>,
     answerer: Answerer,
     pub(crate) metrics: Metrics,
+    pub(crate) history: History,
 }
 
 /// The door could not be made.
@@ -158,6 +160,7 @@ impl Gateway {
             user_tokens: settings.identity_seed.map(|seed| UserTokens::new(&seed, &settings.public_url)).transpose()?,
             answerer: Answerer::new(https, settings.problem_page),
             metrics,
+            history: History::new(),
             settings,
         })
     }
@@ -181,6 +184,11 @@ impl Gateway {
     /// Ends the tunnels that are open, so that the process can stop.
     pub fn stop(&self) {
         self.pool.stop();
+    }
+
+    /// The routes that are in use.
+    pub(crate) fn table(&self) -> Arc<Table> {
+        self.table.get()
     }
 
     /// How the upstreams of all routes are.
@@ -251,7 +259,11 @@ impl Gateway {
                 response.headers_mut().insert(name, value.clone());
             }
         }
-        self.metrics.count(visit.entry.route, response.status(), started.elapsed());
+        let took = started.elapsed();
+        self.metrics.count(visit.entry.route, response.status(), took);
+        if let Some(route) = route {
+            route.counted.count(response.status(), took, visit.entry.refused);
+        }
         let Some(log) = &self.settings.access_log else { return Ok(response) };
         let ended = Ended::new(log.clone(), visit.entry, response.status(), started, self.clock.clone());
         Ok(ending::watch(response, ended))

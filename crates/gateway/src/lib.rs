@@ -13,6 +13,7 @@
 //! - `upstream` sends requests to applications: choice, health, retries, tunnels.
 //! - `server` accepts connections, `strict` refuses what HTTP/1.1 parsers disagree about, `tls` has the
 //!   certificates.
+//! - `traffic` counts what goes through a route, `view` is a route as people are shown it.
 //! - `refusals` are the answers that say no, `answer` writes problem documents and security headers, `access_log` and `metrics` say what happened.
 //!
 //! It decides with what is in memory. It asks no database, and no other service whether somebody may.
@@ -48,8 +49,10 @@ mod strict;
 mod table;
 pub mod tls;
 mod trace;
+mod traffic;
 mod upstream;
 mod user_token;
+mod view;
 
 pub use access_log::{AccessLog, LogFormat};
 pub use address::{InvalidNetwork, Network};
@@ -60,4 +63,6 @@ pub use request_id::current_request_id;
 pub use roles::RolesError;
 pub use spec::{AuthSpec, CorsSpec, HealthSpec, IdentitySpec, LimitSpec, PerSpec, RouteSpec, TimeoutSpec};
 pub use table::{RouteError, check_routes};
+pub use traffic::Traffic;
 pub use user_token::BadSeed;
+pub use view::{RouteView, UpstreamView};

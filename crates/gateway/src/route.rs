@@ -10,6 +10,7 @@ use verify::Claims;
 use crate::cors::Cors;
 use crate::limits::Limit;
 use crate::spec::AuthSpec;
+use crate::traffic::{self, Counted};
 use crate::upstream::Upstreams;
 
 /// A route that can be used.
@@ -33,6 +34,7 @@ pub(crate) struct Route {
     pub(crate) signs_identity: bool,
     pub(crate) response_headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) kind: Kind,
+    pub(crate) counted: &'static Counted,
 }
 
 /// What kind of thing is there.
@@ -85,6 +87,7 @@ impl Route {
             signs_identity: false,
             response_headers: Vec::new(),
             kind: Kind::Call,
+            counted: traffic::of(name),
         }
     }
 
@@ -175,6 +178,16 @@ impl Path {
     pub(crate) fn beginning(&self) -> String {
         let written = self.segments.iter().map_while(Option::as_ref);
         written.fold(String::new(), |text, segment| text + "/" + segment)
+    }
+}
+
+/// As it is written in a route: with a slash at the end if everything below belongs to it.
+impl std::fmt::Display for Path {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for segment in &self.segments {
+            write!(f, "/{}", segment.as_deref().unwrap_or("{…}"))?;
+        }
+        if self.with_below { f.write_str("/") } else { Ok(()) }
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) struct Table {
     /// Upstreams by the route's name, with the settings that they were made with: a reload that changes
     /// nothing about them keeps their connections and what is known of their health.
     upstreams: BTreeMap<&'static str, (upstream::Settings, Arc<Upstreams>)>,
+    /// Each route as it was written, by its name.
+    specs: BTreeMap<&'static str, RouteSpec>,
 }
 
 /// What a request is for.
@@ -55,7 +57,7 @@ pub(crate) enum Found<'t> {
 impl Table {
     /// No routes but Usher's own.
     pub(crate) fn empty() -> Self {
-        Self { routes: Vec::new(), upstreams: BTreeMap::new() }
+        Self { routes: Vec::new(), upstreams: BTreeMap::new(), specs: BTreeMap::new() }
     }
 
     /// Makes a table. Upstreams that `before` has already are taken over from it.
@@ -74,6 +76,7 @@ impl Table {
             if let Some(twin) = table.routes.iter().find(|other| is_same_place(other, &route)) {
                 return Err(wrong(format!("it is for the same requests as the route `{}`", twin.name)));
             }
+            table.specs.insert(route.name, spec.clone());
             table.routes.push(Arc::new(route));
         }
         table.routes.sort_by_cached_key(|route| {
@@ -114,6 +117,11 @@ impl Table {
     /// The upstreams of all routes.
     pub(crate) fn upstreams(&self) -> impl Iterator<Item = (&'static str, &Arc<Upstreams>)> {
         self.upstreams.iter().map(|(name, (_, upstreams))| (*name, upstreams))
+    }
+
+    /// The routes in order, each with how it was written.
+    pub(crate) fn with_specs(&self) -> impl Iterator<Item = (&Arc<Route>, &RouteSpec)> {
+        self.routes.iter().filter_map(|route| Some((route, self.specs.get(route.name)?)))
     }
 
     fn read(&mut self, spec: &RouteSpec, own_host: &str, pool: &Pool, before: &Self) -> Result<Route, String> {

@@ -29,6 +29,7 @@ mod shell;
 mod sign_in;
 mod sign_out;
 mod sign_up;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +44,7 @@ use axum::routing::{get, post};
 use kernel::Problem;
 
 pub use error::problem_page;
+pub use surroundings::{About, RouteRow, Setting, Surroundings, UpstreamRow};
 
 /// What the pages work with.
 #[derive(Clone)]
@@ -54,6 +56,8 @@ pub struct Pages {
     pub origin: String,
     /// The OpenAPI document, for the reader at `/docs`.
     pub openapi: Arc<serde_json::Value>,
+    /// What the console is told about the process.
+    pub surroundings: Surroundings,
 }
 
 impl Pages {

@@ -12,7 +12,7 @@ use axum::http::header;
 use axum::routing::get;
 use gateway::Services;
 use kernel::Clock;
-use pages::Pages;
+use pages::{Pages, Surroundings};
 use prometheus_client::registry::Registry;
 use signals::Signals;
 use storage::Db;
@@ -44,6 +44,8 @@ pub struct Process {
     pub background: Vec<tokio::task::JoinHandle<()>>,
     /// Sends Shared Signals; ends by itself when the process stops.
     pub transmitter: Option<tokio::task::JoinHandle<()>>,
+    /// What the pages are told about the process.
+    pub surroundings: Surroundings,
     /// Follows the feed in a gateway alone, for as long as it is kept.
     pub follower: Option<Follower>,
 }
@@ -98,14 +100,16 @@ pub async fn with_services(
     control::listen(&checked.config.data_dir, house.auth.clone(), house.signals.clone())?;
     registry.register_collector(Box::new(metrics::Services { auth: house.auth.clone(), verifier: verifier.clone() }));
     house.signals.register(registry);
+    let surroundings = Surroundings::default();
     let transmits = only.has(Service::Auth) || only.has(Service::Feed);
     Ok(Process {
-        services: Services::Here(router(&house, only, readiness)),
+        services: Services::Here(router(&house, only, readiness, surroundings.clone())),
         background: upkeep::begin(&house, only, &verifier, &applier, position, readiness),
         transmitter: transmits.then(|| upkeep::transmit(&house.signals)),
         verifier,
         identity_seed: checked.identity_seed(Some(&master))?,
         house: Some(house),
+        surroundings,
         follower: None,
     })
 }
@@ -141,6 +145,7 @@ pub async fn gateway_alone(
         verifier,
         identity_seed: checked.identity_seed(None)?,
         house: None,
+        surroundings: Surroundings::default(),
         background: Vec::new(),
         transmitter: None,
         follower: Some(follower),
@@ -159,7 +164,7 @@ fn follow_settings(addresses: &[String], token: &str) -> FollowSettings {
 }
 
 /// The services of this process, behind the door.
-fn router(house: &House, only: &Only, readiness: &Readiness) -> Router {
+fn router(house: &House, only: &Only, readiness: &Readiness, surroundings: Surroundings) -> Router {
     let (api, document) = openapi::services(house, only);
     let text = Bytes::from(document.to_string());
     let openapi = Router::new()
@@ -167,7 +172,7 @@ fn router(house: &House, only: &Only, readiness: &Readiness) -> Router {
     let mut all = Router::new().merge(api).merge(openapi).merge(public_health(readiness.clone()));
     if only.has(Service::Pages) {
         let origin = house.auth.settings().issuer.clone();
-        all = all.merge(pages::router(Pages { auth: house.auth.clone(), origin, openapi: document }));
+        all = all.merge(pages::router(Pages { auth: house.auth.clone(), origin, openapi: document, surroundings }));
     }
     // The door has the limit; axum's own would only be a second one.
     all.layer(DefaultBodyLimit::disable())

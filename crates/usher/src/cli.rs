@@ -220,7 +220,7 @@ pub fn run(cli: Cli) -> Result<()> {
             let checked = config.check()?;
             let threads = checked.config.server.threads;
             let reread = move || Ok(config::load(file.as_deref(), &flags)?.0.check()?.config);
-            runtime(threads)?.block_on(serve::run(checked, only, Box::new(reread)))
+            runtime(threads)?.block_on(serve::run(checked, only, &sources, Box::new(reread)))
         }
         Words::Admin(Admin::Create { email, password_stdin }) => {
             let password = read_password(password_stdin)?;

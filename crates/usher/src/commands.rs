@@ -149,7 +149,7 @@ pub async fn execute(auth: &Auth, signals: &Signals, command: Command) -> Result
         Command::EmailLink { email } => email_link(auth, &email).await,
         Command::ListKeys => Ok(keys(auth)),
         Command::RotateKeys => {
-            auth.keys().rotate().await?;
+            auth.keys().rotate(Authority::Operator).await?;
             Ok(keys(auth))
         }
         Command::RewrapKeys { after } => rewrap::round(auth, signals, after).await,
@@ -221,7 +221,7 @@ fn keys(auth: &Auth) -> Output {
 async fn withdraw(auth: &Auth, kid: &str, reason: &str) -> Result<Output> {
     let reason = Reason::parse(reason)?;
     let kid = kid.parse().with_context(|| format!("`{kid}` is not the id of a key: `usher keys list` shows them"))?;
-    auth.keys().withdraw(kid, &reason).await?;
+    auth.keys().withdraw(kid, Authority::Operator, &reason).await?;
     Ok(keys(auth))
 }
 

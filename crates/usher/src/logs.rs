@@ -1,7 +1,7 @@
 //! The log on standard error: for people, or as JSON with the field names of the Elastic Common
 //! Schema. Each line of a request carries its id, so that a reference on an error page finds it.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use gateway::LogFormat;
 use kernel::Clock;
@@ -45,7 +45,7 @@ where
             LogFormat::Human => {
                 write!(writer, "{}  {level:5} {}", self.clock.now(), fields.message.escape_debug())?;
                 for (name, value) in &fields.others {
-                    write!(writer, "  {name}={value}")?;
+                    write!(writer, "  {name}={}", one_line(value))?;
                 }
                 writeln!(writer)
             }
@@ -59,7 +59,7 @@ where
                     line.insert(ecs_name(name).into_owned(), value);
                 }
                 line.insert("ecs.version".into(), Value::String("8.11".into()));
-                writeln!(writer, "{}", Value::Object(line))
+                writeln!(writer, "{}", one_line(&Value::Object(line)))
             }
         }
     }
@@ -74,8 +74,53 @@ fn ecs_name(name: &'static str) -> std::borrow::Cow<'static, str> {
     }
 }
 
-/// The longest value that is logged, in characters.
-const LONGEST: usize = 4096;
+/// The longest value that is logged, in bytes as it is written.
+const LONGEST: usize = 8_000;
+
+/// JSON in which nothing breaks or turns a line, for whoever reads it in a terminal or cuts it at what Unicode
+/// calls the end of a line: JSON itself only escapes what is below the space.
+fn one_line(value: &Value) -> String {
+    let plain = value.to_string();
+    if !plain.chars().any(disturbs) {
+        return plain;
+    }
+    plain.chars().fold(String::with_capacity(plain.len() + 64), |mut text, c| {
+        if disturbs(c) {
+            // A String takes whatever is written to it.
+            let _ = write!(text, "\\u{:04x}", u32::from(c));
+        } else {
+            text.push(c);
+        }
+        text
+    })
+}
+
+/// Ends of lines, the control characters that JSON leaves, and what turns the direction of writing.
+fn disturbs(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// How many bytes a character takes in a line.
+fn written(c: char) -> usize {
+    match c {
+        '"' | '\\' => 2,
+        c if disturbs(c) => 6,
+        c => c.len_utf8(),
+    }
+}
+
+/// As much of a text as is logged.
+fn cut(text: &str) -> String {
+    let mut room = LONGEST;
+    let fits = |c: &char| match room.checked_sub(written(*c)) {
+        Some(left) => {
+            room = left;
+            true
+        }
+        None => false,
+    };
+    text.chars().take_while(fits).collect()
+}
 
 #[derive(Default)]
 struct Fields {
@@ -89,7 +134,7 @@ impl Fields {
     }
 
     fn add_text(&mut self, field: &Field, text: &str) {
-        let text: String = text.chars().take(LONGEST).collect();
+        let text = cut(text);
         if field.name() == "message" {
             self.message = text;
         } else {
@@ -141,12 +186,16 @@ mod tests {
     }
 
     fn logged(format: LogFormat) -> String {
+        logged_with(format, "line one\r\n\u{1b}[31mline two\u{2028}")
+    }
+
+    fn logged_with(format: LogFormat, cause: &str) -> String {
         let kept = Kept::default();
         let writer = kept.clone();
         let clock = Clock::fixed(kernel::Timestamp::from_unix_seconds(0));
         let logs = tracing_subscriber::fmt().with_writer(move || writer.clone()).event_format(Line { format, clock });
         tracing::subscriber::with_default(logs.finish(), || {
-            tracing::warn!(cause = "line one\r\n\u{1b}[31mline two\u{2028}", count = 3, "it \"failed\"");
+            tracing::warn!(cause, count = 3, "it \"failed\"");
         });
         String::from_utf8(kept.0.lock().unwrap().clone()).unwrap()
     }
@@ -161,6 +210,26 @@ mod tests {
         assert_eq!(line["error.message"], "line one\r\n\u{1b}[31mline two\u{2028}");
         assert_eq!(line["usher.count"], 3);
         assert_eq!(line["@timestamp"], "1970-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn i9_nothing_that_ends_or_turns_a_line_stands_in_one_and_a_field_is_8_kib_at_most() {
+        let disturbing = "\r\n\u{1b}\u{85}\u{9b}\u{2028}\u{2029}\u{202e}\u{2066}\0\u{7f}";
+        for format in [LogFormat::Json, LogFormat::Human] {
+            for long in [disturbing.to_owned(), disturbing.repeat(50_000), "😀\"".repeat(200_000)] {
+                let text = logged_with(format, &long);
+                let (line, end) = text.split_at(text.len() - 1);
+                assert_eq!(end, "\n");
+                assert!(!line.chars().any(disturbs), "{line:.200}");
+                assert!(line.len() < 2 * 8_192 + 500, "{}", line.len());
+                if format == LogFormat::Json {
+                    let line: Value = serde_json::from_str(line).unwrap();
+                    let field = line["error.message"].as_str().unwrap();
+                    assert!(long.starts_with(field) && !field.is_empty());
+                    assert!(one_line(&line["error.message"]).len() <= 8_192);
+                }
+            }
+        }
     }
 
     #[test]

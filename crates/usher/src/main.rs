@@ -10,6 +10,7 @@ mod cli;
 mod commands;
 mod config;
 mod control;
+mod doors;
 mod logs;
 mod metrics;
 mod only;

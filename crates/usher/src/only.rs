@@ -52,6 +52,12 @@ impl Only {
         Ok(only)
     }
 
+    /// Their names, for people.
+    pub fn names(&self) -> String {
+        let names = NAMES.iter().filter(|(_, service)| self.has(*service)).map(|(name, _)| *name);
+        names.collect::<Vec<&str>>().join(", ")
+    }
+
     /// Whether this process runs a service.
     pub fn has(&self, service: Service) -> bool {
         self.0.contains(&service)

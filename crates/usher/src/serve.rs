@@ -20,7 +20,8 @@ use tokio::task::JoinHandle;
 use tracing_subscriber::EnvFilter;
 
 use crate::assemble::{self, FIRST_NEWS, House, Process};
-use crate::config::{self, Checked, Config};
+use crate::config::{self, Checked, Config, Sources};
+use crate::doors;
 use crate::logs;
 use crate::only::{Only, Service};
 use crate::private::{self, Private, Readiness};
@@ -32,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub type Reread = Box<dyn Fn() -> Result<Config> + Send + Sync>;
 
 /// Runs until SIGTERM or SIGINT. SIGHUP makes it read the routes again.
-pub async fn run(checked: Checked, only: Only, reread: Reread) -> Result<()> {
+pub async fn run(checked: Checked, only: Only, sources: &Sources, reread: Reread) -> Result<()> {
     let started = Instant::now();
     let filter = EnvFilter::try_new(&checked.config.log.level)?;
     logs::start(checked.log_format, filter);
@@ -47,7 +48,7 @@ pub async fn run(checked: Checked, only: Only, reread: Reread) -> Result<()> {
     } else {
         assemble::with_services(&checked, &only, &public_url, &readiness, &mut registry).await?
     };
-    let Process { services, verifier, identity_seed, house, background, transmitter, follower } = process;
+    let Process { services, verifier, identity_seed, house, background, transmitter, surroundings, follower } = process;
     let access_log =
         checked.config.log.access.then(|| AccessLog::start(checked.log_format, checked.config.log.access_sample));
     let settings = gateway::Settings {
@@ -64,7 +65,11 @@ pub async fn run(checked: Checked, only: Only, reread: Reread) -> Result<()> {
     if only.has(Service::Gateway) {
         gateway.set_routes(&checked.config.gateway.routes)?;
         registry.register_collector(Box::new(UpstreamHealth(gateway.clone())));
+        tokio::spawn(gateway.clone().watch_traffic());
+        let shown = gateway.clone();
+        surroundings.set_routes(move || doors::rows(&shown));
     }
+    surroundings.set_about(about(&checked, &only, sources));
     let role_follower = match house {
         Some(_) => None,
         None => Some(follow_roles(gateway.clone(), checked.config.services.token.clone()).await),
@@ -74,7 +79,7 @@ pub async fn run(checked: Checked, only: Only, reread: Reread) -> Result<()> {
         readiness: readiness.clone(),
         db: house.as_ref().map(|house| house.db().clone()),
         started,
-        config: Arc::new(masked(&checked)),
+        config: Arc::new(masked(&checked, sources)),
     });
 
     let (stop, stopped) = watch::channel(false);
@@ -245,7 +250,22 @@ async fn greet(house: Option<&House>, public_url: &str, checked: &Checked, start
     Ok(())
 }
 
-fn masked(checked: &Checked) -> Value {
-    let shown = config::show(&checked.config, &config::Sources::new());
-    serde_json::to_value(shown).unwrap_or_default()
+fn masked(checked: &Checked, sources: &Sources) -> Value {
+    serde_json::to_value(config::show(&checked.config, sources)).unwrap_or_default()
+}
+
+/// What the console tells about this process.
+fn about(checked: &Checked, only: &Only, sources: &Sources) -> pages::About {
+    // The routes have a page of their own.
+    let shown = config::show(&checked.config, sources).into_iter().filter(|row| row.key() != "gateway.routes");
+    let settings = shown.map(|row| {
+        let (key, value, source) = row.into_parts();
+        pages::Setting { key, value, source }
+    });
+    pages::About {
+        version: env!("CARGO_PKG_VERSION"),
+        started: Clock::system().now(),
+        services: only.names(),
+        settings: settings.collect(),
+    }
 }

@@ -19,6 +19,7 @@ use kernel::{Clock, Event, Kind, Label, MasterKeys, Timestamp};
 use serde_json::{Value, json};
 use storage::{Connection, Db, Lock};
 use tokio::sync::watch;
+use users::{Authority, may};
 
 use crate::settings::{JWKS_MAX_AGE, LEEWAY, MAX_ACCESS_SECONDS, TokenSettings};
 use crate::tokens::TokenError;
@@ -54,6 +55,17 @@ pub enum KeysError {
 /// Whether a database has signing keys, and so belongs to a master key already.
 pub async fn exist(db: &Db) -> storage::Result<bool> {
     Ok(!record::list(&mut db.read().await?).await?.is_empty())
+}
+
+/// No key was made.
+#[derive(Debug, thiserror::Error)]
+pub enum RotateError {
+    /// Whoever asks may not.
+    #[error("the permission for this is missing")]
+    Forbidden,
+    /// The keys cannot be made or read.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
 }
 
 /// The signing keys as this process knows them. Cheap to clone.
@@ -178,7 +190,9 @@ impl Keys {
         let now = self.0.clock.now();
         let loaded = self.loaded();
         match loaded.keys.last() {
-            None => self.create(now, now).await?,
+            None => {
+                self.create(Authority::Schedule, now, now).await?;
+            }
             Some(newest) => {
                 let age = 86_400 * i64::from(self.0.settings.rotation_days);
                 let wanted = self.0.settings.algorithm;
@@ -186,7 +200,7 @@ impl Keys {
                 let has_one = |key: &Key| key.algorithm == wanted && key.created_at.plus_seconds(86_400) > now;
                 let changed = newest.algorithm != wanted && !loaded.keys.iter().any(has_one);
                 if changed || newest.signs_from.plus_seconds(age) <= now {
-                    self.create(now, now.plus_seconds(OVERLAP)).await?;
+                    self.create(Authority::Schedule, now, now.plus_seconds(OVERLAP)).await?;
                 }
             }
         }
@@ -195,24 +209,30 @@ impl Keys {
     }
 
     /// Makes a new key now; it is published at once and signs after [`OVERLAP`].
-    pub async fn rotate(&self) -> Result<(), KeysError> {
+    pub async fn rotate(&self, authority: Authority) -> Result<(), RotateError> {
         let now = self.0.clock.now();
-        self.create(now, now.plus_seconds(OVERLAP)).await?;
-        self.reload().await
+        if !self.create(authority, now, now.plus_seconds(OVERLAP)).await? {
+            return Err(RotateError::Forbidden);
+        }
+        Ok(self.reload().await?)
     }
 
-    async fn create(&self, now: Timestamp, signs_from: Timestamp) -> Result<(), KeysError> {
+    /// Whether whoever wants it may have it; then there is a newer key than before, of this process or another.
+    async fn create(&self, authority: Authority, now: Timestamp, signs_from: Timestamp) -> Result<bool, KeysError> {
         let newest = self.loaded().keys.last().map(|key| key.id);
         let row = self.generate(now, signs_from).await?;
         let mut tx = self.0.db.begin().await?;
         tx.hold(Lock::SigningKeys).await?;
+        if !authority.may(&mut tx, may::KEYS_WRITE).await? {
+            return Ok(false);
+        }
         if !record::insert_after(&mut tx, &row, newest).await? {
-            return Ok(()); // another process made one in between
+            return Ok(true); // another process made one in between
         }
         let event = Event::new(Kind::SigningKeyCreated, now);
-        tx.append(event.with("kid", row.id.to_string()).with("alg", row.algorithm));
+        tx.append(authority.sign(event.with("kid", row.id.to_string()).with("alg", row.algorithm)));
         tx.commit().await?;
-        Ok(())
+        Ok(true)
     }
 
     /// A new key of the configured algorithm, sealed, for a row that is yet to be written.

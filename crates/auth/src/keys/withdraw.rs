@@ -7,13 +7,16 @@
 use kernel::id::KeyId;
 use kernel::{Event, Kind, Timestamp};
 use storage::{Lock, Tx};
-use users::{Ended, Reason};
+use users::{Authority, Ended, Reason, may};
 
 use super::{Keys, KeysError, record};
 
 /// The key was not withdrawn.
 #[derive(Debug, thiserror::Error)]
 pub enum WithdrawError {
+    /// Whoever asks may not.
+    #[error("the permission for this is missing")]
+    Forbidden,
     /// There is no such key, or it was withdrawn or removed before.
     #[error("there is no such signing key")]
     NotFound,
@@ -36,7 +39,7 @@ impl Keys {
     ///
     /// When this returns, this process neither signs with it nor publishes it. Others learn it from the
     /// ledger and have to call [`Keys::reload`] then.
-    pub async fn withdraw(&self, id: KeyId, reason: &Reason) -> Result<(), WithdrawError> {
+    pub async fn withdraw(&self, id: KeyId, authority: Authority, reason: &Reason) -> Result<(), WithdrawError> {
         let now = self.0.clock.now();
         // Made before the transaction, which may turn out not to need it: an RSA key takes a second.
         let spare = self.generate(now, now).await?;
@@ -44,6 +47,9 @@ impl Keys {
         let _reading = self.0.reading.lock().await;
         let mut tx = self.0.db.begin().await?;
         tx.hold(Lock::SigningKeys).await?;
+        if !authority.may(&mut tx, may::KEYS_WRITE).await? {
+            return Err(WithdrawError::Forbidden);
+        }
         let withdrawn = record::withdraw(&mut tx, id, now).await?.ok_or(WithdrawError::NotFound)?;
         let successor = self.appoint(&mut tx, &spare, now).await?;
         let event = Event::new(Kind::SigningKeyWithdrawn, now)
@@ -51,7 +57,7 @@ impl Keys {
             .with("alg", withdrawn)
             .with("signs_now", successor.to_string())
             .with("reason", reason.as_str());
-        users::revoke(&mut tx, Ended::Key(id), event).await?;
+        users::revoke(&mut tx, Ended::Key(id), authority.sign(event)).await?;
         // Read before the commit: after it nothing may fail, or this process would go on signing.
         let keys = self.read(&mut tx).await?;
         tx.commit().await?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kernel::MasterKeys;
+use users::Authority;
 
 use super::{PASSWORD, World, on_both, settings};
 use crate::Auth;
@@ -19,7 +20,7 @@ on_both! {
             let header = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, token.split('.').next().unwrap());
             serde_json::from_slice::<serde_json::Value>(&header.unwrap()).unwrap()["kid"].as_str().unwrap().to_owned()
         };
-        world.auth.keys().rotate().await.unwrap();
+        world.auth.keys().rotate(Authority::Operator).await.unwrap();
         assert_eq!(states(&world), ["signing", "next"]);
         assert_eq!(world.auth.keys().jwks()["keys"].as_array().unwrap().len(), 2);
         let published = world.auth.keys().jwks().to_string();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kernel::Timestamp;
 use kernel::id::KeyId;
-use users::Reason;
+use users::{Authority, Reason};
 
 use super::{PASSWORD, World, on_both, settings};
 use crate::keys::{Algorithm, Keys, OVERLAP, WithdrawError};
@@ -37,7 +37,7 @@ on_both! {
         let leaked = signing(world.auth.keys());
         let old_set = world.auth.keys().jwks().to_string();
         assert!(world.accepts(&ann));
-        world.auth.keys().withdraw(leaked, &Reason::default()).await.unwrap();
+        world.auth.keys().withdraw(leaked, Authority::Operator, &Reason::default()).await.unwrap();
 
         // Refused although this verifier still has the old set, with the key in it.
         assert!(!world.accepts(&ann));
@@ -53,7 +53,7 @@ on_both! {
         let _ = world.verifier.set_keys(old_set.as_bytes());
         assert!(!world.accepts(&ann));
 
-        let again = world.auth.keys().withdraw(leaked, &Reason::default()).await;
+        let again = world.auth.keys().withdraw(leaked, Authority::Operator, &Reason::default()).await;
         assert!(matches!(again, Err(WithdrawError::NotFound)), "{again:?}");
         let started = another_process(&world, Algorithm::EdDsa).await;
         started.keep_fresh().await.unwrap();
@@ -65,9 +65,9 @@ on_both! {
 
     async fn j13_the_next_key_steps_in_before_its_time(world: World) {
         let leaked = signing(world.auth.keys());
-        world.auth.keys().rotate().await.unwrap();
+        world.auth.keys().rotate(Authority::Operator).await.unwrap();
         let next = keys(world.auth.keys())[1].0;
-        world.auth.keys().withdraw(leaked, &Reason::default()).await.unwrap();
+        world.auth.keys().withdraw(leaked, Authority::Operator, &Reason::default()).await.unwrap();
         assert_eq!(keys(world.auth.keys()), [(next, "signing"), (leaked, "withdrawn")]);
         // Its verifiers may know it already: it was published before.
         let ann = world.register("ann@example.com").await;
@@ -77,11 +77,11 @@ on_both! {
 
     async fn j13_the_key_before_steps_in_and_is_not_removed_by_who_has_not_heard(world: World) {
         let before = signing(world.auth.keys());
-        world.auth.keys().rotate().await.unwrap();
+        world.auth.keys().rotate(Authority::Operator).await.unwrap();
         world.clock.advance(seconds(OVERLAP));
         let leaked = signing(world.auth.keys());
         let unaware = another_process(&world, Algorithm::EdDsa).await;
-        world.auth.keys().withdraw(leaked, &Reason::default()).await.unwrap();
+        world.auth.keys().withdraw(leaked, Authority::Operator, &Reason::default()).await.unwrap();
         assert_eq!(keys(world.auth.keys()), [(before, "signing"), (leaked, "withdrawn")]);
 
         // It believes that `before` was replaced long enough ago.
@@ -96,9 +96,9 @@ on_both! {
 
     async fn j13_keys_that_do_not_sign_can_be_withdrawn_too(world: World) {
         let first = signing(world.auth.keys());
-        world.auth.keys().rotate().await.unwrap();
+        world.auth.keys().rotate(Authority::Operator).await.unwrap();
         let next = keys(world.auth.keys())[1].0;
-        world.auth.keys().withdraw(next, &Reason::default()).await.unwrap();
+        world.auth.keys().withdraw(next, Authority::Operator, &Reason::default()).await.unwrap();
         assert_eq!(keys(world.auth.keys()), [(first, "signing"), (next, "withdrawn")]);
         // The schedule goes on as if nothing had been.
         world.clock.advance(seconds(30 * 86_400));
@@ -110,13 +110,13 @@ on_both! {
     async fn j13_what_steps_in_has_the_configured_algorithm(world: World) {
         let old = signing(world.auth.keys());
         let changed = another_process(&world, Algorithm::Es256).await;
-        changed.withdraw(old, &Reason::default()).await.unwrap();
+        changed.withdraw(old, Authority::Operator, &Reason::default()).await.unwrap();
         assert_eq!(changed.algorithms(), ["ES256"]);
-        changed.rotate().await.unwrap();
+        changed.rotate(Authority::Operator).await.unwrap();
         world.clock.advance(seconds(OVERLAP));
         let leaked = signing(&changed);
         let back = another_process(&world, Algorithm::EdDsa).await;
-        back.withdraw(leaked, &Reason::default()).await.unwrap();
+        back.withdraw(leaked, Authority::Operator, &Reason::default()).await.unwrap();
         let signs = back.list().into_iter().find(|key| key.state == "signing").unwrap();
         assert_eq!(signs.algorithm, Algorithm::EdDsa);
     }
@@ -124,7 +124,7 @@ on_both! {
     async fn j13_another_process_signs_with_the_new_key_once_it_has_heard(world: World) {
         let other = another_process(&world, Algorithm::EdDsa).await;
         let leaked = signing(&other);
-        world.auth.keys().withdraw(leaked, &Reason::default()).await.unwrap();
+        world.auth.keys().withdraw(leaked, Authority::Operator, &Reason::default()).await.unwrap();
         other.reload().await.unwrap();
         assert_eq!(keys(&other), keys(world.auth.keys()));
         assert_eq!(published(&other), [signing(world.auth.keys()).to_string()]);
@@ -136,19 +136,19 @@ on_both! {
             for key in world.auth.keys().list().into_iter().filter(|key| key.state != "withdrawn") {
                 for _ in 0..2 {
                     let process = another_process(&world, Algorithm::EdDsa).await;
-                    tasks.push(tokio::spawn(async move { drop(process.withdraw(key.id, &Reason::default()).await) }));
+                    tasks.push(tokio::spawn(async move { drop(process.withdraw(key.id, Authority::Operator, &Reason::default()).await) }));
                 }
             }
             for _ in 0..4 {
                 let process = another_process(&world, Algorithm::EdDsa).await;
                 tasks.push(tokio::spawn(async move {
-                    process.rotate().await.unwrap();
+                    process.rotate(Authority::Operator).await.unwrap();
                     process.keep_fresh().await.unwrap();
                 }));
             }
             let here = world.auth.keys().clone();
             let first = signing(&here);
-            tasks.push(tokio::spawn(async move { drop(here.withdraw(first, &Reason::default()).await) }));
+            tasks.push(tokio::spawn(async move { drop(here.withdraw(first, Authority::Operator, &Reason::default()).await) }));
             tasks.push({
                 let here = world.auth.keys().clone();
                 tokio::spawn(async move { here.reload().await.unwrap() })

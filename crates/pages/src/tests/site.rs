@@ -54,7 +54,12 @@ impl Site {
         let users = Users::open(db, clock.clone(), users::Settings::default(), &master).await.unwrap();
         let auth = Auth::new(users, settings(), &master).await.unwrap();
         let document = serde_json::json!({"info": {"title": "Usher", "version": "1"}, "paths": {}});
-        let router = router(Pages { auth: auth.clone(), origin: ORIGIN.to_owned(), openapi: Arc::new(document) });
+        let router = router(Pages {
+            auth: auth.clone(),
+            origin: ORIGIN.to_owned(),
+            openapi: Arc::new(document),
+            surroundings: crate::Surroundings::default(),
+        });
         Self { auth, clock, router, folder }
     }
 

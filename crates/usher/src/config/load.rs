@@ -193,6 +193,18 @@ pub struct Shown {
     source: String,
 }
 
+impl Shown {
+    /// The key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Key, value and source.
+    pub fn into_parts(self) -> (String, String, String) {
+        (self.key, self.value, self.source)
+    }
+}
+
 /// Every key with its value, secrets masked, and where it came from.
 pub fn show(config: &Config, sources: &Sources) -> Vec<Shown> {
     let values = Table::try_from(config.clone()).map(|table| flatten(&table)).unwrap_or_default();
