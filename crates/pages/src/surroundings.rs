@@ -26,6 +26,8 @@ pub struct About {
     pub version: &'static str,
     /// When the process was ready.
     pub started: Timestamp,
+    /// Where everything is kept.
+    pub database: &'static str,
     /// Which services it has.
     pub services: String,
     /// Every key of the configuration, secrets masked.

@@ -69,7 +69,7 @@ pub async fn run(checked: Checked, only: Only, sources: &Sources, reread: Reread
         let shown = gateway.clone();
         surroundings.set_routes(move || doors::rows(&shown));
     }
-    surroundings.set_about(about(&checked, &only, sources));
+    surroundings.set_about(about(&checked, &only, sources, house.as_ref()));
     let role_follower = match house {
         Some(_) => None,
         None => Some(follow_roles(gateway.clone(), checked.config.services.token.clone()).await),
@@ -255,7 +255,7 @@ fn masked(checked: &Checked, sources: &Sources) -> Value {
 }
 
 /// What the console tells about this process.
-fn about(checked: &Checked, only: &Only, sources: &Sources) -> pages::About {
+fn about(checked: &Checked, only: &Only, sources: &Sources, house: Option<&House>) -> pages::About {
     // The routes have a page of their own.
     let shown = config::show(&checked.config, sources).into_iter().filter(|row| row.key() != "gateway.routes");
     let settings = shown.map(|row| {
@@ -265,6 +265,11 @@ fn about(checked: &Checked, only: &Only, sources: &Sources) -> pages::About {
     pages::About {
         version: env!("CARGO_PKG_VERSION"),
         started: Clock::system().now(),
+        database: match house.map(|house| house.db().dialect()) {
+            Some(storage::Dialect::Sqlite) => "SQLite",
+            Some(storage::Dialect::Postgres) => "PostgreSQL",
+            None => "none",
+        },
         services: only.names(),
         settings: settings.collect(),
     }

@@ -30,7 +30,7 @@ async fn assert_dead(user: &User) {
 }
 
 /// The cookies of a browser that signs in.
-async fn cookies(app: &TestApp, user: &User) -> String {
+pub(crate) async fn cookies(app: &TestApp, user: &User) -> String {
     let page = app.get("/sign-in").await.is(200);
     let pairs = |answer: &Answer| {
         let set = answer.headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());

@@ -4,7 +4,9 @@
 #![expect(clippy::print_stdout, reason = "a failed test shows the seed it can be had again from")]
 
 mod admin;
+mod authorization;
 mod bad_input;
+mod console;
 mod contracts;
 mod door;
 mod enumeration;

@@ -11,7 +11,7 @@ async fn sign_up(browser: &Browser, app: &TestApp, name: &str) {
     assert_eq!(browser.address().await, format!("{}/account", app.url));
 }
 
-async fn sign_in(browser: &Browser, app: &TestApp, email: &str, password: &str) {
+pub(crate) async fn sign_in(browser: &Browser, app: &TestApp, email: &str, password: &str) {
     browser.open(&format!("{}/sign-in", app.url)).await;
     browser.fill("#email", email).await;
     browser.fill("#password", password).await;
@@ -90,7 +90,7 @@ on_both! {
 }
 
 /// What has to hold on every page, wherever it is looked at.
-async fn check_page(browser: &Browser, name: &str) {
+pub(crate) async fn check_page(browser: &Browser, name: &str) {
     let page = |property: &'static str| browser.property("html", property);
     let (content, window) = (page("scrollWidth").await, page("clientWidth").await);
     assert!(content.as_u64() <= window.as_u64(), "{name} scrolls sideways: {content} in {window}");

@@ -9,9 +9,13 @@
 //! part of it, and each question that is asked before something is done is a page of its own.
 
 mod chart;
+mod doors;
 mod frame;
 mod happening;
+mod keys;
 mod overview;
+mod roles;
+mod settings;
 mod standing;
 pub mod user;
 mod visit;
@@ -34,7 +38,14 @@ pub use visit::{Console, ConsoleForm, Desk};
 
 /// Every page of the console.
 pub fn router() -> Router<Arc<Pages>> {
-    Router::new().route("/admin", get(begin)).route("/admin/overview", get(overview::show)).merge(user::router())
+    Router::new()
+        .route("/admin", get(begin))
+        .route("/admin/overview", get(overview::show))
+        .merge(user::router())
+        .merge(roles::router())
+        .merge(doors::router())
+        .merge(keys::router())
+        .merge(settings::router())
 }
 
 /// `GET /admin`: the first page that the visitor may see.

@@ -42,7 +42,7 @@ pub fn parse(id: &str) -> Result<UserId, Problem> {
 }
 
 /// Read an account
-#[utoipa::path(get, path = "/api/v1/users/{id}", tag = "Administration", security(("access_token" = [])),
+#[utoipa::path(get, path = "/api/v1/users/{id}", tag = "Administration", security(("access_token" = ["users:read"])),
     params(("id" = UserId, Path, description = "The account.")),
     responses((status = 200, description = "The account, whatever its status.", body = UserView),
         (status = 403, description = "`forbidden`: the caller lacks the permission, or the account has permissions that the caller lacks.", body = ProblemDocument),
@@ -59,7 +59,7 @@ pub(super) async fn read_user(
 /// Suspend an account
 ///
 /// Its sessions and tokens end at once, everywhere.
-#[utoipa::path(post, path = "/api/v1/users/{id}/ban", tag = "Administration", security(("access_token" = [])),
+#[utoipa::path(post, path = "/api/v1/users/{id}/ban", tag = "Administration", security(("access_token" = ["users:ban"])),
     params(("id" = UserId, Path, description = "The account.")), request_body = Ban,
     responses((status = 204, description = "It is suspended."),
         (status = 403, description = "`forbidden`: the caller lacks the permission, or the account has permissions that the caller lacks.", body = ProblemDocument),
@@ -96,7 +96,7 @@ fn reason(typed: &str) -> Result<Reason, FieldError> {
 }
 
 /// Lift a suspension
-#[utoipa::path(post, path = "/api/v1/users/{id}/unban", tag = "Administration", security(("access_token" = [])),
+#[utoipa::path(post, path = "/api/v1/users/{id}/unban", tag = "Administration", security(("access_token" = ["users:ban"])),
     params(("id" = UserId, Path, description = "The account.")),
     responses((status = 204, description = "Its owner may sign in again. What was ended stays ended."),
         (status = 403, description = "`forbidden`: the caller lacks the permission, or the account has permissions that the caller lacks.", body = ProblemDocument),
@@ -114,7 +114,7 @@ pub(super) async fn unban_user(
 /// Delete an account
 ///
 /// Its sessions and tokens end at once, everywhere. It can be restored.
-#[utoipa::path(delete, path = "/api/v1/users/{id}", tag = "Administration", security(("access_token" = [])),
+#[utoipa::path(delete, path = "/api/v1/users/{id}", tag = "Administration", security(("access_token" = ["users:delete"])),
     params(("id" = UserId, Path, description = "The account.")),
     responses((status = 204, description = "It is deleted."),
         (status = 403, description = "`forbidden`: the caller lacks the permission, or the account has permissions that the caller lacks.", body = ProblemDocument),
@@ -130,7 +130,7 @@ pub(super) async fn delete_user(
 }
 
 /// Bring a deleted account back
-#[utoipa::path(post, path = "/api/v1/users/{id}/restore", tag = "Administration", security(("access_token" = [])),
+#[utoipa::path(post, path = "/api/v1/users/{id}/restore", tag = "Administration", security(("access_token" = ["users:write"])),
     params(("id" = UserId, Path, description = "The account.")),
     responses((status = 204, description = "Its owner may sign in again. What was ended stays ended."),
         (status = 403, description = "`forbidden`: the caller lacks the permission, or the account has permissions that the caller lacks.", body = ProblemDocument),
@@ -148,7 +148,7 @@ pub(super) async fn restore_user(
 /// Sign somebody out everywhere
 ///
 /// All sessions and tokens end at once; the account stays as it is.
-#[utoipa::path(post, path = "/api/v1/users/{id}/sign-out", tag = "Administration", security(("access_token" = [])),
+#[utoipa::path(post, path = "/api/v1/users/{id}/sign-out", tag = "Administration", security(("access_token" = ["users:ban"])),
     params(("id" = UserId, Path, description = "The account.")),
     responses((status = 204, description = "All its sessions are over, and so are their tokens."),
         (status = 403, description = "`forbidden`: the caller lacks the permission, or the account has permissions that the caller lacks.", body = ProblemDocument),
@@ -165,7 +165,7 @@ pub(super) async fn sign_out_user(
 /// Replace somebody's roles
 ///
 /// Tokens with the old roles end at once, everywhere. The sessions go on: the next refresh gives tokens with the new ones.
-#[utoipa::path(put, path = "/api/v1/users/{id}/roles", tag = "Administration", security(("access_token" = [])),
+#[utoipa::path(put, path = "/api/v1/users/{id}/roles", tag = "Administration", security(("access_token" = ["roles:grant"])),
     params(("id" = UserId, Path, description = "The account."),
         ("If-Match" = Option<String>, Header, description = "The `version` that the change was made from, in quotes.")),
     request_body = PutRoles,

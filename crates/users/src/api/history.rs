@@ -49,7 +49,7 @@ impl From<HistoryEntry> for HistoryView {
 /// What happened to an account
 ///
 /// Newest first, from the ledger. Some facts are of some kinds only; lists that a kind does not have are empty.
-#[utoipa::path(get, path = "/api/v1/users/{id}/history", tag = "Administration", security(("access_token" = [])),
+#[utoipa::path(get, path = "/api/v1/users/{id}/history", tag = "Administration", security(("access_token" = ["audit:read"])),
     params(("id" = UserId, Path, description = "The account."), PageQuery),
     responses((status = 200, description = "A page of it.", body = Page<HistoryView>),
         (status = 403, description = "`forbidden`: the caller lacks the permission.", body = ProblemDocument),

@@ -77,7 +77,7 @@ pub fn forbidden() -> Problem {
 }
 
 /// 403: the same, for what would give or take more than the caller has.
-pub(crate) fn exceeds() -> Problem {
+pub fn exceeds() -> Problem {
     Problem::new(
         StatusCode::FORBIDDEN,
         "forbidden",

@@ -146,7 +146,7 @@ fn shown(status: StatusCode, role: Role) -> Response {
 /// All roles
 ///
 /// In alphabetical order, each with what it comes to.
-#[utoipa::path(get, path = "/api/v1/roles", tag = "Roles", security(("access_token" = [])),
+#[utoipa::path(get, path = "/api/v1/roles", tag = "Roles", security(("access_token" = ["roles:read"])),
     params(RolesQuery),
     responses((status = 200, description = "The roles.", body = Page<RoleView>),
         (status = 403, description = "`forbidden`", body = ProblemDocument),
@@ -178,7 +178,7 @@ fn after(cursor: &str) -> Result<RoleName, Problem> {
 }
 
 /// Make a role
-#[utoipa::path(post, path = "/api/v1/roles", tag = "Roles", security(("access_token" = [])), request_body = PostRole,
+#[utoipa::path(post, path = "/api/v1/roles", tag = "Roles", security(("access_token" = ["roles:write"])), request_body = PostRole,
     responses((status = 201, description = "The role.", body = RoleView),
         (status = 403, description = "`forbidden`: the caller lacks the permission, or one that the role would come to.", body = ProblemDocument),
         (status = 409, description = "`role_taken`, `too_many_roles`", body = ProblemDocument),
@@ -202,7 +202,7 @@ pub(super) async fn post_role(
 }
 
 /// Read a role
-#[utoipa::path(get, path = "/api/v1/roles/{name}", tag = "Roles", security(("access_token" = [])),
+#[utoipa::path(get, path = "/api/v1/roles/{name}", tag = "Roles", security(("access_token" = ["roles:read"])),
     params(("name" = String, Path, description = "The role.")),
     responses((status = 200, description = "The role.", body = RoleView),
         (status = 403, description = "`forbidden`", body = ProblemDocument),
@@ -219,7 +219,7 @@ pub(super) async fn read_role(
 /// Change a role
 ///
 /// It takes effect at once for everybody who holds it.
-#[utoipa::path(patch, path = "/api/v1/roles/{name}", tag = "Roles", security(("access_token" = [])),
+#[utoipa::path(patch, path = "/api/v1/roles/{name}", tag = "Roles", security(("access_token" = ["roles:write"])),
     params(("name" = String, Path, description = "The role."),
         ("If-Match" = Option<String>, Header, description = "The `version` that the change was made from, in quotes.")),
     request_body = PatchRole,
@@ -252,7 +252,7 @@ pub(super) async fn patch_role(
 /// Delete a role
 ///
 /// Only one that nobody holds and no other role includes.
-#[utoipa::path(delete, path = "/api/v1/roles/{name}", tag = "Roles", security(("access_token" = [])),
+#[utoipa::path(delete, path = "/api/v1/roles/{name}", tag = "Roles", security(("access_token" = ["roles:write"])),
     params(("name" = String, Path, description = "The role."),
         ("If-Match" = Option<String>, Header, description = "The `version` that was read, in quotes.")),
     responses((status = 204, description = "It is gone."),
