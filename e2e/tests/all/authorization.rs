@@ -52,8 +52,15 @@ const TABLE: &[(&str, Needs)] = &[
     ("GET /api/v1/roles/{name}", Permission("roles:read")),
     ("PATCH /api/v1/roles/{name}", Permission("roles:write")),
     ("DELETE /api/v1/roles/{name}", Permission("roles:write")),
-    ("GET /api/v1/permissions", Permission("roles:read")),
+    ("GET /api/v1/permissions", SignedIn),
     ("GET /api/v1/permissions/check", SignedIn),
+    ("PUT /api/v1/users/me/avatar", SignedIn),
+    ("DELETE /api/v1/users/me/avatar", SignedIn),
+    ("DELETE /api/v1/users/{id}/avatar", Permission("users:write")),
+    ("GET /api/v1/users/{id}/history", Permission("audit:read")),
+    ("GET /avatars/{picture}/{size}", Public),
+    ("GET /avatars/initials/{tint}/{letters}", Public),
+    ("GET /api/v1/feed/roles", Verifier),
     ("GET /api/v1/feed/revocations", Verifier),
     ("PUT /api/v1/feed/position", Verifier),
     ("POST /api/v1/ssf/stream", Receiver),
@@ -230,8 +237,10 @@ async fn everybody(app: &TestApp) -> Vec<Asks> {
 /// Asks; the status. What never ends has answered with its head.
 async fn ask(app: &TestApp, operation: &str, token: Option<&str>) -> u16 {
     let (method, path) = operation.split_once(' ').unwrap();
-    let path = ["{id}", "{stream_id}"].iter().fold(path.to_owned(), |path, name| path.replace(name, NOBODY));
+    let path =
+        ["{id}", "{stream_id}", "{picture}"].iter().fold(path.to_owned(), |path, name| path.replace(name, NOBODY));
     let path = path.replace("{name}", "no-such-role").replace("{size}", "64");
+    let path = path.replace("{tint}", "1").replace("{letters}", "AO");
     assert!(!path.contains('{'), "{operation}: say here what stands in its path");
     // The body is wrong for every call, so that nothing is done: whoever may not ask does not learn even that.
     let request = app.request(method.parse().unwrap(), &path).json(&json!({"nonsense": 1}));

@@ -56,7 +56,7 @@ pub(super) async fn delete_avatar(State(users): State<Users>, caller: Caller) ->
 }
 
 /// Remove somebody's picture
-#[utoipa::path(delete, path = "/api/v1/users/{id}/avatar", tag = "Administration", security(("access_token" = [])),
+#[utoipa::path(delete, path = "/api/v1/users/{id}/avatar", tag = "Administration", security(("access_token" = ["users:write"])),
     params(("id" = kernel::UserId, Path, description = "The account.")),
     responses((status = 200, description = "What is there instead: a drawing of initials.", body = AvatarView),
         (status = 403, description = "`forbidden`: the caller lacks the permission, or the account has permissions that the caller lacks.", body = ProblemDocument),
