@@ -98,7 +98,7 @@ pub(crate) async fn check_page(browser: &Browser, name: &str) {
     assert_eq!(browser.property("html", "lang").await, "en");
     assert_eq!(browser.count("script:not([src]), style, [style]").await, 0, "{name} has something inline");
     assert_eq!(
-        browser.count("input:not([type=hidden]):not([hidden]):not([id]):not(label input)").await,
+        browser.count("input:not([type=hidden]):not([hidden]):not([id]):not([aria-label]):not(label input)").await,
         0,
         "{name} has a field without a label"
     );

@@ -217,6 +217,7 @@ pub(super) async fn make(State(pages): State<Arc<Pages>>, form: ConsoleForm<Role
             Returned::mistakes(Mistakes::one("name", "role_taken", message))
         }
         Err(CreateRoleError::UnknownRole(name)) => Returned::mistakes(unknown(&name)),
+        Err(CreateRoleError::TooMuch) => Returned::mistakes(too_much()),
         Err(CreateRoleError::TooMany) => {
             Returned::notice("There are too many roles.", "Nothing was made. Delete one that nobody holds first.")
         }
@@ -250,6 +251,7 @@ pub(super) async fn change(
             "Somebody changed the role meanwhile.",
             "Nothing was saved. Open the role again to see what it is now, then repeat your change.",
         ),
+        Err(UpdateRoleError::TooMuch) => Returned::mistakes(too_much()),
         Err(UpdateRoleError::UnknownRole(name)) => Returned::mistakes(unknown(&name)),
         Err(UpdateRoleError::Circle(name)) => {
             let message = format!("{name} includes this role: roles cannot go in a circle.");
@@ -257,6 +259,10 @@ pub(super) async fn change(
         }
     };
     render(&pages, &form.desk, Some(role), typed, returned)
+}
+
+fn too_much() -> Mistakes {
+    Mistakes::one("includes", "too_many_permissions", "With what it includes, the role comes to too many permissions.")
 }
 
 fn unknown(name: &str) -> Mistakes {
