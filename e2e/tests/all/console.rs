@@ -250,7 +250,8 @@ async fn every_page_holds_in_light_and_dark_on_phones_and_wide_screens() {
     let ann = app.user("ann").await;
     let (mut browser, root) = at_the_console(&app, WIDE).await;
     let role = serde_json::json!({"name": "author", "permissions": ["quiz:author"], "description": "<b>\u{202e}x"});
-    let plain = serde_json::json!({"name": "author", "permissions": ["quiz:author"], "description": "Writes questions"});
+    let plain =
+        serde_json::json!({"name": "author", "permissions": ["quiz:author"], "description": "Writes questions"});
     root.post("/api/v1/roles", role).await.is(422);
     root.post("/api/v1/roles", plain).await.is(201);
     let key = root.get("/.well-known/jwks.json").await.json()["keys"][0]["kid"].as_str().unwrap().to_owned();

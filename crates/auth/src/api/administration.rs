@@ -26,7 +26,7 @@ fn parse(id: &str) -> Result<UserId, Problem> {
 /// What it says of a person is destroyed for good, with the key that it was encrypted with; its address is free
 /// again, its sessions and tokens end at once. Its id stays, with nothing behind it. Nobody can undo this: to be
 /// able to, delete the account instead.
-#[utoipa::path(post, path = "/api/v1/users/{id}/erase", tag = "Administration", security(("access_token" = [])),
+#[utoipa::path(post, path = "/api/v1/users/{id}/erase", tag = "Administration", security(("access_token" = ["users:erase"])),
     params(("id" = UserId, Path, description = "The account.")),
     responses((status = 204, description = "It is erased."),
         (status = 403, description = "`forbidden`: the caller lacks the permission, or the account has permissions that the caller lacks.", body = ProblemDocument),
@@ -44,7 +44,7 @@ pub(super) async fn erase_user(
 /// Unlock an account
 ///
 /// Failed sign-ins are forgotten: its owner may try again at once.
-#[utoipa::path(post, path = "/api/v1/users/{id}/unlock", tag = "Administration", security(("access_token" = [])),
+#[utoipa::path(post, path = "/api/v1/users/{id}/unlock", tag = "Administration", security(("access_token" = ["users:write"])),
     params(("id" = UserId, Path, description = "The account.")),
     responses((status = 204, description = "Nothing counts against it any more."),
         (status = 403, description = "`forbidden`: the caller lacks the permission, or the account has permissions that the caller lacks.", body = ProblemDocument),

@@ -19,7 +19,7 @@ use crate::{
 ///
 /// It has no password: its owner sets one through a link to its address. Roles need the permission
 /// `roles:grant`, and every permission that they come to.
-#[utoipa::path(post, path = "/api/v1/users", tag = "Administration", security(("access_token" = [])),
+#[utoipa::path(post, path = "/api/v1/users", tag = "Administration", security(("access_token" = ["users:write"])),
     request_body = CreateAccount,
     responses((status = 201, description = "The account.", body = UserView),
         (status = 403, description = "`forbidden`: the caller lacks the permission, or a role has more than the caller.", body = ProblemDocument),
@@ -53,7 +53,7 @@ pub(super) async fn create_user(
 /// Change an account
 ///
 /// With another address all sessions of the account end.
-#[utoipa::path(patch, path = "/api/v1/users/{id}", tag = "Administration", security(("access_token" = [])),
+#[utoipa::path(patch, path = "/api/v1/users/{id}", tag = "Administration", security(("access_token" = ["users:write"])),
     params(("id" = UserId, Path, description = "The account."),
         ("If-Match" = Option<String>, Header, description = "The `version` that the change was made from, in quotes.")),
     request_body = PatchAccount,

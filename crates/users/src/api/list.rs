@@ -25,7 +25,7 @@ struct ListQuery {
 /// Every part of the filter has to be true of an account. Deleted accounts are listed with `status=deleted` only. A
 /// page may have fewer accounts than its limit, even none, while `next` is not null: one page looks at a limited number
 /// of accounts, so that no search is slow. Go on with `next` until it is null.
-#[utoipa::path(get, path = "/api/v1/users", tag = "Administration", security(("access_token" = [])),
+#[utoipa::path(get, path = "/api/v1/users", tag = "Administration", security(("access_token" = ["users:read"])),
     params(
         ("q" = Option<String>, Query, max_length = 254, description = "What stands anywhere in the name or the address: at most 100 characters, or a whole address. Capital and small letters are the same; `%`, `_` and `*` stand for themselves."),
         ("role" = Option<String>, Query, max_length = 64, pattern = "^[a-z0-9:_-]+$", description = "A role that they have."),
