@@ -185,6 +185,11 @@ impl TestApp {
     /// Starts the program and waits until it says that it is ready.
     pub async fn start(&self) {
         self.spawn();
+        self.wait_until_ready().await;
+    }
+
+    /// Waits until the program that was spawned says that it is ready.
+    pub async fn wait_until_ready(&self) {
         let begun = Instant::now();
         loop {
             if let Ok(answer) = Answer::try_of(self.request(Method::GET, "/health/ready")).await

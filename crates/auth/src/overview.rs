@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use kernel::Timestamp;
 use storage::{Result, ledger};
 use users::account::{self, StatusCounts};
+use users::job::{self, record::Open};
 
 use crate::{Auth, session};
 
@@ -35,6 +36,8 @@ pub struct Overview {
     pub hashes_waiting: usize,
     /// Events that wait for their number, now; ten thousand at most. Always none on SQLite.
     pub events_waiting: i64,
+    /// Jobs that are not over, now.
+    pub jobs: Open,
 }
 
 /// The last count of this process.
@@ -58,8 +61,10 @@ impl Kept {
 /// given what was counted before, if there is anything.
 pub async fn overview(auth: &Auth) -> Result<Overview> {
     let counted = counted(auth).await?;
-    let events_waiting = ledger::waiting(&mut auth.db().read().await?, MOST_EVENTS).await?;
-    Ok(Overview { counted, hashes_waiting: auth.hasher().stats().waiting, events_waiting })
+    let mut read = auth.db().read().await?;
+    let events_waiting = ledger::waiting(&mut read, MOST_EVENTS).await?;
+    let jobs = job::record::count_open(&mut read).await?;
+    Ok(Overview { counted, hashes_waiting: auth.hasher().stats().waiting, events_waiting, jobs })
 }
 
 async fn counted(auth: &Auth) -> Result<Counted> {

@@ -35,6 +35,7 @@ mod identity;
 mod limits;
 mod link;
 mod metrics;
+mod own_stream;
 mod pass;
 mod path;
 mod patient;

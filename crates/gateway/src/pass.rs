@@ -20,7 +20,7 @@ use crate::refusals::{problem_of, too_much_at_once};
 use crate::route::{Kind, Met, Route, Target};
 use crate::table::Table;
 use crate::upstream::{StillTrusted, Upstreams};
-use crate::{body, builtin};
+use crate::{body, builtin, own_stream};
 
 impl Gateway {
     /// Everything that can end in a refusal.
@@ -73,7 +73,10 @@ impl Gateway {
         self.limit(route, &parts.method, Some(claims.as_deref()), visit)?;
         let request = Request::from_parts(parts, Body::from(body));
         match &self.services {
-            Own::Here(router) => self.serve_here(router, request, claims.as_deref(), visit).await,
+            Own::Here(router) => {
+                let passed = self.serve_here(router, request, claims.as_deref(), visit).await?;
+                Ok(Passed { response: own_stream::watch(passed.response, self.still_trusted(route, claims)), ..passed })
+            }
             Own::There { local, .. } if route.kind == Kind::Health => {
                 self.serve_here(local, request, None, visit).await
             }
@@ -176,14 +179,7 @@ impl Gateway {
         };
         identity::strip(request.headers_mut());
         identity::tell(request.headers_mut(), told).ok_or_else(Problem::internal)?;
-        let still_trusted = claims.map(|claims| {
-            let (verifier, clock) = (self.verifier.clone(), self.clock.clone());
-            let (needs, roles) = (route.needs.clone(), self.settings.roles.clone());
-            Arc::new(move || {
-                verifier.is_still_good(&claims, clock.now().unix_seconds())
-                    && needs.are_met_by(&claims, &roles) == Met::Yes
-            }) as StillTrusted
-        });
+        let still_trusted = self.still_trusted(route, claims);
         let answered = match upstreams.send(request, still_trusted).await {
             Ok(answered) => answered,
             Err(failed) => {
@@ -201,6 +197,18 @@ impl Gateway {
             identity::keep_cookies(response.headers_mut());
         }
         Ok(Passed { response, from: From::Elsewhere })
+    }
+
+    /// Asked as long as something is open that these claims opened.
+    fn still_trusted(&self, route: &Route, claims: Option<Arc<Claims>>) -> Option<StillTrusted> {
+        claims.map(|claims| {
+            let (verifier, clock) = (self.verifier.clone(), self.clock.clone());
+            let (needs, roles) = (route.needs.clone(), self.settings.roles.clone());
+            Arc::new(move || {
+                verifier.is_still_good(&claims, clock.now().unix_seconds())
+                    && needs.are_met_by(&claims, &roles) == Met::Yes
+            }) as StillTrusted
+        })
     }
 
     fn keys(&self) -> Response<Body> {

@@ -16,7 +16,7 @@ pub mod time;
 
 pub use caller::{Caller, RequestContext};
 pub use event::{Event, Kind, Revocation};
-pub use id::{EventId, PictureId, SessionId, UserId};
+pub use id::{EventId, JobId, PictureId, SessionId, UserId};
 pub use json::StrictJson;
 pub use page::{Page, PageQuery};
 pub use permission::{Permissions, RoleBook, RoleDirectory};

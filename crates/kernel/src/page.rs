@@ -89,6 +89,16 @@ impl CursorId for crate::SessionId {
     }
 }
 
+impl CursorId for crate::JobId {
+    fn from_cursor(bytes: [u8; 16]) -> Self {
+        Self::from_bytes(bytes)
+    }
+
+    fn to_cursor(&self) -> [u8; 16] {
+        *self.as_bytes()
+    }
+}
+
 /// A number in the ledger, as a cursor: its eight bytes behind eight zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LedgerIndex(pub i64);

@@ -39,6 +39,8 @@ pub enum Label {
     KeyEncryption,
     /// Tokens of services: verifiers that follow the feed, receivers of Shared Signals.
     ServiceToken,
+    /// Exports, while they wait to be fetched.
+    Export,
     /// The gateway's own signing key, for what it says to upstreams.
     GatewayIdentity,
 }
@@ -53,6 +55,7 @@ impl Label {
             Self::BlindIndex => b"usher/v1/blind-index",
             Self::KeyEncryption => b"usher/v1/key-encryption",
             Self::ServiceToken => b"usher/v1/service-token",
+            Self::Export => b"usher/v1/export",
             Self::GatewayIdentity => b"usher/v1/gateway-identity",
         }
     }

@@ -364,6 +364,25 @@ pub async fn count_by_status(on: &mut impl Connection) -> Result<StatusCounts> {
     )
 }
 
+/// Whether there is an active account with this role beside this one.
+pub(crate) async fn any_other_with_role(on: &mut impl Connection, role: &str, but: UserId) -> Result<bool> {
+    let row: Exists = fetch_one!(
+        on,
+        "SELECT COUNT(*) AS found FROM (
+             SELECT 1 AS one FROM user_roles JOIN users ON users.id = user_roles.user_id
+             WHERE user_roles.role = $1 AND users.status = 'active' AND users.id <> $2 LIMIT 1) AS few",
+        role,
+        but
+    )?;
+    Ok(row.found > 0)
+}
+
+/// The newest account, whatever its status.
+pub(crate) async fn newest_id(on: &mut impl Connection) -> Result<Option<UserId>> {
+    let row: Option<Id> = fetch_optional!(on, "SELECT id FROM users ORDER BY id DESC LIMIT 1")?;
+    Ok(row.map(|row| row.id))
+}
+
 /// Makes every other transaction that counts administrators wait: who takes one away must not be
 /// overtaken between the deed and the look at who is left. The account's row is locked before this,
 /// everywhere, so that no two wait for each other.

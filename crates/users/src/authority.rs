@@ -7,7 +7,7 @@ use storage::{Result, Tx};
 use crate::{Account, account, role_record};
 
 /// Somebody who had a permission when they asked. There is no other way to make one than to show a
-/// caller or an account whose roles give it.
+/// caller or an account whose roles give it, or a job that they began.
 #[derive(Clone, Copy, Debug)]
 pub struct Officer {
     user: UserId,
@@ -22,6 +22,12 @@ impl Officer {
     /// Somebody who is signed in to a page, if their roles give this permission.
     pub fn of_account(roles: &RoleDirectory, account: &Account, permission: &str) -> Option<Self> {
         Self::check(roles, account.id, &account.roles, permission)
+    }
+
+    /// Whoever proved a permission when they asked for a piece of work that goes on now. Each step of it asks
+    /// again what they may.
+    pub(crate) const fn resumed(user: UserId) -> Self {
+        Self { user }
     }
 
     fn check(roles: &RoleDirectory, user: UserId, held: &[String], permission: &str) -> Option<Self> {

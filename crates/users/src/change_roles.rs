@@ -1,6 +1,7 @@
 //! Giving an account other roles than before.
 
-use kernel::{Event, Kind, UserId};
+use kernel::{Event, Kind, Timestamp, UserId};
+use storage::Tx;
 
 use crate::granting::{self, GrantError};
 use crate::{Account, Authority, Ended, Roles, Users, account, may, revoke};
@@ -44,11 +45,25 @@ pub async fn change_roles(
 ) -> Result<Account, ChangeRolesError> {
     let now = users.clock.now();
     let mut tx = users.db.begin().await?;
-    account::lock(&mut tx, user).await?;
-    if !authority.may_touch(&mut tx, may::ROLES_GRANT, user).await? {
+    let changed = change_roles_in(&mut tx, authority, user, (roles, expected), now).await?;
+    tx.commit().await?;
+    Ok(changed)
+}
+
+/// The same in a transaction that does more. A refusal has written nothing: everything is asked, behind the
+/// locked row, before anything is changed.
+pub(crate) async fn change_roles_in(
+    tx: &mut Tx,
+    authority: Authority,
+    user: UserId,
+    (roles, expected): (&Roles, Option<i64>),
+    now: Timestamp,
+) -> Result<Account, ChangeRolesError> {
+    account::lock(tx, user).await?;
+    if !authority.may_touch(tx, may::ROLES_GRANT, user).await? {
         return Err(ChangeRolesError::Forbidden);
     }
-    let current = account::find(&mut tx, user).await?.ok_or(ChangeRolesError::NotFound)?;
+    let current = account::find(tx, user).await?.ok_or(ChangeRolesError::NotFound)?;
     if expected.is_some_and(|expected| expected != current.version) {
         return Err(ChangeRolesError::Stale);
     }
@@ -57,23 +72,21 @@ pub async fn change_roles(
     }
     let given = roles.names().filter(|role| !current.roles.iter().any(|had| had == role));
     let taken = current.roles.iter().map(String::as_str).filter(|role| !roles.contains(role));
-    granting::check(&mut tx, authority, given.chain(taken)).await?;
-    account::set_roles(&mut tx, user, &current.roles, roles, now).await?;
+    granting::check(tx, authority, given.chain(taken)).await?;
     let resigns = current.roles.iter().any(|role| role == account::ADMIN) && !roles.contains(account::ADMIN);
     if resigns {
-        account::hold_administrators(&mut tx).await?;
-        if !account::any_with_role(&mut tx, account::ADMIN).await? {
+        account::hold_administrators(tx).await?;
+        if !account::any_other_with_role(tx, account::ADMIN, user).await? {
             return Err(ChangeRolesError::LastAdministrator);
         }
     }
+    account::set_roles(tx, user, &current.roles, roles, now).await?;
     let event = Event::new(Kind::RolesChanged, now)
         .about(user)
         .with("before", current.roles)
         .with("after", roles.names().collect::<Vec<&str>>());
-    revoke(&mut tx, Ended::Tokens(user), authority.sign(event)).await?;
-    let changed = account::find(&mut tx, user).await?.ok_or(ChangeRolesError::NotFound)?;
-    tx.commit().await?;
-    Ok(changed)
+    revoke(tx, Ended::Tokens(user), authority.sign(event)).await?;
+    account::find(tx, user).await?.ok_or(ChangeRolesError::NotFound)
 }
 
 impl From<GrantError> for ChangeRolesError {

@@ -3,7 +3,7 @@
 use kernel::{Event, Kind, Timestamp, UserId};
 use storage::Tx;
 
-use crate::{Authority, Ended, Reason, Status, SuspensionEnd, Users, account, may, revoke};
+use crate::{Account, Authority, Ended, Reason, Status, SuspensionEnd, Users, account, may, revoke};
 
 /// What to do with an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,27 +98,39 @@ pub async fn change_status(
     reason: &Reason,
 ) -> Result<(), ChangeStatusError> {
     let now = users.clock.now();
-    let (from, to) = (change.from(), change.to());
     let mut tx = users.db.begin().await?;
-    let exists = account::lock(&mut tx, user).await?;
-    if !authority.may_touch(&mut tx, change.permission(), user).await? {
+    change_status_in(&mut tx, authority, user, (change, reason), now).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The same in a transaction that does more. A refusal has written nothing: everything is asked, behind the
+/// locked row, before anything is changed.
+pub(crate) async fn change_status_in(
+    tx: &mut Tx,
+    authority: Authority,
+    user: UserId,
+    (change, reason): (StatusChange, &Reason),
+    now: Timestamp,
+) -> Result<(), ChangeStatusError> {
+    let (from, to) = (change.from(), change.to());
+    account::lock(tx, user).await?;
+    if !authority.may_touch(tx, change.permission(), user).await? {
         return Err(ChangeStatusError::Forbidden);
     }
-    if !exists {
-        return Err(ChangeStatusError::NotFound);
+    let current = account::find(tx, user).await?.ok_or(ChangeStatusError::NotFound)?;
+    if current.status != from {
+        return Err(ChangeStatusError::NotIn(from));
     }
-    if !account::set_status(&mut tx, user, from, to, change.until(), now).await? {
-        let current = account::find(&mut tx, user).await?.ok_or(ChangeStatusError::NotFound)?;
-        return Err(if current.status == from { ChangeStatusError::TooLate } else { ChangeStatusError::NotIn(from) });
-    }
-    if to != Status::Active {
-        let roles = account::roles(&mut tx, user).await?;
-        if !leaves_an_administrator(&mut tx, &roles).await? {
-            return Err(ChangeStatusError::LastAdministrator);
-        }
+    if to != Status::Active && !leaves_another_administrator(tx, &current).await? {
+        return Err(ChangeStatusError::LastAdministrator);
     }
     if authority.actor() == Some(user) {
         return Err(ChangeStatusError::OwnAccount);
+    }
+    // The status is known and stands still: what is refused here was deleted too long ago.
+    if !account::set_status(tx, user, from, to, change.until(), now).await? {
+        return Err(ChangeStatusError::TooLate);
     }
     let event = Event::new(change.kind(), now).about(user).with("reason", reason.as_str());
     let event = match change.until() {
@@ -128,9 +140,8 @@ pub async fn change_status(
     if to == Status::Active {
         tx.append(authority.sign(event));
     } else {
-        revoke(&mut tx, Ended::Everything(user), authority.sign(event)).await?;
+        revoke(tx, Ended::Everything(user), authority.sign(event)).await?;
     }
-    tx.commit().await?;
     Ok(())
 }
 
@@ -143,4 +154,15 @@ pub(crate) async fn leaves_an_administrator(tx: &mut Tx, roles: &[String]) -> st
     }
     account::hold_administrators(tx).await?;
     account::any_with_role(tx, account::ADMIN).await
+}
+
+/// Whether there is an administrator left without this one, who is about to be taken away. The row is
+/// locked by now and every change of its roles locks it first, so they stand still; the lock, which lasts
+/// until the end of the transaction, keeps two administrators from each counting on the other.
+async fn leaves_another_administrator(tx: &mut Tx, account: &Account) -> storage::Result<bool> {
+    if !account.roles.iter().any(|role| role == account::ADMIN) {
+        return Ok(true);
+    }
+    account::hold_administrators(tx).await?;
+    account::any_other_with_role(tx, account::ADMIN, account.id).await
 }

@@ -6,7 +6,8 @@
 //! `change_roles` are what else administrators do. `create_role`, `update_role` and `delete_role` say what a role
 //! is; `role_record` has the SQL, and `role_keeper` keeps them in memory. `revoke` is the one function through which
 //! all trust ends, here and in `auth`; what an administrator may do takes an `authority`. `history` and
-//! `statistics` read what happened from the ledger: to one account, and how often by the hour.
+//! `statistics` read what happened from the ledger: to one account, and how often by the hour. `job` does to many
+//! accounts, in the background, what these do to one; `export` writes accounts to a file.
 //!
 //! A request comes in through `api`. This crate does not know how somebody proves who they are.
 
@@ -22,8 +23,10 @@ mod delete_own_account;
 mod delete_role;
 mod email;
 mod erase_person;
+pub mod export;
 mod granting;
 pub mod history;
+pub mod job;
 mod lift_suspensions;
 pub mod may;
 mod name;
@@ -98,6 +101,8 @@ pub struct Users {
     pub views: api::ReadyViews,
     /// Keeps `roles` as the database has them.
     pub role_keeper: RoleKeeper,
+    /// What all who have to do with jobs share.
+    pub jobs: job::Desk,
 }
 
 /// What an operator can set.
@@ -125,12 +130,13 @@ impl Users {
             db,
             clock,
             roles,
-            role_keeper,
             blobs,
             pictures,
             vault: Vault::new(master),
             attributes,
             views: api::ReadyViews::default(),
+            role_keeper,
+            jobs: job::Desk::new(master),
         })
     }
 }
@@ -176,6 +182,14 @@ pub const MIGRATIONS: &[Migration] = &[
         shared: include_str!("../migrations/0005_search.sql"),
         sqlite: include_str!("../migrations/0005_search.sqlite.sql"),
         postgres: include_str!("../migrations/0005_search.postgres.sql"),
+    },
+    Migration {
+        owner: "users",
+        version: 6,
+        name: "jobs",
+        shared: include_str!("../migrations/0006_jobs.sql"),
+        sqlite: "",
+        postgres: "",
     },
     Migration {
         owner: "users",

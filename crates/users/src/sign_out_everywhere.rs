@@ -1,6 +1,7 @@
 //! Ending every session of an account that stays as it is.
 
-use kernel::{Event, Kind, UserId};
+use kernel::{Event, Kind, Timestamp, UserId};
+use storage::Tx;
 
 use crate::{Authority, Ended, Users, account, may, revoke};
 
@@ -26,15 +27,26 @@ pub async fn sign_out_everywhere(
 ) -> Result<(), SignOutEverywhereError> {
     let now = users.clock.now();
     let mut tx = users.db.begin().await?;
-    let exists = account::lock(&mut tx, user).await?;
-    if !authority.may_touch(&mut tx, may::USERS_BAN, user).await? {
+    sign_out_everywhere_in(&mut tx, authority, user, now).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The same in a transaction that does more. A refusal has written nothing.
+pub(crate) async fn sign_out_everywhere_in(
+    tx: &mut Tx,
+    authority: Authority,
+    user: UserId,
+    now: Timestamp,
+) -> Result<(), SignOutEverywhereError> {
+    let exists = account::lock(tx, user).await?;
+    if !authority.may_touch(tx, may::USERS_BAN, user).await? {
         return Err(SignOutEverywhereError::Forbidden);
     }
     if !exists {
         return Err(SignOutEverywhereError::NotFound);
     }
     let event = Event::new(Kind::AccountSignedOut, now).about(user);
-    revoke(&mut tx, Ended::Everything(user), authority.sign(event)).await?;
-    tx.commit().await?;
+    revoke(tx, Ended::Everything(user), authority.sign(event)).await?;
     Ok(())
 }

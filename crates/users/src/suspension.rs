@@ -64,6 +64,11 @@ impl SuspensionEnd {
         if possible { Ok(Self(moment)) } else { Err(InvalidEnd) }
     }
 
+    /// One that was read before, and may have come meanwhile.
+    pub(crate) const fn from_stored(moment: Timestamp) -> Self {
+        Self(moment)
+    }
+
     /// The moment.
     pub const fn moment(self) -> Timestamp {
         self.0

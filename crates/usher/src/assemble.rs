@@ -85,6 +85,7 @@ pub async fn with_services(
     let Opened { auth, signals, master } = setup::open(checked, public_url.to_owned(), Absent::Make).await?;
     auth.keys().keep_fresh().await?;
     auth::recover(&auth).await?;
+    users::job::recover(auth.users()).await?;
     let verifier = verifier(public_url);
     upkeep::load_keys(&auth, &verifier);
     let applier = Applier::new(verifier.clone(), auth.keys().clone(), Clock::system());

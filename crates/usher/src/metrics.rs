@@ -27,18 +27,24 @@ impl std::fmt::Debug for Services {
 impl Collector for Services {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let hashes = self.auth.hasher().stats();
+        let jobs = self.auth.users().jobs.numbers();
+        let running = i64::try_from(jobs.running).unwrap_or(i64::MAX);
         let waiting = i64::try_from(hashes.waiting).unwrap_or(i64::MAX);
         let revoked = i64::try_from(self.verifier.revocations().len()).unwrap_or(i64::MAX);
         let known = i64::try_from(self.verifier.known_tokens()).unwrap_or(i64::MAX);
         for (name, help, value) in [
             ("usher_password_hashes", "Password hashes computed", hashes.computed),
             ("usher_password_hashes_refused", "Sign-ins told to come back because the queue was full", hashes.refused),
+            ("usher_jobs_done", "Jobs that this process has done", jobs.done),
+            ("usher_jobs_failed", "Jobs that this process has given up", jobs.failed),
+            ("usher_jobs_accounts", "Accounts that jobs of this process have dealt with", jobs.accounts),
         ] {
             let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
         }
         for (name, help, value) in [
             ("usher_password_hashes_waiting", "Sign-ins that wait for a hash", waiting),
+            ("usher_jobs_running", "Jobs that this process works on", running),
             ("usher_revocations", "Subjects and sessions in the revocation map", revoked),
             ("usher_tokens_known", "Checked tokens in the cache", known),
             ("usher_ledger_index", "The newest ledger entry", *self.auth.db().head().borrow()),

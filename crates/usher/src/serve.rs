@@ -86,7 +86,7 @@ pub async fn run(checked: Checked, only: Only, sources: &Sources, reread: Reread
     let tls = tls(&checked.config)?;
     let private_server = tokio::spawn(serve_private(private_listener, private, stopped.clone()));
     greet(house.as_ref(), &public_url, &checked, started).await?;
-    let streams = Streams { gateway: gateway.clone(), signals: house.as_ref().map(|house| house.signals.clone()) };
+    let streams = Streams::of(gateway.clone(), house.as_ref());
     tokio::spawn(wait_for_signal(stop, readiness, streams));
     let reread = only.has(Service::Gateway).then_some(reread);
     tokio::spawn(heed_hangups(gateway.clone(), reread, tls.clone()));
@@ -188,17 +188,26 @@ async fn until(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-/// What never finishes by itself: tunnels and feeds. Their clients come back elsewhere.
+/// What never finishes by itself, or not soon: tunnels, feeds and jobs. They go on elsewhere.
 struct Streams {
     gateway: Arc<Gateway>,
     signals: Option<signals::Signals>,
+    jobs: Option<users::job::Desk>,
 }
 
 impl Streams {
+    fn of(gateway: Arc<Gateway>, house: Option<&House>) -> Self {
+        let signals = house.map(|house| house.signals.clone());
+        Self { gateway, signals, jobs: house.map(|house| house.auth.users().jobs.clone()) }
+    }
+
     fn stop(&self) {
         self.gateway.stop();
         if let Some(signals) = &self.signals {
             signals.stop();
+        }
+        if let Some(jobs) = &self.jobs {
+            jobs.stop();
         }
     }
 }

@@ -96,6 +96,15 @@ pub fn begin(
             async move { count_events(&users).await }
         }));
     }
+    if only.has(Service::Users) {
+        for name in ["jobs", "more jobs"] {
+            let users = house.auth.users().clone();
+            tasks.push(supervise(name, move || {
+                let users = users.clone();
+                async move { users::job::run(&users).await }
+            }));
+        }
+    }
     if only.has(Service::Auth) || only.has(Service::Feed) {
         let signals = house.signals.clone();
         tasks.push(supervise("feed", move || {
@@ -162,6 +171,7 @@ async fn look_after(auth: &Auth, applier: &Applier) {
     if let Err(error) = auth.keys().keep_fresh().await {
         tracing::warn!(%error, "the signing keys could not be looked after");
     }
+    sweep_jobs(auth.users()).await;
     loop {
         match auth::sweep(auth).await {
             Ok(true) => {}
@@ -196,6 +206,20 @@ async fn make_searchable(users: &users::Users) {
             Err(error) => {
                 tracing::warn!(%error, "new accounts could not be made searchable");
                 tokio::time::sleep(SEARCH).await;
+            }
+        }
+    }
+}
+
+/// Removes what jobs have left behind, until there is no more for now.
+async fn sweep_jobs(users: &users::Users) {
+    loop {
+        match users::job::sweep(users).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                tracing::warn!(%error, "old jobs and their files could not be removed");
+                return;
             }
         }
     }

@@ -15,6 +15,7 @@ mod forward_auth;
 mod gateway;
 mod headers;
 mod independence;
+mod jobs;
 mod kill;
 mod lockout;
 mod openapi;

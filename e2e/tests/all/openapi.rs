@@ -73,10 +73,46 @@ fn body_of(operation: &str, user: &User) -> Value {
         "POST /api/v1/users/me/email" => json!({"email": "other@example.com", "current_password": PASSWORD}),
         "POST /api/v1/users" => json!({"email": format!("made-{}", user.email)}),
         "POST /api/v1/users/{id}/ban" => json!({"reason": "Spam"}),
+        "POST /api/v1/users/bulk" => long_job(),
         "PUT /api/v1/users/{id}/roles" => json!({"roles": ["player"]}),
         "POST /api/v1/roles" => json!({"name": "author", "permissions": ["quiz:author"]}),
         "PATCH /api/v1/roles/{name}" => json!({"description": "Somebody else's"}),
         _ => Value::Null,
+    }
+}
+
+/// A job that takes a while and changes nobody.
+fn long_job() -> Value {
+    let ids: Vec<String> = (0..1_000).map(|number| format!("01890000-0000-7000-8000-{number:012x}")).collect();
+    json!({"action": "sign_out", "ids": ids})
+}
+
+/// Whether it is for whoever has to do with jobs.
+fn is_about_jobs(operation: &str) -> bool {
+    operation == "POST /api/v1/users/bulk" || operation.contains(" /api/v1/jobs")
+}
+
+/// The job that a call is about, as far as it has to be.
+async fn prepare_job(operation: &str, root: &User, target: &User) -> String {
+    let body = match operation {
+        "DELETE /api/v1/jobs/{id}" => long_job(),
+        _ if operation.contains("/jobs/{id}") => json!({"action": "export", "ids": [target.id]}),
+        _ => return String::new(),
+    };
+    let job = root.post("/api/v1/users/bulk", body).await.is(202).json()["id"].as_str().unwrap().to_owned();
+    if operation != "DELETE /api/v1/jobs/{id}" {
+        while root.get(&format!("/api/v1/jobs/{job}")).await.json()["ended_at"].is_null() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+    job
+}
+
+/// Waits until no job writes an event any more.
+async fn jobs_are_over(app: &TestApp) {
+    let mut view = app.look().await;
+    while !view.texts("SELECT state FROM jobs WHERE ended_at IS NULL").await.is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
 
@@ -108,6 +144,9 @@ fn event_of(operation: &str) -> Option<&'static str> {
         "PUT /api/v1/users/me/avatar" | "DELETE /api/v1/users/me/avatar" | "DELETE /api/v1/users/{id}/avatar" => {
             Some("avatar.changed")
         }
+        "POST /api/v1/users/bulk" => Some("job.started"),
+        "DELETE /api/v1/jobs/{id}" => Some("job.ended"),
+        "GET /api/v1/jobs/{id}/result" => Some("job.result_fetched"),
         other if other.starts_with("GET ") => None,
         other => panic!("{other} is in no event test: add it to `event_of`"),
     }
@@ -199,11 +238,15 @@ on_both! {
                 prepare_target(operation, &root, &user).await;
                 path = path.replace("01890000-0000-7000-8000-000000000000", &user.id);
             }
-            let caller = if administers { &root } else { &user };
             if operation.starts_with("DELETE ") && operation.ends_with("/avatar") || path.contains("{picture}") {
                 let url = user.puts_picture(picture()).await;
                 path = path.replace("/avatars/{picture}/{size}", url.strip_prefix(&app.url).unwrap_or_default());
             }
+            if is_about_jobs(operation) {
+                let job = prepare_job(operation, &root, &user).await;
+                path = path.replace(NOBODY, &job);
+            }
+            let caller = if administers || is_about_jobs(operation) { &root } else { &user };
             let mut before = kinds(&app).await;
             let mut body = body_of(operation, &user);
             if operation == "POST /api/v1/auth/confirm-email-change" {
@@ -223,6 +266,7 @@ on_both! {
             let after = kinds(&app).await;
             let expected: Vec<&str> = event_of(operation).into_iter().collect();
             assert_eq!(after[before.len()..], expected, "{operation}");
+            jobs_are_over(&app).await;
         }
     }
 

@@ -74,6 +74,7 @@ pub const PROBLEMS: &[Entry] = &[
         400,
         "The link was used, is older than an hour, or was replaced by a newer one. Ask for it again.",
     ),
+    entry("job_over", 409, "It was done, failed or was stopped before. Read the job to see which."),
     entry("last_administrator", 409, "Nobody could administer afterwards. Make somebody else an administrator first."),
     entry("method_not_allowed", 405, "Use one of the methods in the `Allow` header."),
     entry("missing_field", 400, "Add the field that `detail` names."),
@@ -119,12 +120,14 @@ pub const PROBLEMS: &[Entry] = &[
         429,
         "Too many requests of this kind came from your address. Wait as long as `Retry-After` says.",
     ),
+    entry("too_many_jobs", 409, "Twenty of your jobs are not over yet. Wait for one of them, or stop one."),
     entry("too_many_roles", 409, "There can be 500 roles. Delete one that nobody holds first."),
     entry(
         "too_many_verifications",
         429,
         "Wait as long as `Retry-After` says before you ask for the next verification of a stream.",
     ),
+    entry("too_many_watchers", 503, "Too many watch jobs here. Close another stream, or come back."),
     entry(
         "unauthenticated",
         401,

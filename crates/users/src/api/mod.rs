@@ -5,7 +5,7 @@ mod accounts;
 mod administration;
 mod avatars;
 mod history;
-
+pub mod jobs;
 mod list;
 mod me;
 pub mod officer;
@@ -44,6 +44,7 @@ pub fn router(users: Users) -> OpenApiRouter {
         .routes(routes!(administration::restore_user))
         .routes(routes!(administration::put_roles))
         .routes(routes!(history::read_history))
+        .merge(jobs::router())
         .routes(routes!(roles::list_roles, roles::post_role))
         .routes(routes!(roles::read_role, roles::patch_role, roles::remove_role))
         .routes(routes!(permissions::my_permissions))
