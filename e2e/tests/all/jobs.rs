@@ -9,7 +9,7 @@ use std::time::Duration;
 use e2e::{Setup, TestApp, User, on_both};
 use serde_json::{Value, json};
 
-use crowd::{bulk, crowd, events_of, job, rows, settle, wait_until_over, wait_until_moved};
+use crowd::{bulk, crowd, events_of, job, rows, settle, wait_until_moved, wait_until_over};
 
 /// Numbers that look random and can be had again from the seed that is printed.
 struct Dice(u64);
@@ -175,7 +175,8 @@ async fn f30_two_processes_share_the_work_and_do_nothing_twice() {
     for name in ["many", "more", "rest"] {
         assert_eq!(events_of(&app, name).await.len(), 600, "{name}");
     }
-    let shares = [app.metrics().await.sum("usher_jobs_accounts_total"), beside.metrics().await.sum("usher_jobs_accounts_total")];
+    let shares =
+        [app.metrics().await.sum("usher_jobs_accounts_total"), beside.metrics().await.sum("usher_jobs_accounts_total")];
     println!("accounts by process: {shares:?}");
     assert!((shares.iter().sum::<f64>() - 1_800.0).abs() < 0.5, "{shares:?}");
     assert!(shares.iter().all(|share| *share > 0.0), "one did nothing: {shares:?}");

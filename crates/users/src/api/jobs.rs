@@ -1,5 +1,6 @@
 //! Work on many accounts: `/api/v1/users/bulk` and `/api/v1/jobs`.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use axum::Json;
@@ -80,6 +81,12 @@ pub(super) struct BulkFilter {
     created_before: Option<Timestamp>,
     /// Signed in at this moment or later.
     last_login_after: Option<Timestamp>,
+    /// A telephone number.
+    #[schema(max_length = 32)]
+    phone: Option<String>,
+    /// What searchable attributes have to be, by name: four at most, the telephone number counted.
+    #[serde(default)]
+    attributes: BTreeMap<String, String>,
 }
 
 /// A piece of work that goes on in the background.
@@ -183,7 +190,7 @@ pub(super) async fn start_bulk(
     State(users): State<Users>,
     StrictJson(bulk): StrictJson<Bulk>,
 ) -> Result<Response, Problem> {
-    let (raw, selection) = bulk.split();
+    let (raw, selection) = bulk.split(&users);
     let (action, selection) = match (Action::parse(&raw, users.clock.now()), selection) {
         (Ok(action), Ok(selection)) => (action, selection),
         (action, selection) => {
@@ -198,12 +205,12 @@ pub(super) async fn start_bulk(
 }
 
 impl Bulk {
-    fn split(self) -> (RawAction, Result<Selection, Vec<FieldError>>) {
+    fn split(self, users: &Users) -> (RawAction, Result<Selection, Vec<FieldError>>) {
         let Self { action, role, reason, until, format, ids, filter } = self;
         let selection = match (ids, filter) {
             (Some(ids), None) if (1..=MAX_IDS).contains(&ids.len()) => Ok(Selection::ids(ids)),
             (Some(_), None) => Err(vec![FieldError::new("ids", "wrong_number", "Name 1 to 1,000 accounts.")]),
-            (None, Some(filter)) => filter.parse().map(|filter| Selection::Matching(Box::new(filter))),
+            (None, Some(filter)) => filter.parse(users).map(|filter| Selection::Matching(Box::new(filter))),
             (Some(_), Some(_)) | (None, None) => {
                 Err(vec![FieldError::new("ids", "ids_or_filter", "Send either `ids` or `filter`.")])
             }
@@ -213,7 +220,7 @@ impl Bulk {
 }
 
 impl BulkFilter {
-    fn parse(self) -> Result<Filter, Vec<FieldError>> {
+    fn parse(self, users: &Users) -> Result<Filter, Vec<FieldError>> {
         let moment = |moment: Option<Timestamp>| moment.map(|moment| moment.to_string());
         let parts = [
             ("q", self.q),
@@ -223,9 +230,11 @@ impl BulkFilter {
             ("created_after", moment(self.created_after)),
             ("created_before", moment(self.created_before)),
             ("last_login_after", moment(self.last_login_after)),
+            ("phone", self.phone),
         ];
-        let mut pairs: Vec<(String, String)> =
-            parts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+        let parts = parts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        let attributes = self.attributes.into_iter().map(|(name, value)| (format!("attribute.{name}"), value));
+        let mut pairs: Vec<(String, String)> = parts.chain(attributes).collect();
         // A part that is sent and says nothing was meant to leave accounts out.
         if let Some((name, _)) = pairs.iter().find(|(_, value)| value.is_empty()) {
             let field = format!("filter.{name}");
@@ -233,7 +242,11 @@ impl BulkFilter {
         }
         let raw = RawFilter::take(&mut pairs)
             .map_err(|error| vec![FieldError::new("filter", "invalid_filter", error.to_string())])?;
-        Filter::parse(&raw)
+        // What it does not know was meant to leave accounts out.
+        if let Some((name, _)) = pairs.first() {
+            return Err(vec![FieldError::new(format!("filter.{name}"), "unknown", "There is no such attribute.")]);
+        }
+        Filter::parse(users, &raw)
     }
 }
 
@@ -394,9 +407,7 @@ impl From<StartJobError> for Problem {
         match error {
             StartJobError::Forbidden => forbidden(),
             StartJobError::Exceeds => exceeds(),
-            StartJobError::UnknownRole(name) => {
-                super::roles::unknown_role("role", &name)
-            }
+            StartJobError::UnknownRole(name) => super::roles::unknown_role("role", &name),
             StartJobError::TooMany => Self::new(
                 StatusCode::CONFLICT,
                 "too_many_jobs",
@@ -427,9 +438,11 @@ impl From<WatchError> for Problem {
     fn from(error: WatchError) -> Self {
         match error {
             WatchError::NotFound => Self::not_found(),
-            WatchError::Full => {
-                Self::unavailable("too_many_watchers", "Too many watch jobs here. Close another stream, or come back.", 5)
-            }
+            WatchError::Full => Self::unavailable(
+                "too_many_watchers",
+                "Too many watch jobs here. Close another stream, or come back.",
+                5,
+            ),
             WatchError::Storage(error) => error.into(),
         }
     }

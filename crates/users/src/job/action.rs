@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::export::Format;
 use crate::search::{Filter, RawFilter};
-use crate::{Reason, Roles, SuspensionEnd, may};
+use crate::{Reason, Roles, SuspensionEnd, Users, may};
 
 /// How many accounts can be named one by one.
 pub const MAX_IDS: usize = 1_000;
@@ -166,9 +166,7 @@ impl Action {
                 ..Parameters::default()
             },
             Self::SignOut => Parameters::default(),
-            Self::Delete { reason } => {
-                Parameters { reason: Some(reason.as_str().to_owned()), ..Parameters::default() }
-            }
+            Self::Delete { reason } => Parameters { reason: Some(reason.as_str().to_owned()), ..Parameters::default() },
             Self::Export { format } => Parameters { format: Some(*format), ..Parameters::default() },
         };
         // Texts and a moment can always be written.
@@ -247,7 +245,7 @@ impl Selection {
     }
 
     /// Reads what [`Selection::to_stored`] wrote; nothing for what this program does not know.
-    pub(super) fn from_stored(text: &str) -> Option<Self> {
+    pub(super) fn from_stored(users: &Users, text: &str) -> Option<Self> {
         match serde_json::from_str(text).ok()? {
             Stored::Ids(ids) => Some(Self::Ids(ids)),
             Stored::Filter(mut pairs) => {
@@ -256,7 +254,7 @@ impl Selection {
                 if !pairs.is_empty() {
                     return None;
                 }
-                Filter::parse(&raw).ok().map(|filter| Self::Matching(Box::new(filter)))
+                Filter::parse(users, &raw).ok().map(|filter| Self::Matching(Box::new(filter)))
             }
         }
     }
@@ -291,16 +289,22 @@ mod tests {
         assert_eq!(Action::from_stored("grant_role", "{}"), None);
     }
 
-    #[test]
-    fn selections_survive_being_kept_and_unknown_parts_are_not_ignored() {
+    #[tokio::test]
+    async fn selections_survive_being_kept_and_unknown_parts_are_not_ignored() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = storage::Settings::sqlite(folder.path().join("usher.db"), 2);
+        let migrations = [storage::MIGRATIONS, crate::MIGRATIONS].concat();
+        let db = storage::Db::open(&settings, &migrations, true).await.unwrap();
+        let master = kernel::MasterKeys::generate();
+        let users = Users::open(db, kernel::Clock::fixed(NOW), crate::Settings::default(), &master).await.unwrap();
         let (one, other) = (UserId::new(NOW), UserId::new(NOW));
         assert_eq!(Selection::ids(vec![other, one, other]), Selection::Ids(vec![one, other]));
         let filter = Filter { role: Some("support".into()), verified: Some(true), ..Filter::default() };
         for selection in [Selection::ids(vec![one]), Selection::Matching(Box::new(filter))] {
-            assert_eq!(Selection::from_stored(&selection.to_stored()), Some(selection));
+            assert_eq!(Selection::from_stored(&users, &selection.to_stored()), Some(selection));
         }
-        assert_eq!(Selection::from_stored(r#"{"filter":[["of_tomorrow","1"]]}"#), None);
-        assert_eq!(Selection::from_stored(""), None);
+        assert_eq!(Selection::from_stored(&users, r#"{"filter":[["of_tomorrow","1"]]}"#), None);
+        assert_eq!(Selection::from_stored(&users, ""), None);
     }
 
     #[test]

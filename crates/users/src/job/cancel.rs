@@ -21,11 +21,7 @@ pub enum CancelJobError {
 
 /// Stops a job that this viewer sees. Whoever works on it finds out in the next transaction, which changes
 /// nothing any more.
-pub async fn cancel_job(
-    users: &Users,
-    viewer: Viewer,
-    id: JobId,
-) -> Result<(), CancelJobError> {
+pub async fn cancel_job(users: &Users, viewer: Viewer, id: JobId) -> Result<(), CancelJobError> {
     let now = users.clock.now();
     let mut tx = users.db.begin().await?;
     let mut job = record::find(&mut tx, viewer, id).await?.ok_or(CancelJobError::NotFound)?;

@@ -5,9 +5,9 @@ use kernel::secret::random_bytes;
 use kernel::{JobId, UserId};
 use storage::{BlobError, BlobName, Error, Result};
 
+use super::State;
 use super::record::{self, Claimed};
 use super::run::{self, Step, authority_of, kept, lease_end};
-use super::State;
 use crate::export::{self, Format};
 use crate::{PersonalDataError, Users, account};
 

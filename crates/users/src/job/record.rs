@@ -33,8 +33,8 @@ struct Row {
 pub(super) struct Claimed {
     /// The job.
     pub(super) job: Job,
-    /// Which accounts; nothing if another version of the program wrote something else there.
-    pub(super) selection: Option<Selection>,
+    /// Which accounts, as it was written down.
+    pub(super) selection: String,
     /// The newest account when it began.
     pub(super) bound: Option<UserId>,
     /// The last account that was dealt with.
@@ -103,12 +103,7 @@ pub async fn find(on: &mut impl Connection, viewer: Viewer, id: JobId) -> Result
 }
 
 /// The jobs that this viewer sees, newest first, `limit` of those before `before`.
-pub async fn list(
-    on: &mut impl Connection,
-    viewer: Viewer,
-    before: Option<JobId>,
-    limit: u32,
-) -> Result<Vec<Job>> {
+pub async fn list(on: &mut impl Connection, viewer: Viewer, before: Option<JobId>, limit: u32) -> Result<Vec<Job>> {
     let before = before.unwrap_or(JobId::from_bytes([0xff; 16]));
     let rows: Vec<Row> = match viewer {
         Viewer::Own(user) => fetch_all!(
@@ -213,7 +208,7 @@ pub(super) async fn claim(
         )?,
     };
     let Some(row) = row else { return Ok(None) };
-    let (selection, bound, position) = (Selection::from_stored(&row.selection), row.bound, row.position);
+    let (selection, bound, position) = (row.selection.clone(), row.bound, row.position);
     Ok(Some(Claimed { job: row.job()?, selection, bound, position, lease }))
 }
 

@@ -118,7 +118,8 @@ async fn work(users: &Users, mut claimed: Claimed) -> Result<()> {
 }
 
 async fn go_on(users: &Users, claimed: &mut Claimed) -> Result<()> {
-    let Some(selection) = claimed.selection.take() else {
+    // Another version of the program may have written something that this one does not know.
+    let Some(selection) = Selection::from_stored(users, &claimed.selection) else {
         return fail(users, claimed, "internal_error").await;
     };
     let Some(()) = count(users, claimed, &selection).await? else { return Ok(()) };
@@ -178,8 +179,7 @@ async fn next(users: &Users, claimed: &Claimed, selection: &Selection) -> Result
         Selection::Matching(filter) => {
             let Some(bound) = claimed.bound else { return Ok(Vec::new()) };
             let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-            let mut ids =
-                search::ids_after(&mut users.db.read().await?, filter, claimed.position, limit).await?;
+            let mut ids = search::ids_after(&mut users.db.read().await?, filter, claimed.position, limit).await?;
             ids.retain(|id| *id <= bound);
             Ok(ids)
         }

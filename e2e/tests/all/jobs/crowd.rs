@@ -47,7 +47,8 @@ pub async fn id_of(app: &TestApp, name: &str) -> String {
         Database::Sqlite => "lower(hex(id))",
         Database::Postgres => "replace(CAST(id AS TEXT), '-', '')",
     };
-    let found = app.look().await.texts(&format!("SELECT {text} AS id FROM users WHERE email = '{name}@example.com'")).await;
+    let found =
+        app.look().await.texts(&format!("SELECT {text} AS id FROM users WHERE email = '{name}@example.com'")).await;
     let hex = found.first().expect("an account of this name");
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
