@@ -1,7 +1,8 @@
 //! The password record: all SQL that touches `passwords`.
 
 use kernel::{Timestamp, UserId};
-use storage::{Connection, Result, Tx, execute, fetch_one, fetch_optional};
+use sqlx::{Postgres, QueryBuilder, Sqlite};
+use storage::{Conn, Connection, Error, Result, Tx, execute, fetch_one, fetch_optional};
 
 /// A stored password hash, and which one it is.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -23,6 +24,34 @@ pub(crate) async fn insert(tx: &mut Tx, user: UserId, hash: &str, now: Timestamp
         now
     )?;
     Ok(())
+}
+
+/// Writes hashes of passwords of accounts that have none yet: what an import brings. Nobody has shown yet that
+/// they know one.
+pub(crate) async fn insert_many(tx: &mut Tx, hashes: &[(UserId, &str)], now: Timestamp) -> Result<()> {
+    macro_rules! insert_into {
+        ($database:ty, $connection:expr, $piece:expr) => {{
+            let mut query = QueryBuilder::<$database>::new(
+                "INSERT INTO passwords (user_id, hash, version, changed_at, confirmed_at) ",
+            );
+            query.push_values($piece, |mut values, (user, hash): &(UserId, &str)| {
+                values.push_bind(*user).push_bind((*hash).to_owned()).push("1").push_bind(now).push("NULL");
+            });
+            query.build().execute($connection).await.map_err(Error::from)?;
+        }};
+    }
+    for piece in hashes.chunks(500) {
+        match tx.conn() {
+            Conn::Sqlite(connection) => insert_into!(Sqlite, &mut *connection, piece),
+            Conn::Postgres(connection) => insert_into!(Postgres, &mut *connection, piece),
+        }
+    }
+    Ok(())
+}
+
+/// The hash of an account's password, for an export that was told to have them.
+pub async fn hash_of(on: &mut impl Connection, user: UserId) -> Result<Option<String>> {
+    Ok(find(on, user).await?.map(|credential| credential.hash))
 }
 
 /// Records that the hash of this version was matched, if it is still the one. It locks the row, so

@@ -22,6 +22,8 @@ mod email_change;
 mod end_sessions;
 mod erase;
 pub mod hashing;
+mod import;
+mod import_record;
 pub mod keys;
 mod overview;
 mod password;
@@ -51,9 +53,14 @@ pub use change_email::{
 };
 pub use change_password::{ChangePasswordError, change_password};
 pub use client::{Client, SessionKind};
+pub use credential::hash_of as password_hash_of;
 pub use end_sessions::{EndSessionError, EndSessionOfError, end_other_sessions, end_session, end_session_of};
 pub use erase::{EraseError, erase, erase_expired};
 pub use hashing::{Busy, Hasher};
+pub use import::{
+    BatchReport, ImportBatch, ImportError, ImportOptions, ImportRow, ImportState, NotTaken, Passwords, PreparedBatch,
+    begin_import, import_batch, import_file_id, prepare as prepare_import,
+};
 pub use overview::{Counted, Overview, overview};
 pub use password::{Password, Policy, Weakness};
 pub use refresh::{RefreshError, refresh};
@@ -182,6 +189,14 @@ pub const MIGRATIONS: &[Migration] = &[
         version: 3,
         name: "email changes",
         shared: include_str!("../migrations/0003_email_changes.sql"),
+        sqlite: "",
+        postgres: "",
+    },
+    Migration {
+        owner: "auth",
+        version: 4,
+        name: "imports",
+        shared: include_str!("../migrations/0004_imports.sql"),
         sqlite: "",
         postgres: "",
     },

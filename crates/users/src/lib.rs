@@ -26,6 +26,7 @@ mod erase_person;
 pub mod export;
 mod granting;
 pub mod history;
+pub mod import;
 pub mod job;
 mod lift_suspensions;
 pub mod may;
@@ -63,7 +64,7 @@ pub use email::{EmailAddress, InvalidEmail};
 pub use erase_person::{ErasePersonError, erase_person};
 pub use granting::GrantError;
 pub use lift_suspensions::lift_expired_suspensions;
-pub use name::{DisplayName, InvalidName, Locale};
+pub use name::{DisplayName, InvalidName, Locale, turns_or_breaks};
 pub use personal::{
     Address, AttributeSchema, AttributeSpec, Party, PersonalChange, PersonalData, PersonalDataError, PhoneNumber, Vault,
 };

@@ -53,7 +53,7 @@ impl DisplayName {
 
 /// Control characters, line and paragraph separators, the bidirectional controls of UAX #9, and
 /// characters that nobody sees. (The joiners U+200C and U+200D stay: scripts and emoji need them.)
-pub(crate) fn turns_or_breaks(c: char) -> bool {
+pub fn turns_or_breaks(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{2069}' | '\u{feff}')

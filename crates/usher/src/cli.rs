@@ -2,12 +2,16 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command line's face")]
 
+mod transfer;
+
 use std::io::Read as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use signals::TokenKind;
+
+use transfer::{ExportWords, ImportWords};
 
 use crate::commands::{Command, Output, RolesWords};
 use crate::config::{self, Config};
@@ -62,6 +66,8 @@ enum Words {
     /// Look at, make, change and delete roles
     #[command(subcommand)]
     Roles(RolesWords),
+    Import(ImportWords),
+    Export(ExportWords),
     /// Look at and rotate the keys that sign tokens
     #[command(subcommand)]
     Keys(KeysWords),
@@ -227,6 +233,8 @@ pub fn run(cli: Cli) -> Result<()> {
             execute(config, Command::CreateAdministrator { email, password }, json)
         }
         Words::Users(words) => execute(config, users(words), json),
+        Words::Import(words) => transfer::import(config, words, json),
+        Words::Export(words) => transfer::export(config, words, json),
         Words::Keys(KeysWords::List) => execute(config, Command::ListKeys, json),
         Words::Keys(KeysWords::Rotate) => execute(config, Command::RotateKeys, json),
         Words::Keys(KeysWords::Rewrap) => {

@@ -1,10 +1,11 @@
 //! What operators can ask for, here or in a running server.
 
 mod roles;
+mod transfer;
 
 use crate::rewrap;
 use anyhow::{Context as _, Result};
-use auth::Auth;
+use auth::{Auth, ImportBatch, ImportOptions};
 use kernel::UserId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -78,6 +79,29 @@ pub enum Command {
         /// The address that the account has now.
         email: String,
     },
+    /// Say how far a file was imported.
+    BeginImport {
+        /// Its digest.
+        file: [u8; 32],
+        /// What it is.
+        source: String,
+        /// Whether nothing is to be written.
+        dry_run: bool,
+    },
+    /// Write rows of a file.
+    ImportBatch {
+        /// How.
+        options: ImportOptions,
+        /// The rows.
+        batch: Box<ImportBatch>,
+    },
+    /// Show a page of all accounts.
+    ExportPage {
+        /// The last account of the page before.
+        after: Option<UserId>,
+        /// Whether the hashes of passwords go along.
+        with_password_hashes: bool,
+    },
     /// Show the signing keys.
     ListKeys,
     /// Make a new signing key.
@@ -147,6 +171,9 @@ pub async fn execute(auth: &Auth, signals: &Signals, command: Command) -> Result
         Command::RevokeRole { email, role } => roles::revoke(auth, &email, &role).await,
         Command::Roles { words } => roles::execute(auth, words).await,
         Command::EmailLink { email } => email_link(auth, &email).await,
+        Command::BeginImport { file, source, dry_run } => transfer::begin(auth, &file, &source, dry_run).await,
+        Command::ImportBatch { options, batch } => transfer::write(auth, options, *batch).await,
+        Command::ExportPage { after, with_password_hashes } => transfer::page(auth, after, with_password_hashes).await,
         Command::ListKeys => Ok(keys(auth)),
         Command::RotateKeys => {
             auth.keys().rotate(Authority::Operator).await?;

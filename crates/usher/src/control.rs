@@ -16,8 +16,8 @@ use tokio::net::{UnixListener, UnixStream};
 
 use crate::commands::{self, Command, Output};
 
-/// The longest request, in bytes.
-const LONGEST: u64 = 64 * 1024;
+/// The longest request, in bytes: a batch of an import. Only the owner of the folder can send one.
+const LONGEST: u64 = 16 << 20;
 /// A command that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 

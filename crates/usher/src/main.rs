@@ -3,7 +3,7 @@
 //! `usher serve` runs it. `cli` has the words of the command line, `config` what can be set, `only`
 //! which services a process runs, `assemble` puts them together, `serve` serves them, `upkeep` is what
 //! runs beside the requests. `control` lets other commands talk to a running server, `commands` does
-//! what they ask.
+//! what they ask; `import` and `export` move accounts in and out through it.
 
 mod assemble;
 mod cli;
@@ -11,6 +11,8 @@ mod commands;
 mod config;
 mod control;
 mod doors;
+mod export;
+mod import;
 mod logs;
 mod metrics;
 mod only;

@@ -14,6 +14,7 @@ mod feed;
 mod forward_auth;
 mod gateway;
 mod headers;
+mod import;
 mod independence;
 mod jobs;
 mod kill;

@@ -331,12 +331,11 @@ on_both! {
         let (mut done, mut refused) = (0, 0);
         for one in tries.collect::<Vec<_>>() {
             let answer = one.await.unwrap();
-            match answer.status {
-                200 => done += 1,
-                _ => {
-                    answer.is_problem(422, "role_circle");
-                    refused += 1;
-                }
+            if answer.status == 200 {
+                done += 1;
+            } else {
+                answer.is_problem(422, "role_circle");
+                refused += 1;
             }
         }
         assert!(done > 0 && refused > 0, "{done} {refused}");

@@ -16,7 +16,7 @@ use kernel::secret::random_bytes;
 use kernel::{MacRing, secret};
 use zeroize::Zeroizing;
 
-pub use foreign::ForeignHash;
+pub use foreign::{ForeignHash, Unacceptable};
 pub use memory::Memory;
 pub use phc::StoredHash;
 pub use pool::{Busy, Hasher, Place, Stats};

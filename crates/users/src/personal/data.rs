@@ -12,7 +12,7 @@ use storage::{Connection, Tx};
 
 use super::record::{self, Row, Stored};
 use super::schema::{ADDRESS, PHONE_NUMBER, searched_as};
-use super::vault::PersonalKey;
+use super::vault::{PersonalKey, WrappedKey};
 use super::{Address, AttributeValue, Party, PhoneNumber};
 use crate::{Account, Change, Users};
 
@@ -112,6 +112,33 @@ pub(super) fn open(key: Option<&PersonalKey>, row: &Row) -> Result<Option<String
         (Some(_), None) => Err(Unsealable),
         (None, _) => Ok(row.value.clone()),
     }
+}
+
+/// The personal data of an account that is new, ready to be written: its key, and what is sealed with it.
+pub(crate) struct Sealed {
+    pub(crate) key: WrappedKey,
+    pub(crate) attributes: Vec<(String, Stored)>,
+}
+
+/// Seals what an account that is not there yet will have. Nothing is written.
+pub(crate) fn seal_new(users: &Users, user: UserId, change: &PersonalChange) -> Result<Option<Sealed>, Unsealable> {
+    let wanted: Vec<Wanted> = wanted(users, change).into_iter().filter(|wanted| wanted.value.is_some()).collect();
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let (key, wrapped) = users.vault.make_key(user)?;
+    let mut attributes = Vec::with_capacity(wanted.len());
+    for Wanted { name, value, personal } in wanted {
+        let Some((text, searched)) = value else { continue };
+        let lookup = searched.map(|searched| users.vault.lookup(&name, &searched));
+        let stored = if personal {
+            Stored { value: None, sealed: Some(key.seal(&name, &text)?), lookup }
+        } else {
+            Stored { value: Some(text), sealed: None, lookup }
+        };
+        attributes.push((name, stored));
+    }
+    Ok(Some(Sealed { key: wrapped, attributes }))
 }
 
 /// One attribute that is to be another one.

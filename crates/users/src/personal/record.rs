@@ -1,8 +1,10 @@
 //! All SQL that touches `user_keys` and `user_attributes`.
 
 use kernel::{Timestamp, UserId};
-use storage::{Connection, Result, Tx, execute, fetch_all, fetch_optional};
+use sqlx::{Postgres, QueryBuilder, Sqlite};
+use storage::{Conn, Connection, Error, Result, Tx, execute, fetch_all, fetch_optional};
 
+use super::data::Sealed;
 use super::vault::WrappedKey;
 
 /// How many attributes an account can have: two that are built in, and those of the configuration.
@@ -99,6 +101,49 @@ pub(crate) async fn put(tx: &mut Tx, user: UserId, name: &str, stored: &Stored) 
         stored.sealed.as_deref(),
         stored.lookup.as_deref()
     )?;
+    Ok(())
+}
+
+/// Writes the personal data of many accounts that have none yet: what an import brings.
+pub(crate) async fn insert_many(tx: &mut Tx, all: &[(UserId, &Sealed)], now: Timestamp) -> Result<()> {
+    macro_rules! insert_keys {
+        ($database:ty, $connection:expr, $piece:expr) => {{
+            let mut query =
+                QueryBuilder::<$database>::new("INSERT INTO user_keys (user_id, wrapped, wrapped_by, created_at) ");
+            query.push_values($piece, |mut values, (user, sealed): &(UserId, &Sealed)| {
+                values.push_bind(*user).push_bind(sealed.key.wrapped.clone());
+                values.push_bind(sealed.key.wrapped_by.clone()).push_bind(now);
+            });
+            query.build().execute($connection).await.map_err(Error::from)?;
+        }};
+    }
+    macro_rules! insert_attributes {
+        ($database:ty, $connection:expr, $piece:expr) => {{
+            let mut query =
+                QueryBuilder::<$database>::new("INSERT INTO user_attributes (user_id, name, value, sealed, lookup) ");
+            query.push_values($piece, |mut values, (user, name, stored): &(UserId, &str, &Stored)| {
+                values.push_bind(*user).push_bind((*name).to_owned()).push_bind(stored.value.clone());
+                values.push_bind(stored.sealed.clone()).push_bind(stored.lookup.clone());
+            });
+            query.build().execute($connection).await.map_err(Error::from)?;
+        }};
+    }
+    for piece in all.chunks(500) {
+        match tx.conn() {
+            Conn::Sqlite(connection) => insert_keys!(Sqlite, &mut *connection, piece),
+            Conn::Postgres(connection) => insert_keys!(Postgres, &mut *connection, piece),
+        }
+    }
+    let attributes: Vec<(UserId, &str, &Stored)> = all
+        .iter()
+        .flat_map(|(user, sealed)| sealed.attributes.iter().map(|(name, stored)| (*user, name.as_str(), stored)))
+        .collect();
+    for piece in attributes.chunks(500) {
+        match tx.conn() {
+            Conn::Sqlite(connection) => insert_attributes!(Sqlite, &mut *connection, piece),
+            Conn::Postgres(connection) => insert_attributes!(Postgres, &mut *connection, piece),
+        }
+    }
     Ok(())
 }
 

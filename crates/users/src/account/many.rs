@@ -1,0 +1,82 @@
+//! Many accounts in one statement: what an import writes.
+
+use std::collections::HashSet;
+
+use kernel::{Timestamp, UserId};
+use sqlx::{Postgres, QueryBuilder, Sqlite};
+use storage::{Conn, Connection as _, Error, Result, Tx};
+
+use crate::import::ImportedAccount;
+use crate::{Avatar, Bio, DisplayName, Locale, TimeZoneName};
+
+/// Rows in one statement: their values stay below SQLite's 32,766 and PostgreSQL's 65,535.
+const PIECE: usize = 500;
+
+#[derive(sqlx::FromRow)]
+struct Id {
+    id: UserId,
+}
+
+/// Makes these accounts, each unless its address or its id is taken; says of each whether it was made.
+/// Names and addresses become searchable a little later, by the upkeep.
+pub(crate) async fn insert_many(tx: &mut Tx, rows: &[ImportedAccount]) -> Result<Vec<bool>> {
+    macro_rules! insert_into {
+        ($database:ty, $connection:expr, $piece:expr) => {{
+            let mut query = QueryBuilder::<$database>::new(
+                "INSERT INTO users (id, email, email_canonical, email_verified, name, locale, bio, timezone, preferences, avatar,
+                                    status, epoch, sessions_from, version, created_at, updated_at, last_login_at) ",
+            );
+            query.push_values($piece, |mut values, row: &ImportedAccount| {
+                values
+                    .push_bind(row.id)
+                    .push_bind(row.email.as_str())
+                    .push_bind(row.email.canonical())
+                    .push_bind(row.email_verified)
+                    .push_bind(row.name.as_ref().map(DisplayName::as_str))
+                    .push_bind(row.locale.as_ref().map(Locale::as_str))
+                    .push_bind(row.bio.as_ref().map(Bio::as_str))
+                    .push_bind(row.timezone.as_ref().map(TimeZoneName::as_str))
+                    .push_bind(row.preferences.as_str())
+                    .push_bind(row.avatar.as_ref().map(Avatar::as_stored))
+                    .push_bind(row.status.as_str())
+                    .push("1, 1, 1")
+                    .push_bind(row.created_at)
+                    .push_bind(row.updated_at)
+                    .push_bind(row.last_login_at);
+            });
+            query.push(" ON CONFLICT DO NOTHING RETURNING id");
+            query.build_query_as::<Id>().fetch_all($connection).await.map_err(Error::from)?
+        }};
+    }
+    let mut made = Vec::with_capacity(rows.len());
+    for piece in rows.chunks(PIECE) {
+        let inserted: Vec<Id> = match tx.conn() {
+            Conn::Sqlite(connection) => insert_into!(Sqlite, &mut *connection, piece),
+            Conn::Postgres(connection) => insert_into!(Postgres, &mut *connection, piece),
+        };
+        let mut inserted: HashSet<UserId> = inserted.into_iter().map(|row| row.id).collect();
+        // Taken out, so that of two rows with one id only the first was made.
+        made.extend(piece.iter().map(|row| inserted.remove(&row.id)));
+    }
+    Ok(made)
+}
+
+/// Gives roles to accounts that have none yet.
+pub(crate) async fn insert_roles(tx: &mut Tx, granted: &[(UserId, &str)], now: Timestamp) -> Result<()> {
+    macro_rules! insert_into {
+        ($database:ty, $connection:expr, $piece:expr) => {{
+            let mut query = QueryBuilder::<$database>::new("INSERT INTO user_roles (user_id, role, granted_at) ");
+            query.push_values($piece, |mut values, (id, role): &(UserId, &str)| {
+                values.push_bind(*id).push_bind((*role).to_owned()).push_bind(now);
+            });
+            query.build().execute($connection).await.map_err(Error::from)?;
+        }};
+    }
+    for piece in granted.chunks(PIECE) {
+        match tx.conn() {
+            Conn::Sqlite(connection) => insert_into!(Sqlite, &mut *connection, piece),
+            Conn::Postgres(connection) => insert_into!(Postgres, &mut *connection, piece),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,212 @@
+//! `usher export`: all accounts into a file, a page at a time, from the running server or right here.
+
+use std::fs::OpenOptions;
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum;
+use kernel::UserId;
+use serde_json::Value;
+
+use crate::commands::{self, Command, Output};
+use crate::config::Checked;
+use crate::control;
+use crate::setup::{self, Absent, Opened};
+
+/// How an export is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// A user in JSON a line; `usher import --from usher` reads it
+    Jsonl,
+    /// Columns with a header, safe to open in a spreadsheet
+    Csv,
+}
+
+/// What somebody wants to export.
+pub struct Export {
+    /// How it is written.
+    pub format: ExportFormat,
+    /// Where to, if not to standard output.
+    pub output: Option<PathBuf>,
+    /// Whether the hashes of passwords go along.
+    pub with_password_hashes: bool,
+}
+
+/// The columns of a CSV, in order; the hash of the password comes last, if it is wanted.
+const COLUMNS: [&str; 18] = [
+    "id",
+    "email",
+    "email_verified",
+    "name",
+    "locale",
+    "status",
+    "roles",
+    "created_at",
+    "updated_at",
+    "last_login_at",
+    "version",
+    "avatar_url",
+    "bio",
+    "timezone",
+    "phone_number",
+    "address",
+    "preferences",
+    "attributes",
+];
+
+/// Whoever answers: the server on this folder, or the database itself.
+enum Asked<'c> {
+    Server(&'c str),
+    Here(Box<Opened>),
+}
+
+impl Asked<'_> {
+    async fn ask(&self, command: Command) -> Result<Output> {
+        match self {
+            Self::Server(folder) => {
+                control::ask(folder, &command).await?.context("the server has stopped: begin again")
+            }
+            Self::Here(opened) => commands::execute(&opened.auth, &opened.signals, command).await,
+        }
+    }
+}
+
+/// Writes all accounts that are not deleted, in the order of their ids; says how many they are.
+pub async fn run(checked: &Checked, export: &Export) -> Result<u64> {
+    let page = |after| Command::ExportPage { after, with_password_hashes: export.with_password_hashes };
+    let folder = checked.config.data_dir.as_str();
+    let (asked, mut output) = if let Some(output) = control::ask(folder, &page(None)).await? {
+        (Asked::Server(folder), output)
+    } else {
+        let opened = setup::open(checked, checked.public_url(checked.listen), Absent::Refuse).await?;
+        let asked = Asked::Here(Box::new(opened));
+        let output = asked.ask(page(None)).await?;
+        (asked, output)
+    };
+    let mut writer = open(export)?;
+    let mut count = 0;
+    while let Some(rows) = output.data.as_array().filter(|rows| !rows.is_empty()) {
+        for row in rows {
+            writer.row(row).context("writing the export")?;
+        }
+        count += rows.len() as u64;
+        let last: UserId = rows.last().and_then(|row| row["id"].as_str()?.parse().ok()).context("a row has no id")?;
+        output = asked.ask(page(Some(last))).await?;
+    }
+    writer.finish().context("writing the export")?;
+    if let Asked::Here(opened) = &asked {
+        opened.auth.db().close().await;
+    }
+    Ok(count)
+}
+
+/// What an export goes to.
+enum Rows {
+    Json(BufWriter<Box<dyn Write>>),
+    Table { writer: Box<csv::Writer<Box<dyn Write>>>, with_password_hashes: bool },
+}
+
+fn open(export: &Export) -> Result<Rows> {
+    let target: Box<dyn Write> = match &export.output {
+        None => Box::new(io::stdout()),
+        Some(path) => {
+            // People's addresses stand in it, and perhaps what their passwords can be guessed from.
+            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+            match file {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    bail!("{} is there already: name a new file", path.display())
+                }
+                file => Box::new(file.with_context(|| format!("writing {}", path.display()))?),
+            }
+        }
+    };
+    Ok(match export.format {
+        ExportFormat::Jsonl => Rows::Json(BufWriter::new(target)),
+        ExportFormat::Csv => {
+            let with_password_hashes = export.with_password_hashes;
+            // RFC 4180 §2: lines end in CR LF; a cell with a quote, a comma or a line break is quoted.
+            let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(target);
+            writer.write_record(COLUMNS.iter().copied().chain(with_password_hashes.then_some("password_hash")))?;
+            Rows::Table { writer: Box::new(writer), with_password_hashes }
+        }
+    })
+}
+
+impl Rows {
+    fn row(&mut self, row: &Value) -> Result<()> {
+        match self {
+            Self::Json(writer) => writeln!(writer, "{row}")?,
+            Self::Table { writer, with_password_hashes } => {
+                let columns = COLUMNS.iter().copied().chain(with_password_hashes.then_some("password_hash"));
+                writer.write_record(columns.map(|column| cell(column, &row[column])))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<()> {
+        match self {
+            Self::Json(mut writer) => writer.flush()?,
+            Self::Table { mut writer, .. } => writer.flush()?,
+        }
+        Ok(())
+    }
+}
+
+fn cell(column: &str, value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        // Its own bytes, or it could not be read again. It begins with `$`, `{` or a letter.
+        Value::String(hash) if column == "password_hash" => hash.clone(),
+        Value::String(text) => defused(text),
+        Value::Array(list) => list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+        other => other.to_string(),
+    }
+}
+
+/// Whether a spreadsheet would take this cell for a formula.
+pub fn is_formula(cell: &str) -> bool {
+    cell.starts_with(['=', '+', '-', '@', '\t', '\0', '\r'])
+}
+
+/// A cell that a spreadsheet takes for text. One that begins with a quote and would be a formula without it
+/// gets one more, so that reading takes off exactly what was put on.
+fn defused(text: &str) -> String {
+    let dangerous =
+        is_formula(text) || text.strip_prefix('\'').is_some_and(|rest| is_formula(rest.trim_start_matches('\'')));
+    if dangerous { format!("'{text}") } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn i8_cells_that_would_be_formulas_are_text() {
+        for begin in ["=", "+", "-", "@", "\t", "\0", "\r"] {
+            let text = format!("{begin}HYPERLINK(\"http://evil.example\")");
+            assert_eq!(defused(&text), format!("'{text}"));
+        }
+        assert_eq!(defused("=cmd|' /C calc'!A0"), "'=cmd|' /C calc'!A0");
+        for harmless in ["Ann", "O'Neil", "a=b", " =1", "'quoted'", ""] {
+            assert_eq!(defused(harmless), harmless);
+        }
+        assert_eq!(defused("'=1"), "''=1");
+    }
+
+    #[test]
+    fn i8_quotes_commas_and_line_breaks_are_quoted_as_rfc_4180_says() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let writer: Box<dyn Write> = Box::new(file.reopen().unwrap());
+        let writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(writer);
+        let mut rows = Rows::Table { writer: Box::new(writer), with_password_hashes: false };
+        rows.row(&json!({"id": "1", "email": "a@example.com", "name": "=1,\"2\"\n3", "roles": ["a", "b"]})).unwrap();
+        rows.finish().unwrap();
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        assert_eq!(text, "1,a@example.com,,\"'=1,\"\"2\"\"\n3\",,,a b,,,,,,,,,,,\r\n");
+    }
+}
