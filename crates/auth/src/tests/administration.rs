@@ -219,6 +219,48 @@ on_both! {
         assert!(world.accepts(&last));
     }
 
+    async fn there_are_no_more_roles_than_can_be_held_in_memory(world: World) {
+        let users = world.auth.users();
+        let now = world.clock.now();
+        let mut begun = world.auth.db().begin().await.unwrap();
+        let tx = &mut begun;
+        for number in 3..users::role_record::MAX_ROLES {
+            let name = format!("role{number}");
+            storage::execute!(
+                tx,
+                "INSERT INTO roles (name, description, built_in, version, created_at, updated_at)
+                 VALUES ($1, '', $2, 1, $3, $3)",
+                name,
+                false,
+                now
+            )
+            .unwrap();
+        }
+        begun.commit().await.unwrap();
+        let new = users::NewRole {
+            name: users::RoleName::parse("one-more").unwrap(),
+            description: users::RoleDescription::default(),
+            permissions: users::OwnPermissions::default(),
+            includes: users::Includes::default(),
+        };
+        let refused = users::create_role(users, Authority::Operator, &new).await;
+        assert!(matches!(refused, Err(users::CreateRoleError::TooMany)), "{refused:?}");
+        let gone = users::RoleName::parse("role7").unwrap();
+        users::delete_role(users, Authority::Operator, &gone, None).await.unwrap();
+        users::create_role(users, Authority::Operator, &new).await.unwrap();
+        assert!(users.roles.now().contains("one-more") && !users.roles.now().contains("role7"));
+        // A page at a time, each once and in order.
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = users::roles::list(users, after.as_deref(), 200).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = Some(last.name.clone());
+            seen.extend(page.into_iter().map(|role| role.name));
+        }
+        assert_eq!(seen.len(), 500);
+        assert!(seen.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
     async fn a_suspension_with_an_end_ends_by_itself_and_not_before(world: World) {
         let ann = world.register("ann@example.com").await;
         let (id, users) = (ann.account.id, world.auth.users());
