@@ -13,6 +13,7 @@ mod checking;
 mod client;
 mod clients;
 mod door;
+mod finding;
 mod haproxy;
 mod listeners;
 mod load;
@@ -54,6 +55,8 @@ pub struct Plan {
     rest: Duration,
     /// How many accounts the large database has.
     many: usize,
+    /// How many accounts there are to find some among.
+    very_many: usize,
     /// For how long, in all, to wait for neighbours to be quiet.
     patience: Duration,
 }
@@ -67,6 +70,7 @@ const FULL: Plan = Plan {
     revocation_seconds: 60,
     rest: Duration::from_mins(1),
     many: 100_000,
+    very_many: 1_000_000,
     patience: Duration::from_secs(100),
 };
 
@@ -79,6 +83,7 @@ const QUICK: Plan = Plan {
     revocation_seconds: 10,
     rest: Duration::from_secs(25),
     many: 10_000,
+    very_many: 100_000,
     patience: Duration::from_secs(5),
 };
 
@@ -103,6 +108,9 @@ pub fn run(words: &[&str]) -> Result<()> {
         let mut quiet = Quiet::with_patience(plan.patience);
         if named("accounts") {
             quiet = accounts(plan, &folder.0, quiet, &mut table).await?;
+        }
+        if named("users") {
+            finding::rows(plan, &folder.0, &mut quiet, &mut table).await?;
         }
         if named("gateway") {
             door::rows(plan, &folder.0, &mut quiet, &mut table).await?;

@@ -47,7 +47,8 @@ pub async fn ids(folder: &Path) -> Result<Vec<String>> {
     Ok(rows.iter().map(id).collect())
 }
 
-fn migrations() -> Vec<Migration> {
+/// What the schema is made of.
+pub fn migrations() -> Vec<Migration> {
     [storage::MIGRATIONS, users::MIGRATIONS, auth::MIGRATIONS, signals::MIGRATIONS].concat()
 }
 

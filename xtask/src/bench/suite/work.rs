@@ -239,7 +239,7 @@ const ELSEWHERE: [(&str, u32); 6] = [
 pub struct Best(Option<Measured>);
 
 impl Best {
-    const fn none() -> Self {
+    pub const fn none() -> Self {
         Self(None)
     }
 

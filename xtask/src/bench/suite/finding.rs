@@ -1,0 +1,183 @@
+//! Looking for accounts among a thousand and among very many, and reading one's own.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::json;
+use storage::{Db, Settings, execute, fetch_one};
+
+use super::client::{Connection, post};
+use super::clients::Same;
+use super::load::{Bounds, Measured, closed_loop};
+use super::machine::Quiet;
+use super::program::Program;
+use super::seed::{self, PASSWORD};
+use super::table::{Goal, Table};
+use super::work::{Best, CLIENTS};
+use super::{Plan, say};
+
+/// Accounts in the small database.
+const FEW: usize = 1_000;
+/// What is looked for, and what it is called.
+const LOOKS: [(&str, &str); 11] = [
+    ("the newest", ""),
+    ("by name", "&sort=name"),
+    ("a role that one in 2,000 has", "&role=support&sort=email"),
+    ("unverified, by name", "&verified=false&sort=name"),
+    ("seen lately, by name", "&last_login_after=2025-12-20T00:00:00Z&sort=name"),
+    ("three letters that many have", "&q=ann"),
+    ("a name that few have, by name", "&q=brz%C4%99cz&sort=name"),
+    ("one address", "&q=p777%40"),
+    ("two letters", "&q=qu&sort=email"),
+    ("one letter", "&q=x&sort=last_login_at"),
+    ("what nobody has", "&q=nobodyatall"),
+];
+const ADMINISTRATOR: &str = "root@bench.example";
+/// How long a million accounts may take to become searchable.
+const PATIENCE: Duration = Duration::from_mins(10);
+
+/// 29 and 31 of them, so that they come in every combination.
+const FIRST_NAMES: &str = "Mary Hannah Zoë Jürgen Annika José Lucía François Chiara Жанна Ольга さくら محمد Ayşe Priya Ngozi \
+                           Siti Xavier Quentin Olivia Liam Grace Theodore Björn Íñigo João Éloïse Jiří James";
+const FAMILY_NAMES: &str = "Smith O'Brien Fitzgerald Knox Vaughan Müller Schröder Ångström Sørensen García Núñez Fernández \
+                            Gonçalves Lefèvre Rossi Esposito Popescu Иванова Wójcik Dvořák 佐藤 العلي Yıldırım Okonkwo \
+                            Subramaniam Thompson Whitlock Lindqvist Zimmermann Abernathy Ramírez";
+
+/// A program with people in it, and its administrator's token.
+struct House {
+    program: Program,
+    token: String,
+}
+
+/// Each look in both databases, then one's own account.
+pub async fn rows(plan: Plan, folder: &Path, quiet: &mut Quiet, table: &mut Table) -> Result<()> {
+    let mut small = House::open(&folder.join("few"), FEW).await?;
+    let mut large = House::open(&folder.join("very-many"), plan.very_many).await?;
+    for (name, query) in LOOKS {
+        say(&format!("look for {name}"));
+        let (few, many) = (small.look(plan, quiet, query).await?, large.look(plan, quiet, query).await?);
+        table.load(&format!("list: {name}, {FEW} accounts"), &few, &[]);
+        let ratio = many.p99.as_secs_f64() / few.p99.as_secs_f64().max(1e-6);
+        let goals = [
+            Goal::below(many.p99.as_secs_f64() * 1e3, 20.0, "ms at p99"),
+            Goal::at_most(ratio, 2.0, &format!("the p99 of {FEW}")),
+        ];
+        table.load(&format!("list: {name}, {} accounts", plan.very_many), &many, &goals);
+    }
+    own_account(plan, quiet, &mut small, table).await
+}
+
+/// `users/me` beside `auth/me`, which looks nothing up.
+async fn own_account(plan: Plan, quiet: &mut Quiet, house: &mut House, table: &mut Table) -> Result<()> {
+    let (mut mine, mut who) = (Best::none(), Best::none());
+    for turn in 1..=plan.turns {
+        say(&format!("my account: turn {turn}"));
+        for (best, path) in [(&mut who, "/api/v1/auth/me"), (&mut mine, "/api/v1/users/me")] {
+            quiet.wait().await?;
+            best.keep(house.load(path, CLIENTS, plan.seconds).await?);
+        }
+    }
+    let (mine, who) = (mine.get()?, who.get()?);
+    table.load("auth/me, 32 clients", &who, &[]);
+    let share = Goal::above(mine.per_second / who.per_second * 100.0, 80.0, "% of auth/me");
+    table.load("users/me, 32 clients", &mine, &[share]);
+    Ok(())
+}
+
+impl House {
+    async fn open(folder: &Path, accounts: usize) -> Result<Self> {
+        say(&format!("make {accounts} accounts with names"));
+        seed::folder(folder, 1).await?;
+        let settings = Settings::sqlite(folder.join("usher.db"), 2);
+        let db = Db::open(&settings, &seed::migrations(), false).await?;
+        write_people(&db, accounts).await?;
+        db.close().await;
+        drop(db);
+        let program = Program::start(folder)?;
+        program.command(&["admin", "create", "--email", ADMINISTRATOR, "--password-stdin"], PASSWORD)?;
+        let mut connection = Connection::open(program.port).await?;
+        let body = json!({"email": ADMINISTRATOR, "password": PASSWORD});
+        let answer = connection.call(&post("/api/v1/auth/login", &body)).await?.json(200)?;
+        let token = answer["access_token"].as_str().context("no token")?.to_owned();
+        let house = Self { program, token };
+        house.wait_until_searchable(accounts).await?;
+        Ok(house)
+    }
+
+    /// The upkeep takes accounts in from the lowest id to the highest: the last one is the last.
+    async fn wait_until_searchable(&self, accounts: usize) -> Result<()> {
+        let begun = tokio::time::Instant::now();
+        let path = format!("/api/v1/users?q=p{accounts}%40");
+        let request = super::client::get(&path, Some(&self.token));
+        loop {
+            let mut connection = Connection::open(self.program.port).await?;
+            let page = connection.call(&request).await?.json(200)?;
+            if page["items"].as_array().is_some_and(|items| items.len() == 1) {
+                return Ok(());
+            }
+            if begun.elapsed() > PATIENCE {
+                bail!("the accounts did not become searchable within {PATIENCE:?}");
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    async fn look(&mut self, plan: Plan, quiet: &mut Quiet, query: &str) -> Result<Measured> {
+        let path = format!("/api/v1/users?limit=20{query}");
+        let mut best = Best::none();
+        for _ in 0..plan.turns {
+            quiet.wait().await?;
+            best.keep_quickest(self.load(&path, 1, plan.seconds).await?);
+        }
+        best.get()
+    }
+
+    async fn load(&mut self, path: &str, clients: usize, seconds: f64) -> Result<Measured> {
+        let mut asking = Vec::new();
+        for _ in 0..clients {
+            asking.push(Same::new(self.program.port, path, Some(&self.token)).await?);
+        }
+        Ok(closed_loop(asking, Bounds::seconds(seconds), &mut self.program.cpu).await?.0)
+    }
+}
+
+/// Accounts with names of many kinds, roles, statuses and moments, written by the database itself.
+async fn write_people(db: &Db, accounts: usize) -> Result<()> {
+    let accounts = i64::try_from(accounts)?;
+    let [first, family] = [FIRST_NAMES, FAMILY_NAMES].map(|names| json!(names.split(' ').collect::<Vec<_>>()).to_string());
+    let mut tx = db.begin().await?;
+    execute!(
+        &mut tx,
+        "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < $1)
+         INSERT INTO users (id, email, email_canonical, email_verified, name, status, epoch, sessions_from, version,
+                            created_at, updated_at, last_login_at)
+         SELECT unhex(printf('%012x7%03x8%03x%012x', 1600000000000 + n * 150000, n % 4096, n % 4000, n)),
+                'p' || n || '@mail' || n % 7 || '.example', 'p' || n || '@mail' || n % 7 || '.example', n % 20 <> 0,
+                CASE WHEN n % 50 = 0 THEN NULL WHEN n % 100000 = 7 THEN 'Grzegorz Brzęczyszczykiewicz'
+                     ELSE json_extract($2, '$[' || n * 7919 % 29 || ']') || ' ' || json_extract($3, '$[' || n * 104729 % 31 || ']')
+                END,
+                CASE n % 200 WHEN 1 THEN 'deleted' WHEN 2 THEN 'suspended' ELSE 'active' END, 1, 1, 1,
+                (1600000000000 + n * 150000) * 1000, (1600000000000 + n * 150000) * 1000,
+                CASE WHEN n % 5 = 0 THEN NULL ELSE 1600000000000000 + n * 7919 % 1000003 * 160000000 END
+         FROM numbers",
+        accounts,
+        first,
+        family
+    )?;
+    execute!(
+        &mut tx,
+        "INSERT INTO user_roles (user_id, role, granted_at) SELECT id, 'user', created_at FROM users WHERE email LIKE 'p%'"
+    )?;
+    execute!(
+        &mut tx,
+        "INSERT INTO user_roles (user_id, role, granted_at)
+         SELECT id, 'support', created_at FROM users WHERE email LIKE 'p%' AND created_at / 150000000 % 2000 = 0"
+    )?;
+    tx.commit().await?;
+    let (written,): (i64,) = fetch_one!(&mut db.read().await?, "SELECT COUNT(*) FROM users")?;
+    if written < accounts {
+        bail!("{written} accounts instead of {accounts}");
+    }
+    Ok(())
+}
