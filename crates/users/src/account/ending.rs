@@ -4,6 +4,7 @@ use kernel::{Timestamp, UserId};
 use storage::{Connection, Error, Result, Tx, execute, fetch_all};
 
 use crate::EmailAddress;
+use crate::search::text;
 
 /// For how long a deleted account can come back, in seconds: 30 days.
 pub const RETURN_SECONDS: i64 = 30 * 86_400;
@@ -22,7 +23,7 @@ pub async fn set_email(tx: &mut Tx, id: UserId, email: &EmailAddress, verified: 
         id
     );
     match changed {
-        Ok(_) => Ok(true),
+        Ok(_) => text::refresh(tx, id).await.map(|()| true),
         Err(Error::Broken(sqlx::Error::Database(cause))) if cause.is_unique_violation() => Ok(false),
         Err(error) => Err(error),
     }
@@ -60,5 +61,6 @@ pub(crate) async fn erase(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<()>
         now,
         id
     )?;
-    Ok(())
+    // What it was found by goes, too.
+    text::refresh(tx, id).await
 }

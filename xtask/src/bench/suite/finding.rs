@@ -145,7 +145,8 @@ impl House {
 /// Accounts with names of many kinds, roles, statuses and moments, written by the database itself.
 async fn write_people(db: &Db, accounts: usize) -> Result<()> {
     let accounts = i64::try_from(accounts)?;
-    let [first, family] = [FIRST_NAMES, FAMILY_NAMES].map(|names| json!(names.split(' ').collect::<Vec<_>>()).to_string());
+    let [first, family] =
+        [FIRST_NAMES, FAMILY_NAMES].map(|names| json!(names.split(' ').collect::<Vec<_>>()).to_string());
     let mut tx = db.begin().await?;
     execute!(
         &mut tx,
