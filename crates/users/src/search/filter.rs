@@ -96,7 +96,8 @@ impl Filter {
         };
         let statement = match self.verified {
             None => statement,
-            Some(verified) => statement.and("AND email_verified =").value(Value::Boolean(verified)),
+            // Written so that SQLite does not begin with the index of it, which has no order.
+            Some(verified) => statement.and("AND (email_verified =").value(Value::Boolean(verified)).and(") IS TRUE"),
         };
         let statement = self.moments(statement);
         let statement = match &self.text {
