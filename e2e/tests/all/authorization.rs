@@ -9,7 +9,7 @@ use e2e::{Forger, PASSWORD, TestApp, Token, User, on_both, unix_now};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use Needs::{Permission, Public, Receiver, SignedIn, Verifier};
+use Needs::{OneOf, Permission, Public, Receiver, SignedIn, Verifier};
 
 /// What an operation needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ enum Needs {
     SignedIn,
     /// A role that comes to this permission.
     Permission(&'static str),
+    /// A role that comes to one of these: what is asked for decides which.
+    OneOf(&'static [&'static str]),
     /// The token of a service that follows the feed.
     Verifier,
     /// The token of a service that is sent Shared Signals.
@@ -58,6 +60,12 @@ const TABLE: &[(&str, Needs)] = &[
     ("DELETE /api/v1/users/me/avatar", SignedIn),
     ("DELETE /api/v1/users/{id}/avatar", Permission("users:write")),
     ("GET /api/v1/users/{id}/history", Permission("audit:read")),
+    ("POST /api/v1/users/bulk", OneOf(&["roles:grant", "users:ban", "users:delete", "users:export"])),
+    ("GET /api/v1/jobs", SignedIn),
+    ("GET /api/v1/jobs/{id}", SignedIn),
+    ("DELETE /api/v1/jobs/{id}", SignedIn),
+    ("GET /api/v1/jobs/{id}/events", SignedIn),
+    ("GET /api/v1/jobs/{id}/result", Permission("users:export")),
     ("GET /avatars/{picture}/{size}", Public),
     ("GET /avatars/initials/{tint}/{letters}", Public),
     ("GET /api/v1/feed/roles", Verifier),
@@ -130,11 +138,14 @@ impl Asks {
         match (needs, &self.shows) {
             (Public, _)
             | (SignedIn, Shows::Session(_) | Shows::Everything)
-            | (Permission(_), Shows::Everything)
+            | (Permission(_) | OneOf(_), Shows::Everything)
             | (Verifier, Shows::VerifierToken)
             | (Receiver, Shows::ReceiverToken) => None,
             (Permission(permission), Shows::Session(permissions)) => (!permissions.contains(permission)).then_some(403),
-            (SignedIn | Permission(_), _) | (Verifier | Receiver, _) => Some(401),
+            (OneOf(needed), Shows::Session(permissions)) => {
+                (!needed.iter().any(|permission| permissions.contains(*permission))).then_some(403)
+            }
+            (SignedIn | Permission(_) | OneOf(_) | Verifier | Receiver, _) => Some(401),
         }
     }
 }
@@ -159,6 +170,7 @@ fn documented(needs: Needs) -> Value {
         Public => Value::Null,
         SignedIn => json!([{"access_token": []}]),
         Permission(permission) => json!([{"access_token": [permission]}]),
+        OneOf(permissions) => permissions.iter().map(|permission| json!({"access_token": [permission]})).collect(),
         Verifier | Receiver => json!([{"service_token": []}]),
     }
 }

@@ -178,7 +178,8 @@ where
 /// It goes on in the background, each account as by its own call: with its own event, and left as it is where its own
 /// call would be refused. Your own account is left out. What was done when it is cancelled or dies stays done, and it
 /// goes on where it was.
-#[utoipa::path(post, path = "/api/v1/users/bulk", tag = "Administration", security(("access_token" = [])),
+#[utoipa::path(post, path = "/api/v1/users/bulk", tag = "Administration",
+    security(("access_token" = ["roles:grant"]), ("access_token" = ["users:ban"]), ("access_token" = ["users:delete"]), ("access_token" = ["users:export"])),
     request_body = Bulk,
     responses((status = 202, description = "It was written down. `Location` says where to look.", body = JobView,
             headers(("Location" = String, description = "The job."))),
@@ -365,7 +366,7 @@ fn text(seen: Seen) -> Bytes {
 /// Fetch an export
 ///
 /// Only whoever asked for it, within 24 hours.
-#[utoipa::path(get, path = "/api/v1/jobs/{id}/result", tag = "Administration", security(("access_token" = [])),
+#[utoipa::path(get, path = "/api/v1/jobs/{id}/result", tag = "Administration", security(("access_token" = ["users:export"])),
     params(("id" = JobId, Path, description = "The job.")),
     responses((status = 200, description = "The accounts, as CSV (RFC 4180) or as a JSON object a line.", content_type = "text/csv", body = String),
         (status = 403, description = "`forbidden`: the caller lacks the permission.", body = ProblemDocument),
