@@ -28,6 +28,11 @@ impl Fields {
         self.0.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
     }
 
+    /// All names and values, in their order.
+    pub fn into_pairs(self) -> Vec<(String, String)> {
+        self.0
+    }
+
     /// Whether a box of this name was ticked.
     pub fn is_ticked(&self, name: &str) -> bool {
         self.0.iter().any(|(field, _)| field == name)

@@ -22,6 +22,7 @@ mod lockout;
 mod openapi;
 mod overload;
 mod pages;
+mod panel;
 mod passwords;
 mod personal_data;
 mod profiles;

@@ -14,6 +14,7 @@ mod frame;
 mod happening;
 mod keys;
 mod overview;
+pub mod people;
 mod roles;
 mod settings;
 mod standing;
@@ -41,6 +42,7 @@ pub fn router() -> Router<Arc<Pages>> {
     Router::new()
         .route("/admin", get(begin))
         .route("/admin/overview", get(overview::show))
+        .merge(people::router())
         .merge(user::router())
         .merge(roles::router())
         .merge(doors::router())

@@ -176,3 +176,72 @@ async fn the_history_says_who_did_what_and_why_and_the_header_of_a_banned_person
     assert_eq!(jonas.get(&format!("/admin/users/{id}/history?before=x")).await.status, StatusCode::NOT_FOUND);
     assert!(jonas.get(&format!("/admin/users/{id}/history?before=0")).await.text.contains("Nothing older"));
 }
+
+#[tokio::test]
+async fn the_list_is_searched_narrowed_sorted_and_paged_by_its_address() {
+    let site = Site::new().await;
+    for at in 0..30 {
+        person(&site, &format!("p{at:02}"), &[]).await;
+    }
+    let (mut jonas, _) = person(&site, "jonas", &["admin"]).await;
+    while users::search::fold_pending(site.auth.users()).await.unwrap() {}
+    let page = jonas.get("/admin/users").await;
+    assert_eq!((page.status, page.text.matches("rowheader").count()), (StatusCode::OK, 25), "{}", page.text);
+    assert!(page.text.contains("31 people") && page.text.contains("aria-sort=\"descending\""));
+    let next = page.text.split("href=\"/admin/users?cursor=").nth(1).unwrap().split('"').next().unwrap();
+    let second = jonas.get(&format!("/admin/users?cursor={next}")).await.text;
+    assert_eq!(second.matches("rowheader").count(), 6);
+    assert!(second.contains("First page") && !second.contains("Next page"));
+    let found = jonas.get("/admin/users?q=p07%40&sort=name").await.text;
+    assert!(found.contains("p07@okafor.example") && found.contains("1 person that match") && found.contains("aria-sort=\"ascending\""));
+    let admins = jonas.get("/admin/users?role=admin&status=&verified=").await.text;
+    assert!(admins.contains("Remove filter: Role admin") && admins.matches("rowheader").count() == 1);
+    let dated = jonas.get("/admin/users?created_after=2026-09-22").await.text;
+    assert!(dated.contains("No one matches") && dated.contains("Created since"));
+}
+
+#[tokio::test]
+async fn a_list_that_finds_nobody_repeats_the_question_and_a_wrong_address_says_so() {
+    let site = Site::new().await;
+    let (mut jonas, _) = person(&site, "jonas", &["admin"]).await;
+    let page = jonas.get("/admin/users?q=%3Cscript%3Ealert(1)%3C%2Fscript%3E&status=deleted").await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.text.contains("No one matches “<bdi>&#60;script&#62;alert(1)") && page.text.contains("Clear the filters"));
+    for wrong in ["sort=nobody", "status=gone", "cursor=x", "created_after=yesterday", "role=%00", "q=a&q=b"] {
+        let page = jonas.get(&format!("/admin/users?{wrong}")).await;
+        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+        assert!(page.text.contains("This list cannot be shown"), "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn an_account_is_made_changed_and_erased_and_two_who_change_it_do_not_overwrite_each_other() {
+    let site = Site::new().await;
+    let (mut jonas, _) = person(&site, "jonas", &["admin"]).await;
+    let (mut amara, _) = person(&site, "amara", &[]).await;
+    assert_eq!(amara.get("/admin/users/new").await.code(), "forbidden");
+    let wrong = jonas.fill("/admin/users/new", "/admin/users/new", &[("email", "x"), ("phone_number", "12")]).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(wrong.title().starts_with("Error: New account") && wrong.text.contains("value=\"x\""));
+    let taken = jonas.fill("/admin/users/new", "/admin/users/new", &[("email", "amara@okafor.example")]).await;
+    assert_eq!(taken.status, StatusCode::CONFLICT);
+    let fields = [("email", "Noor@haddad.example"), ("name", "Noor Haddad"), ("phone_number", "+43 1 2345678")];
+    let made = jonas.fill("/admin/users/new", "/admin/users/new", &fields).await;
+    assert_eq!(made.status, StatusCode::SEE_OTHER, "{}", made.text);
+    let address = made.location().split('?').next().unwrap().to_owned();
+    let page = jonas.get(&address).await;
+    assert!(page.text.contains("Noor Haddad") && page.text.contains("value=\"+4312345678\""), "{}", page.text);
+    let version = page.hidden("version").to_owned();
+    let change = [("version", version.as_str()), ("email", "Noor@haddad.example"), ("name", "Noor"), ("bio", "a\r\nb")];
+    assert_eq!(jonas.fill(&address, &address, &change).await.status, StatusCode::SEE_OTHER);
+    let stale = jonas.fill(&address, &address, &change).await;
+    assert_eq!(stale.status, StatusCode::CONFLICT);
+    assert!(stale.text.contains("The account changed meanwhile"));
+    let erase = format!("{address}/do/erase");
+    let other = jonas.fill(&erase, &erase, &[("email", "amara@okafor.example")]).await;
+    assert_eq!(other.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let gone = jonas.fill(&erase, &erase, &[("email", "Noor@haddad.example")]).await;
+    assert_eq!(gone.status, StatusCode::SEE_OTHER, "{}", gone.text);
+    let page = jonas.get(&address).await.text;
+    assert!(!page.contains("Noor") && !page.contains("/do/"), "{page}");
+}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
+use auth::{EraseError, UnlockError};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -33,11 +34,16 @@ pub enum Deed {
     Delete,
     /// Bring it back.
     Restore,
+    /// Forget the failures that lock it.
+    Unlock,
+    /// Destroy what it says of a person, for good.
+    Erase,
 }
 
 impl Deed {
     /// All of them, the gravest last.
-    pub const ALL: [Self; 5] = [Self::Lift, Self::Restore, Self::SignOut, Self::Ban, Self::Delete];
+    pub const ALL: [Self; 7] =
+        [Self::Lift, Self::Restore, Self::Unlock, Self::SignOut, Self::Ban, Self::Delete, Self::Erase];
 
     const fn name(self) -> &'static str {
         match self {
@@ -46,6 +52,8 @@ impl Deed {
             Self::Lift => "lift",
             Self::Delete => "delete",
             Self::Restore => "restore",
+            Self::Unlock => "unlock",
+            Self::Erase => "erase",
         }
     }
 
@@ -63,14 +71,16 @@ impl Deed {
         match self {
             Self::SignOut | Self::Ban | Self::Lift => may::USERS_BAN,
             Self::Delete => may::USERS_DELETE,
-            Self::Restore => may::USERS_WRITE,
+            Self::Restore | Self::Unlock => may::USERS_WRITE,
+            Self::Erase => may::USERS_ERASE,
         }
     }
 
     /// Whether it can be done to an account of this status.
     pub fn is_for(self, status: Status) -> bool {
         match self {
-            Self::SignOut | Self::Ban | Self::Delete => status == Status::Active,
+            Self::SignOut | Self::Ban | Self::Delete | Self::Unlock => status == Status::Active,
+            Self::Erase => true,
             Self::Lift => status == Status::Suspended,
             Self::Restore => status == Status::Deleted,
         }
@@ -79,8 +89,8 @@ impl Deed {
     /// Whether nobody does it to themselves: it would be a slip.
     pub const fn is_never_for_oneself(self) -> bool {
         match self {
-            Self::Ban | Self::Lift | Self::Delete | Self::Restore => true,
-            Self::SignOut => false,
+            Self::Ban | Self::Lift | Self::Delete | Self::Restore | Self::Erase => true,
+            Self::SignOut | Self::Unlock => false,
         }
     }
 
@@ -92,6 +102,8 @@ impl Deed {
             Self::Lift => "Lift the ban on",
             Self::Delete => "Delete",
             Self::Restore => "Bring back",
+            Self::Unlock => "Unlock",
+            Self::Erase => "Erase for good",
         }
     }
 
@@ -103,14 +115,16 @@ impl Deed {
             Self::Lift => "check",
             Self::Delete => "trash-2",
             Self::Restore => "refresh-cw",
+            Self::Unlock => "lock",
+            Self::Erase => "triangle-alert",
         }
     }
 
     /// Whether somebody loses something by it.
     pub const fn is_danger(self) -> bool {
         match self {
-            Self::SignOut | Self::Ban | Self::Delete => true,
-            Self::Lift | Self::Restore => false,
+            Self::SignOut | Self::Ban | Self::Delete | Self::Erase => true,
+            Self::Lift | Self::Restore | Self::Unlock => false,
         }
     }
 
@@ -118,8 +132,13 @@ impl Deed {
     pub const fn needs_reason(self) -> bool {
         match self {
             Self::Ban | Self::Lift | Self::Delete | Self::Restore => true,
-            Self::SignOut => false,
+            Self::SignOut | Self::Unlock | Self::Erase => false,
         }
+    }
+
+    /// Whether the address has to be typed once more.
+    pub const fn repeats_email(self) -> bool {
+        matches!(self, Self::Erase)
     }
 
     /// Whether it may end by itself.
@@ -143,6 +162,10 @@ impl Deed {
                 "Every session ends, and lists do not show the account any more. It can be brought back for 30 days; then it is gone."
             }
             Self::Restore => "They can sign in again at once, with the password that they had.",
+            Self::Unlock => "The wrong passwords so far are forgotten: they can try again at once.",
+            Self::Erase => {
+                "Name, address, picture, roles, password and everything personal are destroyed, in the ledger too. Nobody can undo it."
+            }
         }
     }
 
@@ -153,6 +176,8 @@ impl Deed {
             Self::Lift => "lifted",
             Self::Delete => "deleted",
             Self::Restore => "restored",
+            Self::Unlock => "unlocked",
+            Self::Erase => "erased",
         }
     }
 }
@@ -166,6 +191,8 @@ pub fn done(code: &str) -> Option<Notice> {
         "banned" => Some(Notice::done("Banned.", "Every session has ended, and no new one begins.")),
         "lifted" => Some(Notice::done("The ban is lifted.", "They can sign in again.")),
         "deleted" => Some(Notice::done("Deleted.", "It can be brought back for 30 days.")),
+        "unlocked" => Some(Notice::done("Unlocked.", "They can try to sign in again at once.")),
+        "erased" => Some(Notice::done("Erased.", "Nothing of that person is left in the account.")),
         "restored" => Some(Notice::done("Brought back.", "They can sign in again.")),
         _ => None,
     }
@@ -231,7 +258,12 @@ pub async fn submit(
 ) -> Result<Response, Problem> {
     let deed = Deed::parse(&deed)?;
     let account = super::find(&pages, &id).await?;
-    let (asked, mistakes) = Asked::read(deed, &form.fields, pages.auth.clock().now());
+    let (asked, mut mistakes) = Asked::read(deed, &form.fields, pages.auth.clock().now());
+    let repeated = form.fields.text("email").trim() == account.email.as_str();
+    if deed.repeats_email() && !repeated {
+        mistakes.add("email", "other_email", "That is not the address of this account. Type it as it stands above.");
+    }
+    let asked = asked.filter(|_| !mistakes.is_failed());
     let outcome = match asked {
         Some(asked) => carry_out(&pages, &form.desk, &account, deed, asked).await?,
         None => Outcome::Refused(StatusCode::UNPROCESSABLE_ENTITY, None),
@@ -282,6 +314,22 @@ impl Asked {
     }
 }
 
+async fn erase(pages: &Pages, desk: &Desk, account: &Account) -> Result<Outcome, Problem> {
+    let refused = |title, text| Ok(Outcome::Refused(StatusCode::CONFLICT, Some(Notice::failed(title, text))));
+    match auth::erase(&pages.auth, desk.authority, account.id).await {
+        Ok(()) => Ok(Outcome::Done),
+        Err(EraseError::Forbidden) => Err(forbidden()),
+        Err(EraseError::NotFound) => Err(Problem::not_found()),
+        Err(EraseError::LastAdministrator) => {
+            refused("This is the last administrator.", "Nothing was changed. Make another one first.")
+        }
+        Err(EraseError::OwnAccount) => {
+            refused("This is your own account.", "Nothing was changed. Ask another administrator to do it.")
+        }
+        Err(EraseError::Storage(cause)) => Err(cause.into()),
+    }
+}
+
 enum Outcome {
     Done,
     Refused(StatusCode, Option<Notice>),
@@ -304,6 +352,15 @@ async fn carry_out(
                 Err(SignOutEverywhereError::Storage(cause)) => Err(cause.into()),
             };
         }
+        Deed::Unlock => {
+            return match auth::unlock(&pages.auth, desk.authority, account.id).await {
+                Ok(()) => Ok(Outcome::Done),
+                Err(UnlockError::Forbidden) => Err(forbidden()),
+                Err(UnlockError::NotFound) => Err(Problem::not_found()),
+                Err(UnlockError::Storage(cause)) => Err(cause.into()),
+            };
+        }
+        Deed::Erase => return erase(pages, desk, account).await,
         Deed::Ban => StatusChange::Suspend { until: asked.until },
         Deed::Lift => StatusChange::Reinstate,
         Deed::Delete => StatusChange::Delete,

@@ -1,7 +1,9 @@
 //! One person: who they are, what they may do, where they are signed in, and what can be done about it.
 
 pub mod deed;
+mod draft;
 pub mod history;
+pub mod new;
 mod pass;
 pub mod profile;
 pub mod roles;
@@ -14,12 +16,15 @@ use axum::routing::{get, post};
 use kernel::{Problem, UserId};
 use users::Account;
 
+pub use pass::offers;
+
 use crate::Pages;
 
 /// The pages of one person.
 pub fn router() -> Router<Arc<Pages>> {
     Router::new()
-        .route("/admin/users/{id}", get(profile::show))
+        .route("/admin/users/new", get(new::show).post(new::submit))
+        .route("/admin/users/{id}", get(profile::show).post(profile::submit))
         .route("/admin/users/{id}/roles", get(roles::show).post(roles::submit))
         .route("/admin/users/{id}/history", get(history::show))
         .route("/admin/users/{id}/sessions", get(sessions::show))

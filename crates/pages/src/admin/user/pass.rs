@@ -117,6 +117,7 @@ pub fn offers(pages: &Pages, desk: &Desk, account: &Account) -> Vec<Deed> {
     Deed::ALL
         .into_iter()
         .filter(|deed| may_touch && deed.is_for(account.status) && desk.may(deed.permission()))
+        .filter(|_| account.erased_at.is_none())
         .filter(|deed| !(own && deed.is_never_for_oneself()))
         .collect()
 }

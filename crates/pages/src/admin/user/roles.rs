@@ -30,6 +30,7 @@ struct RolesPage {
 /// A role that could be given.
 struct Row {
     name: String,
+    description: String,
     permissions: Vec<String>,
     held: bool,
     /// Whether the visitor may give or take it: nobody grants what they lack.
@@ -59,13 +60,16 @@ async fn render(
     let book = pages.auth.users().roles.now();
     let names = |permissions: &kernel::Permissions| permissions.names().into_iter().map(str::to_owned).collect();
     let pass = Pass::new(pages, desk, account, Tab::Roles).await?;
-    let rows = book
-        .roles()
-        .map(|(name, permissions)| Row {
-            name: name.to_owned(),
-            permissions: names(permissions),
-            held: pass.account.roles.iter().any(|held| held == name),
-            may_grant: name != account::USER && desk.permissions().covers(permissions),
+    let most = u32::try_from(users::role_record::MAX_ROLES).unwrap_or(u32::MAX);
+    let rows = users::roles::list(pages.auth.users(), None, most)
+        .await?
+        .into_iter()
+        .map(|role| Row {
+            permissions: names(&role.effective),
+            held: pass.account.roles.contains(&role.name),
+            may_grant: role.name != account::USER && desk.permissions().covers(&role.effective),
+            description: role.description,
+            name: role.name,
         })
         .collect();
     let permissions = names(&book.permissions_of(pass.account.roles.iter().map(String::as_str)));

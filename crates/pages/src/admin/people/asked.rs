@@ -1,0 +1,182 @@
+//! What list somebody wants, as it stands in the address.
+
+use kernel::FieldError;
+use users::Users;
+use users::search::{Cursor, Filter, RawFilter, Sort};
+
+use crate::form::Fields;
+
+/// A filter that is set, as a chip that can be removed.
+pub struct Chip {
+    /// The name of its field.
+    pub field: String,
+    /// As it was typed.
+    pub value: String,
+    /// What it narrows.
+    pub title: String,
+    /// To what, in words.
+    pub words: String,
+    /// The list without it.
+    pub without: String,
+}
+
+/// A column that the list can be sorted by.
+pub struct Column {
+    /// For `aria-sort`.
+    pub state: &'static str,
+    /// Its picture in the sprite.
+    pub icon: &'static str,
+    /// The list in the order that a click on it means.
+    pub address: String,
+}
+
+/// The list that is wanted.
+pub struct Asked {
+    /// Whom.
+    pub filter: Filter,
+    /// As it was typed.
+    pub raw: RawFilter,
+    /// In which order.
+    pub sort: Sort,
+    /// From where on.
+    pub cursor: Option<Cursor>,
+    /// What is wrong with the address.
+    pub errors: Vec<FieldError>,
+}
+
+/// What each filter is called.
+const TITLES: [(&str, &str); 6] = [
+    ("status", "Status"),
+    ("role", "Role"),
+    ("verified", "Email"),
+    ("created_after", "Created since"),
+    ("created_before", "Created before"),
+    ("last_login_after", "Signed in since"),
+];
+
+impl Asked {
+    /// Reads the address. Dates may stand there without a time, as date fields send them.
+    pub fn read(users: &Users, query: Fields) -> Self {
+        let (sort, cursor) = (query.text("sort").to_owned(), query.text("cursor").to_owned());
+        let mut errors = Vec::new();
+        let mut pairs = query.into_pairs();
+        let raw = RawFilter::take(&mut pairs).unwrap_or_else(|wrong| {
+            errors.push(FieldError::new("q", "invalid_query", wrong.to_string()));
+            RawFilter::default()
+        });
+        let filter = Filter::parse(users, &with_times(raw.clone())).unwrap_or_else(|wrong| {
+            errors.extend(wrong);
+            Filter::default()
+        });
+        let sort = match sort.as_str() {
+            "" => Sort::default(),
+            name => Sort::parse(name).unwrap_or_else(|| {
+                errors.push(FieldError::new("sort", "invalid_sort", "Use one of the headings of the list to sort it."));
+                Sort::default()
+            }),
+        };
+        let cursor = Some(cursor).filter(|text| !text.is_empty()).and_then(|text| {
+            let read = Cursor::parse(&text, &filter, sort);
+            read.map_err(|_| {
+                errors.push(FieldError::new("cursor", "invalid_cursor", "This page of the list is no more. Begin at its first page."));
+            })
+            .ok()
+        });
+        Self { filter, raw, sort, cursor, errors }
+    }
+
+    /// What was searched for.
+    pub fn text(&self) -> &str {
+        self.raw.q.as_deref().unwrap_or_default()
+    }
+
+    /// The filters that are set.
+    pub fn chips(&self) -> Vec<Chip> {
+        let pairs = self.raw.pairs();
+        let chip = |(field, value): &(String, String)| {
+            let words = match (field.as_str(), value.as_str()) {
+                ("q", _) => return None,
+                ("status", "active") => "Active",
+                ("status", "suspended") => "Banned",
+                ("status", "deleted") => "Deleted",
+                ("verified", "true") => "Verified",
+                ("verified", "false") => "Not verified",
+                (_, value) => value,
+            };
+            let title = TITLES.iter().find(|(name, _)| name == field).map_or(field.as_str(), |(_, title)| title);
+            let rest = pairs.iter().filter(|(name, _)| name != field);
+            Some(Chip {
+                field: field.clone(),
+                value: value.clone(),
+                title: title.to_owned(),
+                words: words.to_owned(),
+                without: address(rest, self.sort),
+            })
+        };
+        pairs.iter().filter_map(chip).collect()
+    }
+
+    /// Whether this filter is not set.
+    pub fn lacks(&self, field: &str) -> bool {
+        !self.raw.pairs().iter().any(|(name, _)| name == field)
+    }
+
+    /// Whether everybody is wanted.
+    pub fn is_everybody(&self) -> bool {
+        self.raw == RawFilter::default()
+    }
+
+    /// A column that sorts one way.
+    pub fn column(&self, sort: Sort) -> Column {
+        self.toggle(sort, sort)
+    }
+
+    /// A column that sorts `first` one way, then the other.
+    pub fn toggle(&self, first: Sort, then: Sort) -> Column {
+        let (state, icon) = match self.sort {
+            here if here != first && here != then => ("none", "chevrons-up-down"),
+            Sort::CreatedAtDescending => ("descending", "arrow-down"),
+            Sort::CreatedAt | Sort::Email | Sort::Name | Sort::LastLoginAt => ("ascending", "arrow-up"),
+        };
+        let next = if self.sort == first { then } else { first };
+        Column { state, icon, address: address(self.raw.pairs().iter(), next) }
+    }
+
+    /// The first page of this list.
+    pub fn first(&self) -> String {
+        address(self.raw.pairs().iter(), self.sort)
+    }
+
+    /// The deleted among those that are searched for.
+    pub fn among_deleted(&self) -> String {
+        let raw = RawFilter { q: self.raw.q.clone(), status: Some("deleted".to_owned()), ..RawFilter::default() };
+        address(raw.pairs().iter(), self.sort)
+    }
+
+    /// The page behind this place.
+    pub fn with_cursor(&self, cursor: &Cursor) -> String {
+        let first = self.first();
+        let joint = if first.contains('?') { '&' } else { '?' };
+        format!("{first}{joint}cursor={}", cursor.to_text())
+    }
+}
+
+/// Makes a moment of a date: its first.
+fn with_times(mut raw: RawFilter) -> RawFilter {
+    for moment in [&mut raw.created_after, &mut raw.created_before, &mut raw.last_login_after] {
+        if let Some(date) = moment.as_mut().filter(|text| text.len() == "2026-01-31".len()) {
+            date.push_str("T00:00:00Z");
+        }
+    }
+    raw
+}
+
+fn address<'a>(pairs: impl Iterator<Item = &'a (String, String)>, sort: Sort) -> String {
+    let mut raw: Vec<(String, String)> = pairs.cloned().collect();
+    let mut query = RawFilter::take(&mut raw).unwrap_or_default().to_query();
+    if sort != Sort::default() {
+        let joint = if query.is_empty() { "" } else { "&" };
+        query = format!("{query}{joint}sort={}", sort.as_str());
+    }
+    if query.is_empty() { "/admin/users".to_owned() } else { format!("/admin/users?{query}") }
+}
