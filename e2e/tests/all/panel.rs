@@ -135,7 +135,14 @@ async fn i1_hostile_texts_in_every_field_are_shown_as_text_and_run_nowhere() {
         admin.post(&format!("/api/v1/users/{id}/ban"), json!({"reason": text})).await.is(204);
         for path in ["", "/roles", "/sessions", "/history", "/do/lift"] {
             browser.open(&format!("{page}{path}")).await;
-            assert!(browser.script("document.querySelector('main').textContent").await.as_str().is_some_and(|shown| shown.contains(text)), "{path} does not show {text}");
+            assert!(
+                browser
+                    .script("document.querySelector('main').textContent")
+                    .await
+                    .as_str()
+                    .is_some_and(|shown| shown.contains(text)),
+                "{path} does not show {text}"
+            );
             browser.assert_quiet().await;
         }
         for path in ["/admin/overview", "/admin/users?q=amara"] {

@@ -193,7 +193,11 @@ async fn the_list_is_searched_narrowed_sorted_and_paged_by_its_address() {
     assert_eq!(second.matches("rowheader").count(), 6);
     assert!(second.contains("First page") && !second.contains("Next page"));
     let found = jonas.get("/admin/users?q=p07%40&sort=name").await.text;
-    assert!(found.contains("p07@okafor.example") && found.contains("1 person that match") && found.contains("aria-sort=\"ascending\""));
+    assert!(
+        found.contains("p07@okafor.example")
+            && found.contains("1 person that match")
+            && found.contains("aria-sort=\"ascending\"")
+    );
     let admins = jonas.get("/admin/users?role=admin&status=&verified=").await.text;
     assert!(admins.contains("Remove filter: Role admin") && admins.matches("rowheader").count() == 1);
     let dated = jonas.get("/admin/users?created_after=2026-09-22").await.text;
@@ -206,7 +210,9 @@ async fn a_list_that_finds_nobody_repeats_the_question_and_a_wrong_address_says_
     let (mut jonas, _) = person(&site, "jonas", &["admin"]).await;
     let page = jonas.get("/admin/users?q=%3Cscript%3Ealert(1)%3C%2Fscript%3E&status=deleted").await;
     assert_eq!(page.status, StatusCode::OK);
-    assert!(page.text.contains("No one matches “<bdi>&#60;script&#62;alert(1)") && page.text.contains("Clear the filters"));
+    assert!(
+        page.text.contains("No one matches “<bdi>&#60;script&#62;alert(1)") && page.text.contains("Clear the filters")
+    );
     for wrong in ["sort=nobody", "status=gone", "cursor=x", "created_after=yesterday", "role=%00", "q=a&q=b"] {
         let page = jonas.get(&format!("/admin/users?{wrong}")).await;
         assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");

@@ -78,7 +78,11 @@ impl Asked {
         let cursor = Some(cursor).filter(|text| !text.is_empty()).and_then(|text| {
             let read = Cursor::parse(&text, &filter, sort);
             read.map_err(|_| {
-                errors.push(FieldError::new("cursor", "invalid_cursor", "This page of the list is no more. Begin at its first page."));
+                errors.push(FieldError::new(
+                    "cursor",
+                    "invalid_cursor",
+                    "This page of the list is no more. Begin at its first page.",
+                ));
             })
             .ok()
         });

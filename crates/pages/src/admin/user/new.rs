@@ -41,10 +41,7 @@ fn render(
 }
 
 /// `POST /admin/users/new`
-pub async fn submit(
-    State(pages): State<Arc<Pages>>,
-    form: ConsoleForm<UsersWrite>,
-) -> Result<Response, Problem> {
+pub async fn submit(State(pages): State<Arc<Pages>>, form: ConsoleForm<UsersWrite>) -> Result<Response, Problem> {
     let draft = Draft::typed(&form.fields);
     let (email, profile) = match draft.read() {
         Ok(read) => read,
@@ -55,7 +52,8 @@ pub async fn submit(
     match create_account(pages.auth.users(), form.desk.authority, &new).await {
         Ok(account) => Ok(see_other(&Pass::after(&account, Tab::Profile, "created"))),
         Err(CreateAccountError::EmailTaken) => {
-            let mistakes = Mistakes::one("email", "email_taken", "Somebody has this address already. Look for them in the list.");
+            let mistakes =
+                Mistakes::one("email", "email_taken", "Somebody has this address already. Look for them in the list.");
             render(&pages, &form.desk, StatusCode::CONFLICT, draft, mistakes)
         }
         // The form asks for no roles, so these are of somebody who lost the permission meanwhile.

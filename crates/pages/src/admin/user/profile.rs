@@ -42,7 +42,9 @@ pub async fn show(
     let draft = current(&pages, &account).await?;
     let notice = match query.text("done") {
         "saved" => Some(Notice::done("Profile saved.", "Applications see it the next time they ask.")),
-        "created" => Some(Notice::done("Account made.", "There is no password yet: they set one by the link of a reset.")),
+        "created" => {
+            Some(Notice::done("Account made.", "There is no password yet: they set one by the link of a reset."))
+        }
         code => deed::done(code),
     };
     let returned = Returned { status: StatusCode::OK, draft, mistakes: Mistakes::default(), notice };
@@ -51,7 +53,8 @@ pub async fn show(
 
 /// What the fields have now.
 async fn current(pages: &Pages, account: &Account) -> Result<Draft, Problem> {
-    let personal = pages.auth.users().personal_data(account, Party::Officers).await.map_err(UpdateAccountError::Personal)?;
+    let personal =
+        pages.auth.users().personal_data(account, Party::Officers).await.map_err(UpdateAccountError::Personal)?;
     Ok(Draft::of(account, &personal))
 }
 
