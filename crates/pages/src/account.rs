@@ -1,6 +1,7 @@
 //! The account page: its owner's profile, password and devices.
 
 pub mod password;
+pub mod picture;
 pub mod profile;
 pub mod sessions;
 
@@ -13,7 +14,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use kernel::{Problem, RequestContext, Timestamp};
 use users::avatar::tint;
-use users::{Account, DisplayName};
+use users::{Account, Avatar, DisplayName, Party, TimeZoneName};
+
+use self::profile::Typed;
 
 use crate::agent::Device;
 use crate::browser::Visitor;
@@ -29,10 +32,12 @@ struct AccountPage {
     shell: Shell,
     csrf: String,
     person: Person,
-    name: String,
+    typed: Typed,
+    zones: Vec<String>,
     least: usize,
     failed: bool,
     profile: Mistakes,
+    picture: Mistakes,
     password: Mistakes,
     notice: Option<Notice>,
     devices: Vec<Row>,
@@ -46,6 +51,10 @@ struct Person {
     email_verified: bool,
     administrator: bool,
     initials: String,
+    /// The address of their picture, if it is kept here. One elsewhere would have to be fetched there.
+    picture: Option<String>,
+    /// Whether they have one, here or elsewhere.
+    has_avatar: bool,
     tint: u8,
     version: i64,
     created: Moment,
@@ -57,6 +66,8 @@ impl Person {
         let name = account.name.as_ref().map(DisplayName::as_str);
         Self {
             initials: initials(name.unwrap_or(account.email.as_str())),
+            has_avatar: account.avatar.is_some(),
+            picture: matches!(account.avatar, Some(Avatar::Kept(_))).then(|| account.picture_path(256)),
             name: name.map(str::to_owned),
             email: account.email.as_str().to_owned(),
             email_verified: account.email_verified,
@@ -79,6 +90,7 @@ struct Row {
     name: String,
     icon: &'static str,
     address: String,
+    begun: Moment,
     seen: Moment,
     current: bool,
 }
@@ -91,6 +103,7 @@ impl Row {
             name: session.device_name.clone().unwrap_or(device.name),
             icon: device.icon,
             address: session.ip.clone(),
+            begun: Moment::new(session.created_at, now),
             seen: Moment::new(session.last_seen_at, now),
             current: session.id == visitor.session.id,
         }
@@ -100,9 +113,10 @@ impl Row {
 /// What a form that failed leaves on the page.
 #[derive(Default)]
 struct Returned {
-    /// The name as typed.
-    name: Option<String>,
+    /// The profile as typed.
+    typed: Option<Typed>,
     profile: Mistakes,
+    picture: Mistakes,
     password: Mistakes,
     notice: Option<Notice>,
 }
@@ -122,6 +136,8 @@ pub async fn show(
 fn done(code: &str) -> Option<Notice> {
     match code {
         "profile" => Some(Notice::done("Profile saved.", "Applications see it the next time they ask.")),
+        "picture" => Some(Notice::done("Picture saved.", "Applications see it the next time they ask.")),
+        "picture_removed" => Some(Notice::done("Picture removed.", "Your initials are in its place.")),
         "password" => Some(Notice::done("Password changed.", "Every other device is signed out.")),
         "device" => Some(Notice::done("Device signed out.", "The next thing it asks for here is refused.")),
         "devices" => Some(Notice::done("Signed out everywhere else.", "Only this device is still signed in.")),
@@ -141,12 +157,16 @@ async fn render(
     let mut devices: Vec<Row> = sessions.iter().map(|session| Row::new(session, visitor, now)).collect();
     devices.sort_by_key(|device| !device.current);
     let person = Person::new(&visitor.account, now);
+    let personal = pages.auth.users().personal_data(&visitor.account, Party::Owner).await?;
+    let typed = Typed::current(&visitor.account, &personal);
     page(
         status,
         &AccountPage {
             shell: Shell::new(&context.request_id),
             csrf: Binding::Session(visitor.session.id).token(pages.auth.cookie_key()),
-            name: returned.name.or_else(|| person.name.clone()).unwrap_or_default(),
+            typed: returned.typed.unwrap_or(typed),
+            zones: TimeZoneName::all(),
+            picture: returned.picture,
             person,
             least: pages.auth.settings().policy.min_characters,
             failed: status != StatusCode::OK,

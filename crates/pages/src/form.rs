@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::Form;
+use axum::body::Bytes;
 use axum::extract::rejection::FormRejection;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Multipart, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -13,6 +14,9 @@ use kernel::Problem;
 use crate::Pages;
 use crate::browser::{self, Visitor};
 use crate::csrf::{self, Binding};
+
+/// What a form without files is sent as.
+const URL_ENCODED: &str = "application/x-www-form-urlencoded";
 
 /// Names and values, as typed. A name that is missing has the empty text.
 pub struct Fields(Vec<(String, String)>);
@@ -57,7 +61,7 @@ impl FromRequest<Arc<Pages>> for SignedOutForm {
     type Rejection = Problem;
 
     async fn from_request(request: Request, pages: &Arc<Pages>) -> Result<Self, Problem> {
-        check_sender(request.headers(), pages)?;
+        check_sender(request.headers(), pages, URL_ENCODED)?;
         let value = browser::form_value(request.headers(), pages.is_secure());
         let fields = read(request).await?;
         let ours = value
@@ -82,13 +86,54 @@ impl FromRequest<Arc<Pages>> for SignedInForm {
     }
 }
 
+/// A form with a file in it, of somebody who is signed in.
+pub struct SignedInUpload {
+    /// Who sent it.
+    pub visitor: Visitor,
+    /// What was in the file; nothing if none was chosen.
+    pub file: Bytes,
+}
+
+impl FromRequest<Arc<Pages>> for SignedInUpload {
+    type Rejection = Response;
+
+    /// The token comes first in our forms, so nothing of the file is read before it is known to be ours.
+    async fn from_request(request: Request, pages: &Arc<Pages>) -> Result<Self, Response> {
+        check_sender(request.headers(), pages, "multipart/form-data").map_err(Problem::into_response)?;
+        let (mut parts, body) = request.into_parts();
+        let visitor = Visitor::from_request_parts(&mut parts, pages).await?;
+        let ours = Binding::Session(visitor.session.id);
+        let file = read_upload(Request::from_parts(parts, body), |token| ours.accepts(pages.auth.cookie_key(), token));
+        match file.await {
+            Ok(Some(file)) => Ok(Self { visitor, file }),
+            Ok(None) => Err(forged(pages).into_response()),
+            Err(problem) => Err(problem.into_response()),
+        }
+    }
+}
+
+/// The file of a form whose first field is a token that is accepted; nothing if it is not.
+async fn read_upload(request: Request, accepts: impl FnOnce(&str) -> bool) -> Result<Option<Bytes>, Problem> {
+    let broken = |_| Problem::bad_request("incomplete_body", "The body ended before it was complete.");
+    let unreadable = |_| Problem::bad_request("incomplete_body", "The form cannot be read.");
+    let mut form = Multipart::from_request(request, &()).await.map_err(unreadable)?;
+    let Some(first) = form.next_field().await.map_err(broken)? else { return Ok(None) };
+    if first.name() != Some(csrf::FIELD) || !accepts(&first.text().await.map_err(broken)?) {
+        return Ok(None);
+    }
+    match form.next_field().await.map_err(broken)? {
+        Some(file) => file.bytes().await.map(Some).map_err(broken),
+        None => Ok(Some(Bytes::new())),
+    }
+}
+
 /// Reads a form of somebody who is signed in and who `may` send it: of others nothing is read.
 pub async fn receive(
     request: Request,
     pages: &Arc<Pages>,
     may: impl FnOnce(&Visitor) -> Result<(), Problem>,
 ) -> Result<SignedInForm, Response> {
-    check_sender(request.headers(), pages).map_err(Problem::into_response)?;
+    check_sender(request.headers(), pages, URL_ENCODED).map_err(Problem::into_response)?;
     let (mut parts, body) = request.into_parts();
     let visitor = Visitor::from_request_parts(&mut parts, pages).await?;
     may(&visitor).map_err(Problem::into_response)?;
@@ -100,11 +145,11 @@ pub async fn receive(
 /// Refuses what no form of ours sends, before anything is read.
 ///
 /// Of the three content types that a foreign page's form can have, `text/plain` can spell anything; only
-/// the one that carries our token is let in.
-fn check_sender(headers: &HeaderMap, pages: &Pages) -> Result<(), Problem> {
+/// the one that carries our token in this form is let in.
+fn check_sender(headers: &HeaderMap, pages: &Pages, expected: &str) -> Result<(), Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
-    if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") && csrf::is_from(&pages.origin, headers) {
+    if kind.eq_ignore_ascii_case(expected) && csrf::is_from(&pages.origin, headers) {
         Ok(())
     } else {
         Err(forged(pages))

@@ -80,6 +80,8 @@ pub fn router(pages: Pages) -> Router {
         .route("/setup", get(setup::show).post(setup::submit))
         .route("/account", get(account::show))
         .route("/account/profile", post(account::profile::submit))
+        .route("/account/picture", post(account::picture::submit))
+        .route("/account/picture/remove", post(account::picture::remove))
         .route("/account/password", post(account::password::submit))
         .route("/account/sessions/end-others", post(account::sessions::end_others))
         .route("/account/sessions/{id}/end", post(account::sessions::end))

@@ -5,4 +5,5 @@ mod console;
 mod entering;
 mod forgery;
 mod markup;
+mod pictures;
 mod site;

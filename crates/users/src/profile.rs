@@ -77,6 +77,15 @@ impl TimeZoneName {
         Self(name)
     }
 
+    /// The names of places, for people to choose from. The database has others, for programs.
+    pub fn all() -> Vec<String> {
+        let names = jiff::tz::db().available().map(|name| name.to_string());
+        let mut all: Vec<String> =
+            names.filter(|name| name.contains('/') && !name.starts_with("Etc/") && !name.starts_with("US/")).collect();
+        all.sort_unstable();
+        all
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -18,6 +18,7 @@ fn forms(session: &str) -> Vec<(String, Vec<(&'static str, &'static str)>)> {
         ),
         ("/sign-out".into(), vec![]),
         ("/account/profile".into(), vec![("name", "Eve")]),
+        ("/account/picture/remove".into(), vec![]),
         ("/account/password".into(), vec![("current", PASSWORD), ("new", "copper violet anchors drifting")]),
         ("/account/sessions/end-others".into(), vec![]),
         (format!("/account/sessions/{session}/end"), vec![]),
