@@ -43,3 +43,22 @@ fn stored(bytes: &[u8]) -> Vec<u8> {
     out.extend((high << 16 | low).to_be_bytes());
     out
 }
+
+/// A grey JPEG image of this size, of a few bits for each of its blocks: the least that a decoder has to
+/// do the whole work for.
+pub fn grey_jpeg(width: u16, height: u16) -> Vec<u8> {
+    let ([high, low], [wide, narrow]) = (height.to_be_bytes(), width.to_be_bytes());
+    let mut out = vec![0xff, 0xd8, 0xff, 0xdb, 0, 67, 0];
+    out.extend([1; 64]);
+    out.extend([0xff, 0xc0, 0, 17, 8, high, low, wide, narrow, 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0]);
+    // One code of one bit in each table: "no difference" and "end of block".
+    for table in [0x00, 0x10] {
+        out.extend([0xff, 0xc4, 0, 20, table, 1]);
+        out.extend([0; 16]);
+    }
+    out.extend([0xff, 0xda, 0, 12, 3, 1, 0, 2, 0, 3, 0, 0, 63, 0]);
+    let blocks = usize::from(width.div_ceil(8)) * usize::from(height.div_ceil(8));
+    out.resize(out.len() + (blocks * 6).div_ceil(8), 0);
+    out.extend([0xff, 0xd9]);
+    out
+}

@@ -4,6 +4,7 @@ mod axe;
 mod node;
 mod packages;
 mod python;
+mod s3;
 mod stamp;
 
 use std::process::{Command, Stdio};
@@ -25,6 +26,7 @@ pub fn run(filter: &[&str]) -> Result<()> {
     let python = step("prepare Python", || Python::prepare(&workspace_root()))?;
     let node = step("prepare Node", || Node::prepare(&workspace_root()))?;
     let axe = step("prepare axe-core", || axe::prepare(&workspace_root()))?;
+    let s3 = step("prepare an S3 server", || s3::prepare(&workspace_root()))?;
     // The same packages, targets and profile as the run below, so that nothing compiles twice; it
     // also builds the plain `usher` that the whole-process tests start.
     step("build", || run_command(cargo().args(["build", "--workspace", "--all-targets", "--locked"])))?;
@@ -38,7 +40,7 @@ pub fn run(filter: &[&str]) -> Result<()> {
         let mut tests = tests(filter);
         tests.env("TEST_POSTGRES_URL", server.url());
         tests.env("TEST_PYTHON", python.program()).env("TEST_QUIZ_PYTHON", python.quiz());
-        tests.env("TEST_NODE", node.program()).env("TEST_AXE", &axe);
+        tests.env("TEST_NODE", node.program()).env("TEST_AXE", &axe).env("TEST_S3", &s3);
         run_command(&mut tests)
     }));
     step("stop PostgreSQL", || server.stop())?;

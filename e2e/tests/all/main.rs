@@ -5,6 +5,7 @@
 
 mod admin;
 mod authorization;
+mod avatars;
 mod bad_input;
 mod console;
 mod contracts;
