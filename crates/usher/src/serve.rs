@@ -70,10 +70,7 @@ pub async fn run(checked: Checked, only: Only, sources: &Sources, reread: Reread
         surroundings.set_routes(move || doors::rows(&shown));
     }
     surroundings.set_about(about(&checked, &only, sources, house.as_ref()));
-    let role_follower = match house {
-        Some(_) => None,
-        None => Some(follow_roles(gateway.clone(), checked.config.services.token.clone()).await),
-    };
+    let role_follower = if house.is_none() { Some(follow_roles(&gateway, &checked).await) } else { None };
     let private = private::router(Private {
         registry: Arc::new(registry),
         readiness: readiness.clone(),
@@ -122,7 +119,8 @@ pub async fn run(checked: Checked, only: Only, sources: &Sources, reread: Reread
 
 /// Keeps what roles come to as the services say it, in a gateway alone. A first answer is waited for a
 /// little: until there is one, routes that ask for permissions are closed.
-async fn follow_roles(gateway: Arc<Gateway>, token: String) -> JoinHandle<()> {
+async fn follow_roles(gateway: &Arc<Gateway>, checked: &Checked) -> JoinHandle<()> {
+    let (gateway, token) = (gateway.clone(), checked.config.services.token.clone());
     let first = tokio::time::timeout(FIRST_NEWS, gateway.fetch_roles(&token, None)).await;
     if !matches!(first, Ok(Ok(_))) {
         tracing::warn!("routes that ask for permissions are closed until the services have said what roles may do");
