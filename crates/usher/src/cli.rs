@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command line's face")]
 
+mod people;
 mod transfer;
 
 use std::io::Read as _;
@@ -11,6 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use signals::TokenKind;
 
+use people::UsersWords;
 use transfer::{ExportWords, ImportWords};
 
 use crate::commands::{Command, Output, RolesWords};
@@ -98,61 +100,6 @@ enum Admin {
 }
 
 #[derive(Subcommand)]
-enum UsersWords {
-    /// Show one account
-    Show {
-        /// Its email
-        email: String,
-    },
-    /// Suspend an account: every session and token of it ends
-    Ban {
-        /// Its email
-        email: String,
-        /// Why, for the audit log
-        #[arg(long, default_value = "")]
-        reason: String,
-    },
-    /// Lift a suspension
-    Unban {
-        /// Its email
-        email: String,
-    },
-    /// Delete an account: every session and token of it ends, and it can be restored
-    Delete {
-        /// Its email
-        email: String,
-        /// Why, for the audit log
-        #[arg(long, default_value = "")]
-        reason: String,
-    },
-    /// Bring a deleted account back
-    Restore {
-        /// Its email
-        email: String,
-    },
-    /// Give an account one role more
-    Grant {
-        /// Its email
-        email: String,
-        /// The role
-        role: String,
-    },
-    /// Take a role from an account
-    Revoke {
-        /// Its email
-        email: String,
-        /// The role
-        role: String,
-    },
-    /// Show the token with which a person confirms the address that they asked for: give it to whoever reads
-    /// mail there, and to nobody else
-    EmailLink {
-        /// The email that the account has now
-        email: String,
-    },
-}
-
-#[derive(Subcommand)]
 enum KeysWords {
     /// Show the keys
     List,
@@ -232,7 +179,7 @@ pub fn run(cli: Cli) -> Result<()> {
             let password = read_password(password_stdin)?;
             execute(config, Command::CreateAdministrator { email, password }, json)
         }
-        Words::Users(words) => execute(config, users(words), json),
+        Words::Users(words) => execute(config, people::command(words), json),
         Words::Import(words) => transfer::import(config, words, json),
         Words::Export(words) => transfer::export(config, words, json),
         Words::Keys(KeysWords::List) => execute(config, Command::ListKeys, json),
@@ -265,19 +212,6 @@ pub fn run(cli: Cli) -> Result<()> {
             }
             Ok(())
         }
-    }
-}
-
-fn users(words: UsersWords) -> Command {
-    match words {
-        UsersWords::Show { email } => Command::ShowUser { email },
-        UsersWords::Ban { email, reason } => Command::SuspendUser { email, reason },
-        UsersWords::Unban { email } => Command::ReinstateUser { email },
-        UsersWords::Delete { email, reason } => Command::DeleteUser { email, reason },
-        UsersWords::Restore { email } => Command::RestoreUser { email },
-        UsersWords::Grant { email, role } => Command::GrantRole { email, role },
-        UsersWords::Revoke { email, role } => Command::RevokeRole { email, role },
-        UsersWords::EmailLink { email } => Command::EmailLink { email },
     }
 }
 

@@ -1,5 +1,6 @@
 //! What operators can ask for, here or in a running server.
 
+mod people;
 mod roles;
 mod transfer;
 
@@ -12,6 +13,8 @@ use serde_json::{Value, json};
 use signals::service_token;
 use signals::{ReceiverStream, ServiceName, Signals, TokenKind};
 use users::{Account, Authority, EmailAddress, Party, Reason, StatusChange};
+
+use people::find;
 
 pub use roles::RolesWords;
 
@@ -78,6 +81,45 @@ pub enum Command {
     EmailLink {
         /// The address that the account has now.
         email: String,
+    },
+    /// List accounts.
+    ListUsers {
+        /// The filter, by the names of the API.
+        filter: Vec<(String, String)>,
+        /// The order.
+        sort: String,
+        /// Where the page before ended.
+        cursor: Option<String>,
+        /// How many.
+        limit: u32,
+    },
+    /// Make an account without a password.
+    CreateUser {
+        /// Its address.
+        email: String,
+        /// What its owner calls themselves.
+        name: Option<String>,
+        /// The language its owner reads.
+        locale: Option<String>,
+        /// Its roles.
+        roles: Vec<String>,
+    },
+    /// Forget the failures that locked an account.
+    UnlockUser {
+        /// The address.
+        email: String,
+    },
+    /// End every session of an account.
+    SignOutUser {
+        /// The address.
+        email: String,
+    },
+    /// Destroy what an account says of a person.
+    EraseUser {
+        /// The address.
+        email: String,
+        /// The address once more.
+        confirm: String,
     },
     /// Say how far a file was imported.
     BeginImport {
@@ -154,13 +196,7 @@ pub struct Output {
 pub async fn execute(auth: &Auth, signals: &Signals, command: Command) -> Result<Output> {
     match command {
         Command::CreateAdministrator { email, password } => create_administrator(auth, &email, password).await,
-        Command::ShowUser { email } => {
-            let account = find(auth, &email).await?;
-            Ok(Output {
-                text: describe(&account),
-                data: serde_json::to_value(auth.users().view(&account, Party::Officers).await?)?,
-            })
-        }
+        Command::ShowUser { email } => people::show(auth, &email).await,
         Command::SuspendUser { email, reason } => {
             change(auth, &email, StatusChange::Suspend { until: None }, &reason).await
         }
@@ -171,6 +207,16 @@ pub async fn execute(auth: &Auth, signals: &Signals, command: Command) -> Result
         Command::RevokeRole { email, role } => roles::revoke(auth, &email, &role).await,
         Command::Roles { words } => roles::execute(auth, words).await,
         Command::EmailLink { email } => email_link(auth, &email).await,
+        Command::ListUsers { filter, sort, cursor, limit } => {
+            people::list(auth, filter, &sort, cursor.as_deref(), limit).await
+        }
+        Command::CreateUser { email, name, locale, roles } => {
+            let (name, locale) = (name.as_deref(), locale.as_deref());
+            people::create(auth, people::New { email: &email, name, locale, roles: &roles }).await
+        }
+        Command::UnlockUser { email } => people::unlock(auth, &email).await,
+        Command::SignOutUser { email } => people::sign_out(auth, &email).await,
+        Command::EraseUser { email, confirm } => people::erase(auth, &email, &confirm).await,
         Command::BeginImport { file, source, dry_run } => transfer::begin(auth, &file, &source, dry_run).await,
         Command::ImportBatch { options, batch } => transfer::write(auth, options, *batch).await,
         Command::ExportPage { after, with_password_hashes } => transfer::page(auth, after, with_password_hashes).await,
@@ -210,12 +256,6 @@ async fn email_link(auth: &Auth, email: &str) -> Result<Output> {
         text: format!("{new} becomes the address with this token, until {expires_at}:\n{token}"),
         data: json!({ "email": new, "token": token, "expires_at": expires_at }),
     })
-}
-
-async fn find(auth: &Auth, email: &str) -> Result<Account> {
-    let email = EmailAddress::parse(email)?;
-    let found = users::account::find_by_email(&mut auth.db().read().await?, &email).await?;
-    found.with_context(|| format!("there is no account {}", email.as_str()))
 }
 
 async fn change(auth: &Auth, email: &str, change: StatusChange, reason: &str) -> Result<Output> {

@@ -1,0 +1,180 @@
+//! The words of `usher users`.
+
+use clap::{Args, Subcommand};
+
+use crate::commands::Command;
+
+/// Look after accounts
+#[derive(Subcommand)]
+pub enum UsersWords {
+    /// List accounts, with filters
+    #[command(after_help = "Examples:
+  usher users list --query ann
+  usher users list --role admin --sort email
+  usher users list --status suspended --json
+  usher users list --created-after 2026-01-01T00:00:00Z --limit 200")]
+    List(ListWords),
+    /// Show one account
+    #[command(after_help = "Example:
+  usher users show ann@example.com")]
+    Show(Who),
+    /// Make an account without a password: its owner sets one
+    #[command(after_help = "Example:
+  usher users create --email ann@example.com --name 'Ann Lee' --role player")]
+    Create {
+        /// Its address
+        #[arg(long)]
+        email: String,
+        /// What its owner calls themselves
+        #[arg(long)]
+        name: Option<String>,
+        /// The language its owner reads, like de or pt-BR
+        #[arg(long)]
+        locale: Option<String>,
+        /// A role; may be said more than once
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<String>,
+    },
+    /// Suspend an account: every session and token of it ends
+    #[command(after_help = "Example:
+  usher users ban ann@example.com --reason 'Spam, twice'")]
+    Ban {
+        #[command(flatten)]
+        who: Who,
+        /// Why, for the audit log
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Lift a suspension
+    #[command(after_help = "Example:
+  usher users unban ann@example.com")]
+    Unban(Who),
+    /// Let somebody sign in again who failed too often
+    #[command(after_help = "Example:
+  usher users unlock ann@example.com")]
+    Unlock(Who),
+    /// End every session and token of an account, and leave it as it is
+    #[command(after_help = "Example:
+  usher users sign-out ann@example.com")]
+    SignOut(Who),
+    /// Delete an account: every session and token of it ends, and it can be restored for 30 days
+    #[command(after_help = "Example:
+  usher users delete ann@example.com --reason 'Asked by mail'")]
+    Delete {
+        #[command(flatten)]
+        who: Who,
+        /// Why, for the audit log
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Bring a deleted account back
+    #[command(after_help = "Example:
+  usher users restore ann@example.com")]
+    Restore(Who),
+    /// Give an account one role more
+    Grant {
+        /// Its email
+        email: String,
+        /// The role
+        role: String,
+    },
+    /// Take a role from an account
+    Revoke {
+        /// Its email
+        email: String,
+        /// The role
+        role: String,
+    },
+    /// Show the token with which a person confirms the address that they asked for: give it to whoever reads
+    /// mail there, and to nobody else
+    EmailLink {
+        /// The email that the account has now
+        email: String,
+    },
+    /// Destroy what an account says of a person. It cannot be undone
+    #[command(after_help = "Example:
+  usher users erase ann@example.com --confirm ann@example.com")]
+    Erase {
+        #[command(flatten)]
+        who: Who,
+        /// Its address once more
+        #[arg(long, value_name = "EMAIL")]
+        confirm: String,
+    },
+}
+
+/// Which account.
+#[derive(Args)]
+pub struct Who {
+    /// Its address, or its id
+    #[arg(value_name = "EMAIL")]
+    who: String,
+}
+
+/// Which accounts.
+#[derive(Args)]
+pub struct ListWords {
+    /// What stands anywhere in the name or the address
+    #[arg(long, value_name = "TEXT")]
+    query: Option<String>,
+    /// Those with this role
+    #[arg(long)]
+    role: Option<String>,
+    /// active, suspended or deleted [default: everybody but deleted]
+    #[arg(long)]
+    status: Option<String>,
+    /// Whether the address is verified: true or false
+    #[arg(long)]
+    verified: Option<String>,
+    /// Made at this moment or later
+    #[arg(long, value_name = "TIME")]
+    created_after: Option<String>,
+    /// Made before this moment
+    #[arg(long, value_name = "TIME")]
+    created_before: Option<String>,
+    /// Signed in at this moment or later
+    #[arg(long, value_name = "TIME")]
+    last_login_after: Option<String>,
+    /// created_at, -created_at, email, name or last_login_at
+    #[arg(long, default_value = "-created_at", allow_hyphen_values = true)]
+    sort: String,
+    /// How many, at most 1,000
+    #[arg(long, default_value_t = 50)]
+    limit: u32,
+    /// Where the page before ended
+    #[arg(long)]
+    cursor: Option<String>,
+}
+
+/// The command that the words mean.
+pub fn command(words: UsersWords) -> Command {
+    match words {
+        UsersWords::List(words) => list(words),
+        UsersWords::Show(Who { who }) => Command::ShowUser { email: who },
+        UsersWords::Create { email, name, locale, roles } => Command::CreateUser { email, name, locale, roles },
+        UsersWords::Ban { who: Who { who }, reason } => Command::SuspendUser { email: who, reason },
+        UsersWords::Unban(Who { who }) => Command::ReinstateUser { email: who },
+        UsersWords::Unlock(Who { who }) => Command::UnlockUser { email: who },
+        UsersWords::SignOut(Who { who }) => Command::SignOutUser { email: who },
+        UsersWords::Delete { who: Who { who }, reason } => Command::DeleteUser { email: who, reason },
+        UsersWords::Restore(Who { who }) => Command::RestoreUser { email: who },
+        UsersWords::Grant { email, role } => Command::GrantRole { email, role },
+        UsersWords::Revoke { email, role } => Command::RevokeRole { email, role },
+        UsersWords::EmailLink { email } => Command::EmailLink { email },
+        UsersWords::Erase { who: Who { who }, confirm } => Command::EraseUser { email: who, confirm },
+    }
+}
+
+fn list(words: ListWords) -> Command {
+    let parts = [
+        ("q", words.query),
+        ("role", words.role),
+        ("status", words.status),
+        ("verified", words.verified),
+        ("created_after", words.created_after),
+        ("created_before", words.created_before),
+        ("last_login_after", words.last_login_after),
+    ];
+    let filter = parts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    Command::ListUsers { filter, sort: words.sort, cursor: words.cursor, limit: words.limit }
+}
