@@ -70,3 +70,15 @@ document.addEventListener("click", async (event) => {
     location.assign(link.href);
   }
 });
+
+// The box above the list ticks all boxes of the page; without this module it is not there.
+const selectAll = () => {
+  for (const label of document.querySelectorAll("[data-select-all]")) {
+    label.hidden = false;
+    label.querySelector("input").onchange = (event) => {
+      for (const box of label.closest("table").querySelectorAll("tbody .box")) box.checked = event.target.checked;
+    };
+  }
+};
+selectAll();
+document.addEventListener("htmx:afterSettle", selectAll);

@@ -32,6 +32,12 @@ impl Fields {
         self.0.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
     }
 
+    /// Reads what stands behind the `?` of an address; nothing if it cannot be.
+    pub fn of_query(text: &str) -> Option<Self> {
+        let address = format!("/?{text}").parse().ok()?;
+        Query::try_from_uri(&address).ok().map(|Query(pairs)| Self(pairs))
+    }
+
     /// All names and values, in their order.
     pub fn into_pairs(self) -> Vec<(String, String)> {
         self.0

@@ -92,6 +92,12 @@ impl Notice {
 #[derive(Clone, Debug, Default)]
 pub struct Mistakes(Vec<FieldError>);
 
+impl From<Vec<FieldError>> for Mistakes {
+    fn from(errors: Vec<FieldError>) -> Self {
+        Self(errors)
+    }
+}
+
 impl Mistakes {
     /// One more.
     pub fn add(&mut self, field: &'static str, code: &'static str, message: impl Into<std::borrow::Cow<'static, str>>) {

@@ -12,6 +12,7 @@ mod chart;
 mod doors;
 mod frame;
 mod happening;
+mod jobs;
 mod keys;
 mod overview;
 pub mod people;
@@ -42,6 +43,7 @@ pub fn router() -> Router<Arc<Pages>> {
     Router::new()
         .route("/admin", get(begin))
         .route("/admin/overview", get(overview::show))
+        .merge(jobs::router())
         .merge(people::router())
         .merge(user::router())
         .merge(roles::router())

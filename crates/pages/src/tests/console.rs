@@ -251,3 +251,34 @@ async fn an_account_is_made_changed_and_erased_and_two_who_change_it_do_not_over
     let page = jonas.get(&address).await.text;
     assert!(!page.contains("Noor") && !page.contains("/do/"), "{page}");
 }
+
+#[tokio::test]
+async fn many_are_chosen_asked_about_and_handed_to_a_job() {
+    let site = Site::new().await;
+    let (_, id) = person(&site, "amara", &[]).await;
+    let (mut jonas, _) = person(&site, "jonas", &["admin"]).await;
+    let (mut support, _) = person(&site, "aoife", &["support"]).await;
+    let id = id.to_string();
+    let page = support.get("/admin/users").await.text;
+    assert!(page.contains("value=\"suspend\"") && !page.contains("value=\"grant_role\""));
+    let refused = support.fill("/admin/users", "/admin/users/bulk", &[("do", "grant_role"), ("id", &id)]).await;
+    assert_eq!(refused.code(), "forbidden");
+    let bulk = "/admin/users/bulk";
+    let nobody = jonas.fill("/admin/users", bulk, &[("do", "suspend")]).await;
+    assert_eq!(nobody.location(), "/admin/users?done=nobody");
+    let question = jonas.fill("/admin/users", bulk, &[("do", "suspend"), ("id", &id)]).await;
+    assert_eq!(question.status, StatusCode::OK);
+    assert!(question.text.contains("Ban: 1 person") && question.text.contains(&format!("value=\"{id}\"")));
+    let empty = jonas.fill("/admin/users", bulk, &[("do", "suspend"), ("id", &id), ("start", "1")]).await;
+    assert_eq!(empty.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let fields = [("do", "suspend"), ("all", "1"), ("filter", "q=amara"), ("start", "1"), ("reason", "Spam")];
+    let begun = jonas.fill("/admin/users", bulk, &fields).await;
+    assert!(begun.location().starts_with("/admin/jobs/"), "{}", begun.text);
+    let job = jonas.get(begun.location()).await.text;
+    assert!(job.contains("Banning") && job.contains("Waits") && job.contains("http-equiv=\"refresh\""));
+    assert_eq!(support.get(begun.location()).await.status, StatusCode::NOT_FOUND, "a job is its owner's");
+    let cancel = format!("{}/cancel", begun.location());
+    assert_eq!(jonas.fill(begun.location(), &cancel, &[]).await.status, StatusCode::SEE_OTHER);
+    let job = jonas.get(begun.location()).await.text;
+    assert!(job.contains("Stopped") && !job.contains("http-equiv"));
+}

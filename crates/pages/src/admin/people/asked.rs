@@ -151,6 +151,11 @@ impl Asked {
         address(self.raw.pairs().iter(), self.sort)
     }
 
+    /// The filter as a form carries it.
+    pub fn query(&self) -> String {
+        self.raw.to_query()
+    }
+
     /// The deleted among those that are searched for.
     pub fn among_deleted(&self) -> String {
         let raw = RawFilter { q: self.raw.q.clone(), status: Some("deleted".to_owned()), ..RawFilter::default() };
@@ -166,7 +171,7 @@ impl Asked {
 }
 
 /// Makes a moment of a date: its first.
-fn with_times(mut raw: RawFilter) -> RawFilter {
+pub fn with_times(mut raw: RawFilter) -> RawFilter {
     for moment in [&mut raw.created_after, &mut raw.created_before, &mut raw.last_login_after] {
         if let Some(date) = moment.as_mut().filter(|text| text.len() == "2026-01-31".len()) {
             date.push_str("T00:00:00Z");

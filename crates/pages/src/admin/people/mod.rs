@@ -2,6 +2,7 @@
 //! the address, so a list can be kept, sent, and gone back to.
 
 mod asked;
+pub mod bulk;
 mod row;
 
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use kernel::Problem;
 use users::api::officer::UsersRead;
 use users::search::{Count, Found, Sort, count_up_to, search};
@@ -23,6 +24,7 @@ use crate::shell::Notice;
 use crate::{Pages, page};
 
 use asked::Asked;
+use bulk::Errand;
 use row::Row;
 
 /// How many people a page has.
@@ -32,7 +34,7 @@ const MOST: u32 = 10_000;
 
 /// The pages of this part.
 pub fn router() -> Router<Arc<Pages>> {
-    Router::new().route("/admin/users", get(show))
+    Router::new().route("/admin/users", get(show)).route("/admin/users/bulk", post(bulk::submit))
 }
 
 #[derive(Template)]
@@ -46,6 +48,7 @@ struct PeoplePage {
     failed: bool,
     roles: Vec<String>,
     may_create: bool,
+    errands: Vec<Errand>,
 }
 
 /// `GET /admin/users`
@@ -66,6 +69,7 @@ pub async fn show(
         failed: false,
         roles: book.roles().map(|(name, _)| name.to_owned()).collect(),
         may_create: console.desk.may(users::may::USERS_WRITE),
+        errands: Errand::ALL.into_iter().filter(|errand| console.desk.may(errand.permission())).collect(),
         asked,
     };
     if !shown.asked.errors.is_empty() {
@@ -103,7 +107,10 @@ fn words(count: Count) -> String {
 
 /// The words for what a form did that leads here.
 fn done(code: &str) -> Option<Notice> {
-    (code == "erased").then_some(Notice::done("Erased.", "Nothing of that person is left in the account."))
+    (code == "nobody").then_some(Notice::failed(
+        "No one was chosen.",
+        "Tick the people that you mean, 1,000 at most, or all that match.",
+    ))
 }
 
 impl PeoplePage {
