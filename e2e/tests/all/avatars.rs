@@ -125,7 +125,7 @@ on_both! {
         ] {
             put(&ann, image).await.is_problem(status, code);
         }
-        let large = put(&ann, grey_jpeg(5_000, 5_000)).await.is(200);
+        let large = put(&ann, grey_jpeg(3_000, 3_000)).await.is(200);
         assert_ne!(large.json()["avatar_url"], url.as_str());
         let begun = Instant::now();
         while memory(&app) > before + before / 10 + 16 * 1024 {
