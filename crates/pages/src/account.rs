@@ -1,5 +1,6 @@
 //! The account page: its owner's profile, password and devices.
 
+pub mod delete;
 pub mod password;
 pub mod picture;
 pub mod profile;

@@ -82,6 +82,7 @@ pub fn router(pages: Pages) -> Router {
         .route("/account/profile", post(account::profile::submit))
         .route("/account/picture", post(account::picture::submit))
         .route("/account/picture/remove", post(account::picture::remove))
+        .route("/account/delete", get(account::delete::show).post(account::delete::submit))
         .route("/account/password", post(account::password::submit))
         .route("/account/sessions/end-others", post(account::sessions::end_others))
         .route("/account/sessions/{id}/end", post(account::sessions::end))

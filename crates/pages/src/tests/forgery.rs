@@ -19,6 +19,7 @@ fn forms(session: &str) -> Vec<(String, Vec<(&'static str, &'static str)>)> {
         ("/sign-out".into(), vec![]),
         ("/account/profile".into(), vec![("name", "Eve")]),
         ("/account/picture/remove".into(), vec![]),
+        ("/account/delete".into(), vec![("confirm", "amara@okafor.example")]),
         ("/account/password".into(), vec![("current", PASSWORD), ("new", "copper violet anchors drifting")]),
         ("/account/sessions/end-others".into(), vec![]),
         (format!("/account/sessions/{session}/end"), vec![]),
@@ -122,7 +123,7 @@ async fn s8_get_and_head_change_nothing() {
                 .uri(format!("{address}?{query}"))
                 .header(header::ORIGIN, ORIGIN);
             let answer = browser.send(request.body(Body::empty()).unwrap()).await;
-            let has_page = ["/sign-in", "/sign-up", "/setup"].contains(&address.as_str())
+            let has_page = ["/sign-in", "/sign-up", "/setup", "/account/delete"].contains(&address.as_str())
                 && (method == Method::GET || method == Method::HEAD);
             assert_eq!(answer.status == StatusCode::METHOD_NOT_ALLOWED, !has_page, "{method} {address}");
         }

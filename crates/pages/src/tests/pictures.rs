@@ -112,3 +112,16 @@ async fn the_profile_has_all_that_somebody_says_of_themselves() {
     assert!(answer.text.contains("Three things to put right") && answer.text.contains("value=\"Mars/Olympus\""));
     assert!(browser.get("/account").await.text.contains("value=\"Africa/Lagos\""), "nothing was changed");
 }
+
+#[tokio::test]
+async fn an_account_is_deleted_by_whoever_types_its_address() {
+    let site = Site::new().await;
+    let mut browser = site.signed_up("amara@okafor.example").await;
+    assert!(browser.get("/account").await.text.contains("href=\"/account/delete\""));
+    let answer = browser.fill("/account/delete", "/account/delete", &[("confirm", "yes")]).await;
+    assert_eq!((answer.status, answer.title()), (StatusCode::UNPROCESSABLE_ENTITY, "Error: delete my account · Usher"));
+    assert!(browser.is_signed_in().await);
+    let answer = browser.fill("/account/delete", "/account/delete", &[("confirm", "Amara@okafor.example")]).await;
+    assert_eq!(answer.location(), "/sign-in");
+    assert!(!browser.is_signed_in().await);
+}
