@@ -29,7 +29,7 @@ async fn stored(app: &TestApp) -> String {
                 all += &view.texts(&sql).await.concat();
             }
             // Bytes are shown in hexadecimal.
-            let hex: String = PHONE.bytes().map(|byte| format!("{byte:02x}")).collect();
+            let hex = PHONE.bytes().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
             assert!(!all.contains(&hex));
             all
         }

@@ -135,7 +135,7 @@ pub struct ListWords {
     /// Signed in at this moment or later
     #[arg(long, value_name = "TIME")]
     last_login_after: Option<String>,
-    /// created_at, -created_at, email, name or last_login_at
+    /// `created_at`, `-created_at`, `email`, `name` or `last_login_at`
     #[arg(long, default_value = "-created_at", allow_hyphen_values = true)]
     sort: String,
     /// How many, at most 1,000
