@@ -280,6 +280,9 @@ async fn every_page_holds_in_light_and_dark_on_phones_and_wide_screens() {
 fn pages(user: &str, key: &str) -> Vec<(String, String)> {
     let fixed = [
         ("account", "/account"),
+        ("overview", "/admin/overview"),
+        ("users", "/admin/users"),
+        ("user-new", "/admin/users/new"),
         ("roles", "/admin/roles"),
         ("role-new", "/admin/roles/new"),
         ("role", "/admin/roles/author"),
@@ -290,7 +293,7 @@ fn pages(user: &str, key: &str) -> Vec<(String, String)> {
         ("key-rotate", "/admin/keys/rotate"),
         ("settings", "/admin/settings"),
     ];
-    let person = ["", "/roles", "/sessions", "/do/ban", "/do/delete", "/do/sign-out"];
+    let person = ["", "/roles", "/sessions", "/history", "/do/ban", "/do/delete", "/do/sign-out"];
     let fixed = fixed.into_iter().map(|(name, path)| (name.to_owned(), path.to_owned()));
     let person = person
         .into_iter()
