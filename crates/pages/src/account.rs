@@ -25,7 +25,7 @@ use crate::csrf::Binding;
 use crate::form::Fields;
 use crate::moment::Moment;
 use crate::shell::{Mistakes, Notice, Shell, initials};
-use crate::{Pages, page};
+use crate::{Pages, admin, page};
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -43,6 +43,8 @@ struct AccountPage {
     notice: Option<Notice>,
     devices: Vec<Row>,
     has_others: bool,
+    /// Whether any page of the console is open to them.
+    sees_console: bool,
 }
 
 /// Whose page it is.
@@ -176,6 +178,7 @@ async fn render(
             notice: returned.notice,
             has_others: devices.iter().any(|device| !device.current),
             devices,
+            sees_console: admin::first_section(pages, &visitor.account).is_some(),
         },
     )
 }

@@ -29,6 +29,7 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use kernel::Problem;
+use users::Account;
 use users::api::officer::forbidden;
 
 use crate::Pages;
@@ -54,7 +55,11 @@ pub fn router() -> Router<Arc<Pages>> {
 
 /// `GET /admin`: the first page that the visitor may see.
 async fn begin(State(pages): State<Arc<Pages>>, visitor: Visitor) -> Result<Response, Problem> {
-    let permissions = visit::permissions(&pages, &visitor.account);
-    let first = Section::ALL.into_iter().find(|section| permissions.has(section.permission()));
-    first.map(|section| see_other(section.address())).ok_or_else(forbidden)
+    first_section(&pages, &visitor.account).map(|section| see_other(section.address())).ok_or_else(forbidden)
+}
+
+/// The first page of the console that this person may see; nothing if it is not open to them.
+pub fn first_section(pages: &Pages, account: &Account) -> Option<Section> {
+    let permissions = visit::permissions(pages, account);
+    Section::ALL.into_iter().find(|section| permissions.has(section.permission()))
 }

@@ -48,6 +48,15 @@ async fn z1_the_console_is_for_those_who_may() {
 }
 
 #[tokio::test]
+async fn z1_the_account_page_leads_to_the_console_those_who_may() {
+    let site = Site::new().await;
+    let (mut plain, _) = person(&site, "amara", &[]).await;
+    assert!(!plain.get("/account").await.text.contains("/admin"));
+    let (mut support, _) = person(&site, "aoife", &["support"]).await;
+    assert_eq!(support.get("/account").await.text.matches("href=\"/admin\"").count(), 2, "in the bar, in the menu");
+}
+
+#[tokio::test]
 async fn z3_whoever_has_fewer_rights_can_look_and_change_nothing() {
     let site = Site::new().await;
     let (_, admin) = person(&site, "jonas", &["admin"]).await;
