@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use kernel::{Event, Kind, Timestamp};
-use storage::{Result, Tx, execute, fetch_one, fetch_optional};
+use storage::{Connection, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
 use crate::Auth;
 use crate::hashing::{Busy, Place};
@@ -207,6 +207,37 @@ async fn fail(tx: &mut Tx, auth: &Auth, counter: &Counter, counts: bool, now: Ti
         lapses_from
     )?;
     Ok(counts && row.failures == i64::from(auth.settings().lockout_failures))
+}
+
+/// A lock that is on now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// Whether it is for everybody who did not sign in here before. Otherwise it is one browser's, or one session's.
+    pub for_strangers: bool,
+    /// When it lapses by itself.
+    pub until: Timestamp,
+}
+
+#[derive(sqlx::FromRow)]
+struct Locked {
+    device: Vec<u8>,
+    last_at: Timestamp,
+}
+
+/// The locks of an address, the one for strangers first; 100 at most.
+pub(crate) async fn locks(on: &mut impl Connection, auth: &Auth, canonical: &str) -> Result<Vec<Lock>> {
+    let Counter { account, device: stranger } = Counter::new(auth, canonical, None);
+    let seconds = 60 * i64::from(auth.settings().lockout_minutes);
+    let found: Vec<Locked> = fetch_all!(
+        on,
+        "SELECT device, last_at FROM sign_in_attempts
+         WHERE account = $1 AND failures >= $2 AND last_at > $3 ORDER BY device LIMIT 100",
+        account.as_slice(),
+        i64::from(auth.settings().lockout_failures),
+        auth.clock().now().plus_seconds(-seconds)
+    )?;
+    let lock = |row: Locked| Lock { for_strangers: row.device == stranger, until: row.last_at.plus_seconds(seconds) };
+    Ok(found.into_iter().map(lock).collect())
 }
 
 /// Forgets the failures of an account.

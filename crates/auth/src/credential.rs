@@ -4,6 +4,8 @@ use kernel::{Timestamp, UserId};
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 use storage::{Conn, Connection, Error, Result, Tx, execute, fetch_one, fetch_optional};
 
+use crate::hashing;
+
 /// A stored password hash, and which one it is.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub(crate) struct Credential {
@@ -47,6 +49,35 @@ pub(crate) async fn insert_many(tx: &mut Tx, hashes: &[(UserId, &str)], now: Tim
         }
     }
     Ok(())
+}
+
+/// What can be said of a password without saying anything of its hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PasswordFacts {
+    /// When it was chosen, or came with an import.
+    pub changed_at: Timestamp,
+    /// When somebody last showed that they know it, if anybody did.
+    pub confirmed_at: Option<Timestamp>,
+    /// Whether its hash was made here. One that was taken over from elsewhere is replaced at the next sign-in.
+    pub is_own: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct Stored {
+    hash: String,
+    changed_at: Timestamp,
+    confirmed_at: Option<Timestamp>,
+}
+
+/// The facts of an account's password; nothing if it has none.
+pub(crate) async fn facts(on: &mut impl Connection, user: UserId) -> Result<Option<PasswordFacts>> {
+    let stored: Option<Stored> =
+        fetch_optional!(on, "SELECT hash, changed_at, confirmed_at FROM passwords WHERE user_id = $1", user)?;
+    Ok(stored.map(|Stored { hash, changed_at, confirmed_at }| PasswordFacts {
+        changed_at,
+        confirmed_at,
+        is_own: hashing::is_own(&hash),
+    }))
 }
 
 /// The hash of an account's password, for an export that was told to have them.

@@ -30,6 +30,7 @@ mod password;
 mod refresh;
 mod register;
 mod rewrap;
+mod security;
 pub mod session;
 mod settings;
 pub mod setup;
@@ -47,13 +48,14 @@ use kernel::{Clock, Label, MacRing, MasterKeys};
 use storage::{Db, Migration};
 use users::Users;
 
+pub use attempts::Lock;
 pub use change_email::{
     ConfirmEmailChangeError, PendingLink, RequestEmailChangeError, confirm_email_change, pending_link,
     request_email_change,
 };
 pub use change_password::{ChangePasswordError, change_password};
 pub use client::{Client, SessionKind};
-pub use credential::hash_of as password_hash_of;
+pub use credential::{PasswordFacts, hash_of as password_hash_of};
 pub use end_sessions::{EndSessionError, EndSessionOfError, end_other_sessions, end_session, end_session_of};
 pub use erase::{EraseError, erase, erase_expired};
 pub use hashing::{Busy, Hasher};
@@ -66,6 +68,7 @@ pub use password::{Password, Policy, Weakness};
 pub use refresh::{RefreshError, refresh};
 pub use register::{NewAccount, RegisterError, create_administrator, register};
 pub use rewrap::passwords_of_older_keys;
+pub use security::{Security, security};
 pub use session::{Opened, Session};
 pub use settings::{MAX_ACCESS_SECONDS, Settings, TokenSettings};
 pub use sign_in::{Credentials, SignInError, sign_in};

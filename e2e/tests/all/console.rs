@@ -293,7 +293,7 @@ fn pages(user: &str, key: &str) -> Vec<(String, String)> {
         ("key-rotate", "/admin/keys/rotate"),
         ("settings", "/admin/settings"),
     ];
-    let person = ["", "/roles", "/sessions", "/history", "/do/ban", "/do/delete", "/do/sign-out"];
+    let person = ["", "/roles", "/sessions", "/security", "/history", "/do/ban", "/do/delete", "/do/sign-out"];
     let fixed = fixed.into_iter().map(|(name, path)| (name.to_owned(), path.to_owned()));
     let person = person
         .into_iter()

@@ -133,6 +133,11 @@ fn compare_foreign(
     Ok(Comparison::Different)
 }
 
+/// Whether a stored hash was made here.
+pub(crate) fn is_own(stored: &str) -> bool {
+    StoredHash::parse(stored).is_some()
+}
+
 /// Does the work of a comparison for an account that has nothing to compare with.
 pub fn decoy(memory: &mut Memory, pepper: &MacRing, password: &Password, cost: Cost) -> Result<(), HashError> {
     argon2id(memory, pepper.sign(&[password.as_bytes()]), &[0; 16], cost).map(drop)

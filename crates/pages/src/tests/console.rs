@@ -40,7 +40,7 @@ async fn z1_the_console_is_for_those_who_may() {
         let refused = plain.get(path).await;
         assert_eq!((refused.status, refused.code()), (StatusCode::FORBIDDEN, "forbidden"), "{path}");
     }
-    for path in ["roles", "sessions", "do/ban"] {
+    for path in ["roles", "sessions", "security", "do/ban"] {
         assert_eq!(plain.get(&format!("{address}/{path}")).await.code(), "forbidden");
     }
     let forged = plain.post(&format!("{address}/do/ban"), &[("reason", "x")]).await;
@@ -136,6 +136,36 @@ async fn one_session_is_ended_from_the_list() {
     assert_eq!(done.status, StatusCode::SEE_OTHER);
     assert!(!amara.is_signed_in().await);
     assert!(jonas.get(&address).await.text.contains("Signed in nowhere"));
+}
+
+#[tokio::test]
+async fn how_an_account_is_kept_is_told_without_its_hash_and_a_lock_is_taken_off() {
+    let site = Site::new().await;
+    let (_, id) = person(&site, "amara", &[]).await;
+    let (mut jonas, _) = person(&site, "jonas", &["admin"]).await;
+    let (mut support, _) = person(&site, "aoife", &["support"]).await;
+    let address = format!("/admin/users/{id}/security");
+    let page = support.get(&address).await;
+    assert_eq!((page.status, page.text.matches("<h1").count()), (StatusCode::OK, 1));
+    assert!(page.text.contains("Hashed here, with Argon2id") && page.text.contains("Not locked"), "{}", page.text);
+    assert!(page.text.contains("Last used"), "{}", page.text);
+    assert!(page.text.contains("href=\"/admin/users/") && !page.text.contains("$argon2id"));
+    let mut stranger = site.browser();
+    for _ in 0..5 {
+        let fields = [("email", "amara@okafor.example"), ("password", "wrong and wrong again")];
+        stranger.fill("/sign-in", "/sign-in", &fields).await;
+    }
+    settle(&site).await;
+    let page = jonas.get(&address).await.text;
+    assert!(page.contains("For browsers that did not sign in here before") && !page.contains("Not locked"), "{page}");
+    assert!(page.contains("A sign-in failed") && page.contains("Locked after wrong passwords"), "{page}");
+    let unlock = format!("/admin/users/{id}/do/unlock");
+    assert!(page.contains(&format!("href=\"{unlock}\" data-dialog")));
+    assert_eq!(jonas.fill(&unlock, &unlock, &[]).await.status, StatusCode::SEE_OTHER);
+    assert!(jonas.get(&address).await.text.contains("Not locked"));
+    let made = jonas.fill("/admin/users/new", "/admin/users/new", &[("email", "noor@haddad.example")]).await;
+    let made = made.location().split('?').next().unwrap().to_owned();
+    assert!(jonas.get(&format!("{made}/security")).await.text.contains("No password"));
 }
 
 /// Numbers what has happened, and counts it.

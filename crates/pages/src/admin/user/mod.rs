@@ -7,6 +7,7 @@ pub mod new;
 mod pass;
 pub mod profile;
 pub mod roles;
+pub mod security;
 pub mod sessions;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub fn router() -> Router<Arc<Pages>> {
         .route("/admin/users/{id}", get(profile::show).post(profile::submit))
         .route("/admin/users/{id}/roles", get(roles::show).post(roles::submit))
         .route("/admin/users/{id}/history", get(history::show))
+        .route("/admin/users/{id}/security", get(security::show))
         .route("/admin/users/{id}/sessions", get(sessions::show))
         .route("/admin/users/{id}/sessions/{session}/end", post(sessions::end))
         .route("/admin/users/{id}/do/{deed}", get(deed::show).post(deed::submit))

@@ -20,12 +20,14 @@ pub enum Tab {
     Roles,
     /// Where they are signed in.
     Sessions,
+    /// How the account is kept.
+    Security,
     /// What happened.
     History,
 }
 
 impl Tab {
-    const ALL: [Self; 4] = [Self::Profile, Self::Roles, Self::Sessions, Self::History];
+    const ALL: [Self; 5] = [Self::Profile, Self::Roles, Self::Sessions, Self::Security, Self::History];
 
     /// Its words.
     pub const fn title(self) -> &'static str {
@@ -33,6 +35,7 @@ impl Tab {
             Self::Profile => "Profile",
             Self::Roles => "Roles",
             Self::Sessions => "Sessions",
+            Self::Security => "Security",
             Self::History => "History",
         }
     }
@@ -42,6 +45,7 @@ impl Tab {
             Self::Profile => "",
             Self::Roles => "/roles",
             Self::Sessions => "/sessions",
+            Self::Security => "/security",
             Self::History => "/history",
         }
     }
@@ -180,7 +184,7 @@ impl Pass {
     /// The tabs, as they are shown.
     pub fn places(&self) -> Vec<Place> {
         let count = |tab| match tab {
-            Tab::Profile | Tab::History => None,
+            Tab::Profile | Tab::Security | Tab::History => None,
             Tab::Roles => Some(self.account.roles.len()),
             Tab::Sessions => Some(self.sessions.len()),
         };
