@@ -15,7 +15,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use kernel::{Problem, RequestContext, Timestamp};
 use users::avatar::tint;
-use users::{Account, Avatar, DisplayName, Party, TimeZoneName};
+use users::{Account, DisplayName, Party, TimeZoneName};
 
 use self::profile::Typed;
 
@@ -24,7 +24,7 @@ use crate::browser::Visitor;
 use crate::csrf::Binding;
 use crate::form::Fields;
 use crate::moment::Moment;
-use crate::shell::{Mistakes, Notice, Shell, initials};
+use crate::shell::{Mistakes, Notice, Shell, initials, picture};
 use crate::{Pages, admin, page};
 
 #[derive(Template)]
@@ -70,7 +70,7 @@ impl Person {
         Self {
             initials: initials(name.unwrap_or(account.email.as_str())),
             has_avatar: account.avatar.is_some(),
-            picture: matches!(account.avatar, Some(Avatar::Kept(_))).then(|| account.picture_path(256)),
+            picture: picture(account, 256),
             name: name.map(str::to_owned),
             email: account.email.as_str().to_owned(),
             email_verified: account.email_verified,

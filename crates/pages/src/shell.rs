@@ -1,6 +1,7 @@
 //! What every page has round its content, and the messages in it.
 
 use kernel::FieldError;
+use users::{Account, Avatar};
 
 /// What the product is called.
 const PRODUCT: &str = "Usher";
@@ -26,6 +27,11 @@ impl Shell {
 }
 
 pub use users::avatar::initials;
+
+/// The address of somebody's picture in this size, if it is kept here: no page makes a browser fetch one elsewhere.
+pub fn picture(account: &Account, size: u32) -> Option<String> {
+    matches!(account.avatar, Some(Avatar::Kept(_))).then(|| account.picture_path(size))
+}
 
 /// One message in the flow of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use users::{Account, DisplayName, may};
 use super::visit::Desk;
 use crate::Pages;
 use crate::csrf::Binding;
-use crate::shell::{Notice, Shell, initials};
+use crate::shell::{Notice, Shell, initials, picture};
 
 /// A part of the console, with a page of its own in the navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,13 +101,25 @@ pub struct Face {
     pub initials: String,
     /// One of the stylesheet's six colours, always the same for the same person.
     pub tint: u8,
+    /// The address of their picture, if it is kept here.
+    pub picture: Option<String>,
 }
 
 impl Face {
     /// This account's.
     pub fn new(account: &Account) -> Self {
         let name = account.name.as_ref().map_or(account.email.as_str(), DisplayName::as_str);
-        Self { initials: initials(name), name: name.to_owned(), tint: users::avatar::tint(account.id) }
+        Self {
+            initials: initials(name),
+            name: name.to_owned(),
+            tint: users::avatar::tint(account.id),
+            picture: picture(account, 64),
+        }
+    }
+
+    /// This account's, where it is shown large.
+    pub fn large(account: &Account) -> Self {
+        Self { picture: picture(account, 256), ..Self::new(account) }
     }
 }
 

@@ -1,10 +1,13 @@
 //! The console: who sees what, and what it takes to do something to somebody.
 
 use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use kernel::UserId;
 use users::{Authority, EmailAddress, Roles};
 
-use super::site::{Browser, Site};
+use super::pictures::{PIXEL, upload};
+use super::site::{Browser, ORIGIN, Site};
 
 /// Gives the account with this address these roles; its id.
 async fn appoint(site: &Site, email: &str, roles: &[&str]) -> UserId {
@@ -136,6 +139,25 @@ async fn one_session_is_ended_from_the_list() {
     assert_eq!(done.status, StatusCode::SEE_OTHER);
     assert!(!amara.is_signed_in().await);
     assert!(jonas.get(&address).await.text.contains("Signed in nowhere"));
+}
+
+#[tokio::test]
+async fn people_have_the_picture_that_is_kept_here_and_others_their_initials() {
+    let site = Site::new().await;
+    let (mut amara, id) = person(&site, "amara", &[]).await;
+    let (mut jonas, _) = person(&site, "jonas", &["admin"]).await;
+    assert!(!jonas.get("/admin/users").await.text.contains("<img"));
+    let token = amara.get("/account").await.hidden("csrf").to_owned();
+    let pixel = STANDARD.decode(PIXEL).unwrap();
+    let sent = upload(&mut amara, ORIGIN, &[("csrf", token.as_bytes()), ("picture", &pixel)]).await;
+    assert_eq!(sent.location(), "/account?done=picture", "{}", sent.text);
+    let list = jonas.get("/admin/users").await.text;
+    assert_eq!(list.matches("<img src=\"/avatars/").count(), 1, "{list}");
+    assert!(list.contains("/64.webp\" alt=\"\"") && list.contains(">AO</span>"));
+    assert!(jonas.get(&format!("/admin/users/{id}")).await.text.contains("/256.webp\" alt=\"\""));
+    let change = [("csrf", token.as_str()), ("version", "1")];
+    amara.post("/account/picture/remove", &change).await;
+    assert!(!jonas.get("/admin/users").await.text.contains("<img"));
 }
 
 #[tokio::test]

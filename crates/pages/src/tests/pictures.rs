@@ -8,10 +8,11 @@ use base64::engine::general_purpose::STANDARD;
 use super::site::{Answer, Browser, ORIGIN, Site};
 
 /// One pixel (PNG).
-const PIXEL: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+pub const PIXEL: &str =
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
 /// Sends a form with a file in it, with these fields in this order.
-async fn upload(browser: &mut Browser<'_>, origin: &str, parts: &[(&str, &[u8])]) -> Answer {
+pub async fn upload(browser: &mut Browser<'_>, origin: &str, parts: &[(&str, &[u8])]) -> Answer {
     let mut body = Vec::new();
     for (name, content) in parts {
         let file = if *name == "picture" { "; filename=\"../../me.html\"\r\nContent-Type: text/html" } else { "" };

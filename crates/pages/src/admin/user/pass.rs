@@ -166,7 +166,7 @@ impl Pass {
             .collect();
         let ban = ban(pages, desk, &account, now).await?;
         Ok(Self {
-            face: Face::new(&account),
+            face: Face::large(&account),
             address,
             standing: Standing::of(account.status),
             since: Moment::new(account.created_at, now),
