@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kernel::{Permissions, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use storage::{Result, Tx};
+use storage::{Lock, Result, Tx};
 
 use crate::account::{self, USER};
 use crate::personal::{self, Sealed};
@@ -240,9 +240,13 @@ pub async fn judge_roles(
 /// whether it was made.
 pub async fn insert_imported(tx: &mut Tx, rows: &[ImportedAccount], now: Timestamp) -> Result<Vec<bool>> {
     let made = account::insert_many(tx, rows).await?;
+    // Rows first, then the lock: everybody takes them in this order. A role that was deleted since it was
+    // judged is given to nobody, and none is deleted until these are committed.
+    tx.hold(Lock::Roles).await?;
+    let book = role_record::book(tx).await?;
     let mut granted = Vec::with_capacity(rows.len());
     for (row, _) in rows.iter().zip(&made).filter(|(_, made)| **made) {
-        granted.extend(row.roles.names().map(|role| (row.id, role)));
+        granted.extend(row.roles.names().filter(|role| book.contains(role)).map(|role| (row.id, role)));
     }
     account::insert_roles(tx, &granted, now).await?;
     let made_rows = rows.iter().zip(&made).filter(|(_, made)| **made);
