@@ -15,7 +15,7 @@ use crate::step::{cargo, run as run_command, workspace_root};
 mod suite;
 
 /// The groups of rows, each of which can be measured alone.
-const GROUPS: [&str; 5] = ["accounts", "gateway", "verify", "revocation", "users"];
+const GROUPS: [&str; 7] = ["accounts", "gateway", "verify", "revocation", "users", "import", "pictures"];
 
 /// Does `bench`, or one of the two words that only it says to itself.
 pub fn run(words: &[&str]) -> Result<()> {

@@ -15,17 +15,20 @@ mod clients;
 mod door;
 mod finding;
 mod haproxy;
+mod importing;
 mod listeners;
 mod load;
 mod machine;
 mod overload;
 pub mod peers;
+mod pictures;
 mod program;
 mod revocation;
 mod seed;
 mod table;
 mod tokens;
 mod upstream;
+mod visitor;
 mod work;
 
 use std::path::{Path, PathBuf};
@@ -111,6 +114,12 @@ pub fn run(words: &[&str]) -> Result<()> {
         }
         if named("users") {
             finding::rows(plan, &folder.0, &mut quiet, &mut table).await?;
+        }
+        if named("import") {
+            importing::rows(plan, &folder.0, &mut quiet, &mut table).await?;
+        }
+        if named("pictures") {
+            pictures::rows(plan, &folder.0, &mut quiet, &mut table).await?;
         }
         if named("gateway") {
             door::rows(plan, &folder.0, &mut quiet, &mut table).await?;

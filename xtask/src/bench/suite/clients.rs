@@ -27,6 +27,13 @@ impl Same {
         Ok(Self { connection: Connection::open(port).await?, request: get(path, token) })
     }
 
+    /// Asks for this page, as the browser that has this cookie.
+    pub async fn with_cookie(port: u16, path: &str, cookie: &str) -> Result<Self> {
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\naccept: text/html\r\ncookie: {cookie}\r\n\r\n");
+        Ok(Self { connection: Connection::open(port).await?, request: request.into_bytes() })
+    }
+
     /// Looks at `/`.
     pub async fn hello(port: u16) -> Result<Self> {
         Self::new(port, "/", None).await

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 use storage::{Db, Settings, execute, fetch_one};
 
-use super::client::{Connection, post};
+use super::client::{Connection, get, post};
 use super::clients::Same;
 use super::load::{Bounds, Measured, closed_loop};
 use super::machine::Quiet;
@@ -15,7 +15,7 @@ use super::program::Program;
 use super::seed::{self, PASSWORD};
 use super::table::{Goal, Table};
 use super::work::{Best, CLIENTS};
-use super::{Plan, say};
+use super::{Plan, say, visitor};
 
 /// Accounts in the small database.
 const FEW: usize = 1_000;
@@ -65,7 +65,28 @@ pub async fn rows(plan: Plan, folder: &Path, quiet: &mut Quiet, table: &mut Tabl
         ];
         table.load(&format!("list: {name}, {} accounts", plan.very_many), &many, &goals);
     }
+    page_of_one(plan, quiet, &mut large, table).await?;
     own_account(plan, quiet, &mut small, table).await
+}
+
+/// The console's page of one person, made on the server for somebody who looks after them.
+async fn page_of_one(plan: Plan, quiet: &mut Quiet, house: &mut House, table: &mut Table) -> Result<()> {
+    let cookie = visitor::sign_in(house.program.port, ADMINISTRATOR, PASSWORD)?;
+    let mut connection = Connection::open(house.program.port).await?;
+    let found = get("/api/v1/users?limit=1&sort=name", Some(&house.token));
+    let found = connection.call(&found).await?.json(200)?;
+    let id = found["items"][0]["id"].as_str().context("there is nobody")?;
+    let mut best = Best::none();
+    for turn in 1..=plan.turns {
+        say(&format!("the console's page of one person: turn {turn}"));
+        quiet.wait().await?;
+        let client = Same::with_cookie(house.program.port, &format!("/admin/users/{id}"), &cookie).await?;
+        best.keep_quickest(closed_loop(vec![client], Bounds::seconds(plan.seconds), &mut house.program.cpu).await?.0);
+    }
+    let page = best.get()?;
+    let goal = Goal::below(page.p99.as_secs_f64() * 1e3, 30.0, "ms at p99");
+    table.load(&format!("the console's page of one person, {} accounts", plan.very_many), &page, &[goal]);
+    Ok(())
 }
 
 /// `users/me` beside `auth/me`, which looks nothing up.
@@ -109,7 +130,7 @@ impl House {
     async fn wait_until_searchable(&self, accounts: usize) -> Result<()> {
         let begun = tokio::time::Instant::now();
         let path = format!("/api/v1/users?q=p{accounts}%40");
-        let request = super::client::get(&path, Some(&self.token));
+        let request = get(&path, Some(&self.token));
         loop {
             let mut connection = Connection::open(self.program.port).await?;
             let page = connection.call(&request).await?.json(200)?;

@@ -84,9 +84,19 @@ impl CpuMeter {
 
 /// Resident memory, in MB of 10⁶ bytes.
 pub fn resident_megabytes(pid: u32) -> Result<f64> {
+    megabytes(pid, "VmRSS:")
+}
+
+/// The most that was ever resident, in MB of 10⁶ bytes.
+pub fn largest_megabytes(pid: u32) -> Result<f64> {
+    megabytes(pid, "VmHWM:")
+}
+
+fn megabytes(pid: u32, name: &str) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).context("the process is gone")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS in the status")?;
-    let kib: f64 = line.trim().trim_end_matches(" kB").parse().context("VmRSS is no number")?;
+    let line =
+        status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name} in the status"))?;
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse().with_context(|| format!("{name} is no number"))?;
     Ok(kib * 1024.0 / 1e6)
 }
 
