@@ -34,8 +34,10 @@ use crate::user_token::{BadSeed, UserTokens};
 /// we are.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How many bodies of more than the usual size may be in memory at once, each of some 5 MiB.
-const LARGE_BODIES: usize = 16;
+/// How many bodies of more than the usual size may be in memory at once, each of some 5 MiB: of requests that
+/// showed a token, and of forms, which anybody may send. Neither can take the other's places.
+const LARGE_BODIES: usize = 12;
+const LARGE_FORMS: usize = 4;
 
 /// What an operator can set for the door.
 pub struct Settings {
@@ -88,6 +90,8 @@ pub struct Gateway {
     pub(crate) limits: Limits,
     /// A place for each body that may be large, while it is in memory.
     pub(crate) large_bodies: Semaphore,
+    /// The same for forms of pages: who sends one is not known before it is there.
+    pub(crate) large_forms: Semaphore,
     ids: RequestIds,
     traces: Traces,
     pub(crate) user_tokens: Option<UserTokens>,
@@ -155,6 +159,7 @@ impl Gateway {
             pool,
             limits: Limits::new(),
             large_bodies: Semaphore::new(LARGE_BODIES),
+            large_forms: Semaphore::new(LARGE_FORMS),
             ids: RequestIds::new(),
             traces: Traces::new(),
             user_tokens: settings.identity_seed.map(|seed| UserTokens::new(&seed, &settings.public_url)).transpose()?,

@@ -63,8 +63,11 @@ impl Gateway {
         let (parts, body) = request.into_parts();
         let _room = if route.body_limit > builtin::BODY_LIMIT && !body.is_end_stream() {
             // What may be large is read for somebody who may send it, and for a few at once.
-            self.who(route, &parts.headers, visit)?;
-            Some(self.large_bodies.try_acquire().map_err(|_| self.refuse(visit, "busy", too_much_at_once()))?)
+            let places = match self.who(route, &parts.headers, visit)? {
+                Some(_) => &self.large_bodies,
+                None => &self.large_forms,
+            };
+            Some(places.try_acquire().map_err(|_| self.refuse(visit, "busy", too_much_at_once()))?)
         } else {
             None
         };

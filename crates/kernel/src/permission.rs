@@ -108,23 +108,30 @@ pub struct RoleBook(BTreeMap<String, Permissions>);
 impl RoleBook {
     /// Follows the includes. A role that is included and not there adds nothing; a circle, which whoever
     /// keeps the roles refuses, adds each of its roles once.
+    ///
+    /// It is made anew whenever somebody's permissions are asked for in a transaction, so each role looks at
+    /// each include once, by number: five hundred roles that include twenty each take milliseconds.
     pub fn new(definitions: &[RoleDefinition]) -> Self {
-        let by_name: BTreeMap<&str, &RoleDefinition> =
-            definitions.iter().map(|definition| (definition.name.as_str(), definition)).collect();
-        let closed = |name: &str| {
-            let mut seen = BTreeSet::new();
-            let mut to_visit = vec![name];
-            let mut sum = Permissions::default();
-            while let Some(name) = to_visit.pop() {
-                let Some(definition) = by_name.get(name) else { continue };
-                if seen.insert(definition.name.as_str()) {
-                    sum = sum.and(&Permissions::of(definition.permissions.iter().cloned()));
-                    to_visit.extend(definition.includes.iter().map(String::as_str));
+        let numbers: BTreeMap<&str, usize> =
+            definitions.iter().enumerate().map(|(number, definition)| (definition.name.as_str(), number)).collect();
+        let ways_of = |definition: &RoleDefinition| {
+            definition.includes.iter().filter_map(|name| numbers.get(name.as_str()).copied()).collect()
+        };
+        let ways: Vec<Vec<usize>> = definitions.iter().map(ways_of).collect();
+        let closed = |number: usize| {
+            let mut reached = vec![false; definitions.len()];
+            let mut to_visit = vec![number];
+            let mut names = BTreeSet::new();
+            while let Some(next) = to_visit.pop() {
+                if !std::mem::replace(&mut reached[next], true) {
+                    names.extend(definitions[next].permissions.iter().map(String::as_str));
+                    to_visit.extend(ways[next].iter().filter(|way| !reached[**way]));
                 }
             }
-            sum
+            Permissions::of(names)
         };
-        Self(definitions.iter().map(|definition| (definition.name.clone(), closed(&definition.name))).collect())
+        let roles = definitions.iter().enumerate();
+        Self(roles.map(|(number, definition)| (definition.name.clone(), closed(number))).collect())
     }
 
     /// Whether nobody has told it any role yet: there is always `admin`.

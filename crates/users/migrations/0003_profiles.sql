@@ -15,7 +15,7 @@ UPDATE users SET deleted_at = updated_at WHERE status = 'deleted';
 CREATE INDEX users_deleted_at ON users (deleted_at, id) WHERE deleted_at IS NOT NULL AND erased_at IS NULL;
 
 -- The key of one person's data, wrapped by a key that is not in the database; `wrapped_by` names that one.
--- Without this row nothing that was sealed with it can be read, in no copy and no backup.
+-- Without this row nothing that was sealed with it can be read; a backup that was made before has the row still.
 CREATE TABLE user_keys (
     user_id    @uuid PRIMARY KEY REFERENCES users (id),
     wrapped    @bytes NOT NULL,

@@ -18,8 +18,8 @@ pub enum ErasePersonError {
     Storage(#[from] storage::Error),
 }
 
-/// Destroys the person's key, and with it whatever was sealed with it, in every copy and backup; and empties
-/// the account, which is as the caller read it after locking its row.
+/// Destroys the person's key, and with it whatever was sealed with it, wherever it was copied without the key; and
+/// empties the account, which is as the caller read it after locking its row.
 pub async fn erase_person(tx: &mut Tx, person: &Account, now: Timestamp) -> Result<(), ErasePersonError> {
     avatar::release_all(tx, person.id, now).await?;
     personal::record::destroy(tx, person.id).await?;

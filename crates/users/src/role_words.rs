@@ -10,8 +10,10 @@ use crate::role::{InvalidRoles, is_name};
 
 /// The longest description, in characters.
 const MAX_DESCRIPTION: usize = 200;
-/// How many permissions of its own, and how many includes, a role may have.
+/// How many permissions of its own a role may have.
 pub const MAX_MEMBERS: usize = 200;
+/// How many others a role may include.
+pub const MAX_INCLUDES: usize = 20;
 
 /// The name of one role: 1 to 64 of `a`–`z`, `0`–`9`, `:`, `_` and `-`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,8 +110,8 @@ pub enum InvalidIncludes {
     /// `admin`: whoever may do everything has that very role, so that they can be found and counted.
     #[error("`admin` cannot be included: give it to people themselves.")]
     Administrator,
-    /// More than 200.
-    #[error("A role can include at most 200 others.")]
+    /// More than 20.
+    #[error("A role can include at most 20 others.")]
     TooMany,
 }
 
@@ -123,7 +125,7 @@ impl Includes {
             return Err(InvalidIncludes::Administrator);
         }
         let names: BTreeSet<String> = names.iter().cloned().collect();
-        if names.len() > MAX_MEMBERS { Err(InvalidIncludes::TooMany) } else { Ok(Self(names)) }
+        if names.len() > MAX_INCLUDES { Err(InvalidIncludes::TooMany) } else { Ok(Self(names)) }
     }
 
     /// The names, in alphabetical order.

@@ -73,6 +73,9 @@ pub(super) fn is_relevant(kind: &str) -> bool {
         Kind::AccountReinstated,
         Kind::AccountDeleted,
         Kind::AccountRestored,
+        Kind::AccountErased,
+        Kind::AccountUpdated,
+        Kind::EmailChanged,
     ];
     relevant.iter().any(|relevant| relevant.as_str() == kind)
 }
@@ -84,8 +87,15 @@ pub(super) fn signals(event: &Event) -> Vec<Signal> {
     let everything = || signal(event, EventType::SessionRevoked, Subject::AllSessions(user), circumstances(event));
     match event.kind {
         // A session that begins ends the oldest ones if there are too many.
-        Kind::SessionStarted | Kind::SessionEnded | Kind::OtherSessionsEnded | Kind::RefreshTokenReused => {
-            ended_sessions(event)
+        Kind::SessionStarted
+        | Kind::SessionEnded
+        | Kind::OtherSessionsEnded
+        | Kind::RefreshTokenReused
+        | Kind::EmailChanged => ended_sessions(event),
+        // Another address, given by an administrator, ends every session; any other change ends nothing.
+        Kind::AccountUpdated => {
+            let ends = matches!(event.revokes, Some(Revocation::Subject { .. }));
+            ends.then(everything).into_iter().collect()
         }
         Kind::PasswordChanged => {
             let mut members = circumstances(event);
@@ -96,7 +106,7 @@ pub(super) fn signals(event: &Event) -> Vec<Signal> {
         }
         Kind::AccountSignedOut => vec![everything()],
         Kind::AccountSuspended => vec![everything(), account(EventType::AccountDisabled)],
-        Kind::AccountDeleted => vec![everything(), account(EventType::AccountPurged)],
+        Kind::AccountDeleted | Kind::AccountErased => vec![everything(), account(EventType::AccountPurged)],
         Kind::AccountReinstated | Kind::AccountRestored => vec![account(EventType::AccountEnabled)],
         _ => Vec::new(),
     }
@@ -117,19 +127,28 @@ fn ended_sessions(event: &Event) -> Vec<Signal> {
 fn circumstances(event: &Event) -> Map<String, Value> {
     let mut members = Map::new();
     members.insert("event_timestamp".into(), event.at.unix_seconds().into());
+    let by_owner = event.actor.is_some() && event.actor == event.subject;
     let (entity, reason) = match event.kind {
         Kind::SessionEnded if event.data.contains_key("by_session") => {
             ("user", "The user ended this session from another one.")
         }
         Kind::SessionStarted => ("policy", "The account had too many sessions: the oldest made room for a newer one."),
-        Kind::SessionEnded => ("user", "The user signed out."),
+        Kind::SessionEnded if by_owner => ("user", "The user signed out."),
+        Kind::SessionEnded => ("admin", "An administrator ended the session."),
         Kind::OtherSessionsEnded => ("user", "The user ended all other sessions."),
         Kind::PasswordChanged => ("user", "The user changed the password."),
         Kind::RefreshTokenReused => {
             ("policy", "A refresh token that had been replaced was used again: the session was ended as stolen.")
         }
         Kind::AccountSuspended => ("admin", "An administrator suspended the account."),
+        Kind::AccountDeleted if by_owner => ("user", "The user deleted the account."),
         Kind::AccountDeleted => ("admin", "An administrator deleted the account."),
+        Kind::AccountErased if event.actor.is_none() => {
+            ("policy", "The account was deleted 30 days ago: what it said was erased.")
+        }
+        Kind::AccountErased => ("admin", "An administrator erased the account."),
+        Kind::EmailChanged => ("user", "The user has another email address."),
+        Kind::AccountUpdated => ("admin", "An administrator gave the account another email address."),
         _ => ("admin", "An administrator ended all sessions of the account."),
     };
     members.insert("initiating_entity".into(), entity.into());

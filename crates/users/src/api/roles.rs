@@ -80,7 +80,7 @@ pub(super) struct PostRole {
     permissions: Vec<String>,
     /// Roles whose permissions it has as well.
     #[serde(default)]
-    #[schema(max_items = 200)]
+    #[schema(max_items = 20)]
     includes: Vec<String>,
 }
 
@@ -95,7 +95,7 @@ pub(super) struct PatchRole {
     #[schema(max_items = 200)]
     permissions: Option<Vec<String>>,
     /// All roles that it includes from now on.
-    #[schema(max_items = 200)]
+    #[schema(max_items = 20)]
     includes: Option<Vec<String>>,
 }
 

@@ -64,6 +64,11 @@ impl Asked {
             errors.push(FieldError::new("q", "invalid_query", wrong.to_string()));
             RawFilter::default()
         });
+        // A filter that is not understood would show more people than were asked for.
+        if let Some((name, _)) = pairs.iter().find(|(name, _)| !["sort", "cursor", "done"].contains(&name.as_str())) {
+            let name: String = name.chars().take(40).collect();
+            errors.push(FieldError::new("q", "unknown_parameter", format!("There is no filter called {name}.")));
+        }
         let filter = Filter::parse(users, &with_times(raw.clone())).unwrap_or_else(|wrong| {
             errors.extend(wrong);
             Filter::default()

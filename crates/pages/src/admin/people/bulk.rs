@@ -131,6 +131,10 @@ impl Chosen {
         if let Some(query) = &self.all {
             let mut pairs = Fields::of_query(query)?.into_pairs();
             let raw = RawFilter::take(&mut pairs).ok()?;
+            // Whatever is not understood may have been meant to narrow it: then nobody is chosen.
+            if !pairs.is_empty() {
+                return None;
+            }
             return Filter::parse(users, &with_times(raw)).ok().map(|filter| Selection::Matching(Box::new(filter)));
         }
         let ids: Option<Vec<UserId>> = self.ids.iter().map(|id| id.parse().ok()).collect();

@@ -164,7 +164,7 @@ impl Deed {
             Self::Restore => "They can sign in again at once, with the password that they had.",
             Self::Unlock => "The wrong passwords so far are forgotten: they can try again at once.",
             Self::Erase => {
-                "Name, address, picture, roles, password and everything personal are destroyed, in the ledger too. Nobody can undo it."
+                "Name, address, picture, roles, password and everything personal are destroyed. What happened stays in the ledger, under the account’s number alone. Nobody can undo it."
             }
         }
     }
