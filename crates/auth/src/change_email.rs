@@ -96,6 +96,11 @@ pub async fn request_email_change(
         expires_at: now.plus_seconds(LIFETIME),
     };
     let mut tx = auth.db().begin().await?;
+    // The password was compared outside of the transaction: what ended the trust meanwhile comes before this.
+    session::lock_asking(&mut tx, user, asking, now).await?.ok_or(RequestEmailChangeError::Gone)?;
+    if !credential::confirm(&mut tx, user, credential.version, now).await? {
+        return Err(RequestEmailChangeError::Gone);
+    }
     email_change::insert(&mut tx, &change, now).await?;
     tx.append(Event::new(Kind::EmailChangeRequested, now).by(user).in_session(asking));
     attempt.succeeded(tx).await?;
@@ -137,7 +142,7 @@ pub async fn pending_link(auth: &Auth, account: &Account) -> storage::Result<Opt
     }))
 }
 
-/// The change that this token is for, and the account as it is now.
+/// The change that this token is for, and the account as it is now, if the session that asked is still trusted.
 async fn verified(
     auth: &Auth,
     on: &mut impl Connection,
@@ -145,10 +150,16 @@ async fn verified(
     tag: &[u8],
 ) -> Result<(EmailChange, Account), ConfirmEmailChangeError> {
     use ConfirmEmailChangeError::InvalidToken;
-    let change = email_change::find(on, id, auth.clock().now()).await?.ok_or(InvalidToken)?;
+    let now = auth.clock().now();
+    let change = email_change::find(on, id, now).await?.ok_or(InvalidToken)?;
     let account = users::account::find(on, change.user_id).await?.ok_or(InvalidToken)?;
     let good = account.status == Status::Active && auth.link_key().verify(&parts(&change, &account), tag);
-    if good { Ok((change, account)) } else { Err(InvalidToken) }
+    // Whatever ended the session that asked (another password, a suspension, its owner) ended what it asked for.
+    if good && session::is_alive(on, account.id, change.session_id, account.sessions_from, now).await? {
+        Ok((change, account))
+    } else {
+        Err(InvalidToken)
+    }
 }
 
 /// Makes the change that this token is for. The address counts as verified, and all sessions but the one that

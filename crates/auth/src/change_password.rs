@@ -17,7 +17,7 @@ pub enum ChangePasswordError {
     /// The new one cannot be chosen.
     #[error(transparent)]
     WeakPassword(#[from] Weakness),
-    /// The account is gone, or somebody else changed its password in between.
+    /// The account or the session that asks is gone, or somebody else changed the password in between.
     #[error("the account has changed")]
     Gone,
     /// Too many hashes wait.
@@ -88,6 +88,7 @@ pub async fn change_password(
 
     let now = auth.clock().now();
     let mut tx = auth.db().begin().await?;
+    session::lock_asking(&mut tx, user, asking, now).await?.ok_or(ChangePasswordError::Gone)?;
     if !credential::change(&mut tx, user, credential.version, &hash, now).await? {
         return Err(ChangePasswordError::Gone);
     }

@@ -2,7 +2,7 @@
 
 use kernel::{SessionId, Timestamp, UserId};
 use storage::{Connection, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
-use users::Account;
+use users::{Account, Status};
 
 use crate::{Auth, Client, SessionKind};
 
@@ -114,6 +114,41 @@ pub(crate) async fn find(
         kind.as_str(),
         now
     )
+}
+
+#[derive(sqlx::FromRow)]
+struct Alive {
+    found: i64,
+}
+
+/// Whether this session of this user still counts: neither ended nor expired, and not older than what ended all
+/// sessions of the account. To be asked behind the account's lock where something is done for it.
+pub(crate) async fn is_alive(
+    on: &mut impl Connection,
+    user: UserId,
+    id: SessionId,
+    sessions_from: i64,
+    now: Timestamp,
+) -> Result<bool> {
+    let row: Alive = fetch_one!(
+        on,
+        "SELECT COUNT(*) AS found FROM sessions
+         WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3 AND epoch >= $4",
+        id,
+        user,
+        now,
+        sessions_from
+    )?;
+    Ok(row.found == 1)
+}
+
+/// The account, locked until the transaction ends, if it is active and this session of it still counts: what
+/// was asked for from a session is only done while both are trusted.
+pub(crate) async fn lock_asking(tx: &mut Tx, user: UserId, id: SessionId, now: Timestamp) -> Result<Option<Account>> {
+    users::account::lock(tx, user).await?;
+    let Some(account) = users::account::find(tx, user).await? else { return Ok(None) };
+    let trusted = account.status == Status::Active && is_alive(tx, user, id, account.sessions_from, now).await?;
+    Ok(trusted.then_some(account))
 }
 
 /// Exchanges refresh token number `generation` for the next, if it is the newest and the session is

@@ -30,6 +30,9 @@ pub enum UpdateAccountError {
     /// It is deleted: bring it back first.
     #[error("the account is deleted")]
     Deleted,
+    /// Their own address is not changed in this way: nothing would have shown that it is theirs.
+    #[error("nobody vouches for their own address")]
+    OwnAccount,
     /// Somebody else changed it in between.
     #[error("the account has changed since it was read")]
     Stale,
@@ -70,6 +73,11 @@ pub async fn update_account(
     let email = change.email.as_ref().unwrap_or(&current.email);
     let moves = email.canonical() != current.email.canonical();
     let verified = change.email_verified.unwrap_or(current.email_verified && !moves);
+    // One's own password and a link are asked for when somebody changes their own address; a stolen session of
+    // an officer must not get round that.
+    if authority.actor() == Some(user) && (*email != current.email || verified != current.email_verified) {
+        return Err(UpdateAccountError::OwnAccount);
+    }
     if *email != current.email || verified != current.email_verified {
         if !account::set_email(&mut tx, user, email, verified, now).await? {
             return Err(UpdateAccountError::EmailTaken);

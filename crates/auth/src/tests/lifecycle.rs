@@ -190,6 +190,43 @@ on_both! {
         assert_eq!(good, 1);
     }
 
+    async fn what_ends_the_trust_in_a_session_ends_what_it_asked_for(world: World) {
+        const NEW: &str = "slow comets over granite";
+        let ann = world.register("ann@example.com").await;
+        let user = ann.account.id;
+        let other = world.sign_in("ann@example.com", PASSWORD).await.unwrap();
+        let token = asked(&world, &ann, "thief@example.com").await;
+        crate::change_password(&world.auth, user, other.session.id, PASSWORD, NEW).await.unwrap();
+        assert!(is_refused(&world, &token).await, "another password ends the session that asked");
+
+        crate::request_email_change(&world.auth, user, other.session.id, NEW, &address("two@example.com")).await.unwrap();
+        let token = crate::pending_link(&world.auth, &account(&world, user).await).await.unwrap().unwrap().token;
+        users::sign_out_everywhere(world.auth.users(), Authority::Operator, user).await.unwrap();
+        assert!(is_refused(&world, &token).await);
+        // Nor does a session that has ended ask for anything more.
+        for session in [ann.session.id, other.session.id] {
+            let asked = crate::request_email_change(&world.auth, user, session, NEW, &address("three@example.com")).await;
+            assert!(matches!(asked, Err(crate::RequestEmailChangeError::Gone)), "{asked:?}");
+            let changed = crate::change_password(&world.auth, user, session, NEW, PASSWORD).await;
+            assert!(matches!(changed, Err(crate::ChangePasswordError::Gone)), "{changed:?}");
+        }
+        assert_eq!(account(&world, user).await.email.as_str(), "ann@example.com");
+    }
+
+    async fn nobody_vouches_for_their_own_address(world: World) {
+        let root = crate::create_administrator(&world.auth, new_account("root@example.com")).await.unwrap();
+        let by = users::Officer::of_account(&world.auth.users().roles, &root, users::may::USERS_WRITE).unwrap();
+        let nothing = users::AccountChange::default;
+        let email = users::AccountChange { email: Some(address("thief@example.com")), ..nothing() };
+        let verified = users::AccountChange { email_verified: Some(!root.email_verified), ..nothing() };
+        for change in [email, verified] {
+            let refused =
+                users::update_account(world.auth.users(), Authority::Officer(by), root.id, &change, None).await;
+            assert!(matches!(refused, Err(users::UpdateAccountError::OwnAccount)), "{refused:?}");
+        }
+        assert_eq!(account(&world, root.id).await.version, root.version);
+    }
+
     async fn asking_for_an_address_needs_the_password_and_locks_like_any_guess(world: World) {
         let ann = world.register("ann@example.com").await;
         let ask = async |password: &str| {

@@ -86,7 +86,11 @@ pub const PROBLEMS: &[Entry] = &[
         "The gateway has just started and has not heard from Usher's services. Try again as `Retry-After` says.",
     ),
     entry("nul_character", 400, "Remove the NUL character from the text."),
-    entry("own_account", 409, "Administrators do not suspend, delete or erase themselves. Ask another administrator."),
+    entry(
+        "own_account",
+        409,
+        "Administrators do not suspend, delete or erase themselves, nor vouch for their own address. Ask another administrator; for your address use /api/v1/users/me/email.",
+    ),
     entry("request_timeout", 408, "Send the whole body within 15 seconds."),
     entry(
         "revocations_stale",

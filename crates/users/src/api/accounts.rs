@@ -60,7 +60,7 @@ pub(super) async fn create_user(
     responses((status = 200, description = "The account as it is now.", body = UserView),
         (status = 403, description = "`forbidden`: the caller lacks the permission, or the account has permissions that the caller lacks.", body = ProblemDocument),
         (status = 404, description = "`not_found`", body = ProblemDocument),
-        (status = 409, description = "`email_taken`; `wrong_status`: it is deleted.", body = ProblemDocument),
+        (status = 409, description = "`email_taken`; `wrong_status`: it is deleted; `own_account`: your own email is changed by `/users/me/email`.", body = ProblemDocument),
         (status = 412, description = "`stale`: the account has changed since.", body = ProblemDocument),
         (status = 422, description = "`invalid_input`", body = ProblemDocument)))]
 pub(super) async fn patch_user(
@@ -121,6 +121,12 @@ impl From<UpdateAccountError> for Problem {
             ),
             UpdateAccountError::Stale => stale(),
             UpdateAccountError::EmailTaken => email_taken(),
+            UpdateAccountError::OwnAccount => Self::new(
+                StatusCode::CONFLICT,
+                "own_account",
+                "This is your own account",
+                "Nobody vouches for their own email: use /api/v1/users/me/email, which asks for your password.",
+            ),
             UpdateAccountError::Personal(error) => error.into(),
             UpdateAccountError::Storage(error) => error.into(),
         }

@@ -102,6 +102,11 @@ pub async fn submit(
             Mistakes::one("email", "email_taken", "Another account has this address. Choose another one."),
             None,
         ),
+        Err(UpdateAccountError::OwnAccount) => again(
+            StatusCode::CONFLICT,
+            Mistakes::one("email", "own_account", "Change your own address on your account page, with your password."),
+            None,
+        ),
         Err(UpdateAccountError::Stale) => again(
             StatusCode::CONFLICT,
             Mistakes::default(),
