@@ -41,7 +41,7 @@ async fn without_javascript_a_ban_asks_why_is_in_force_at_once_and_is_lifted() {
     let (app, browser, _, amara) = at_the_console(Look::PLAIN).await;
     let page = person(&app, &amara).await;
     browser.open(&format!("{page}/do/ban")).await;
-    browser.submit("#question button.btn-main").await;
+    browser.click("#question button.btn-main").await;
     assert_eq!(browser.address().await, format!("{page}/do/ban"), "the browser itself asks for the reason");
     browser.fill("#reason", "Chargebacks, case 8841").await;
     browser.submit("#question button.btn-main").await;
