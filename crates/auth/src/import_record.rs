@@ -55,14 +55,14 @@ pub(crate) async fn advance(tx: &mut Tx, file: &[u8], step: Step, now: Timestamp
     let changed = execute!(
         tx,
         "UPDATE imports SET position = $1, imported = imported + $2, skipped = skipped + $3, refused = refused + $4,
-             updated_at = $5, finished_at = CASE WHEN $6 THEN $5 ELSE NULL END
+             updated_at = $5, finished_at = $6
          WHERE file = $7 AND position = $8 AND finished_at IS NULL",
         to,
         imported,
         skipped,
         refused,
         now,
-        is_last,
+        is_last.then_some(now),
         file,
         from
     )?;
