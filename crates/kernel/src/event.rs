@@ -76,6 +76,8 @@ kinds! {
     AccountUnlocked => "account.unlocked",
     /// Accounts came from a file.
     AccountsImported => "accounts.imported",
+    /// All accounts were written to a file on Usher's own machine.
+    AccountsExported => "accounts.exported",
     /// A person has another picture, or none.
     AvatarChanged => "avatar.changed",
     /// A person asked for another address.

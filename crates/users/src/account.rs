@@ -3,12 +3,12 @@
 mod ending;
 mod many;
 
-use kernel::{Permissions, PictureId, Timestamp, UserId};
+use kernel::{PictureId, Timestamp, UserId};
 use storage::{Connection, Lock, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
 use crate::profile::{Avatar, Bio, Preferences, TimeZoneName};
 use crate::search::{fold, text};
-use crate::{DisplayName, EmailAddress, Locale, Roles, avatar, role_record};
+use crate::{DisplayName, EmailAddress, Locale, Roles, avatar};
 
 pub(crate) use ending::erase;
 pub use ending::{RETURN_SECONDS, deleted_before, set_email};
@@ -328,15 +328,14 @@ pub async fn record_sign_in(tx: &mut Tx, id: UserId, epoch: i64, now: Timestamp)
 }
 
 /// What an account's roles come to, while it is active; nothing otherwise.
-pub(crate) async fn permissions_if_active(tx: &mut Tx, id: UserId) -> Result<Permissions> {
+pub(crate) async fn roles_if_active(tx: &mut Tx, id: UserId) -> Result<Vec<String>> {
     let rows: Vec<RoleRow> = fetch_all!(
         tx,
         "SELECT role FROM user_roles JOIN users ON users.id = user_roles.user_id
          WHERE users.id = $1 AND users.status = 'active' ORDER BY role LIMIT 100",
         id
     )?;
-    let book = role_record::book(tx).await?;
-    Ok(book.permissions_of(rows.iter().map(|row| row.role.as_str())))
+    Ok(rows.into_iter().map(|row| row.role).collect())
 }
 
 #[derive(sqlx::FromRow)]

@@ -1,10 +1,11 @@
 //! In whose name something is done to an account or a role. A use case that does either takes an
 //! [`Authority`], so it cannot be called without saying who wants it, and asks it in its transaction.
 
+use kernel::permission::RoleBook;
 use kernel::{Caller, Event, Permissions, RoleDirectory, UserId};
 use storage::{Result, Tx};
 
-use crate::{Account, account, role_record};
+use crate::{Account, account, granting, role_record};
 
 /// Somebody who had a permission when they asked. There is no other way to make one than to show a
 /// caller or an account whose roles give it, or a job that they began.
@@ -32,6 +33,24 @@ impl Officer {
 
     fn check(roles: &RoleDirectory, user: UserId, held: &[String], permission: &str) -> Option<Self> {
         roles.now().allows(held.iter().map(String::as_str), permission).then_some(Self { user })
+    }
+}
+
+/// What somebody may do at one moment, and the roles that give it to them.
+pub(crate) struct Standing {
+    pub(crate) permissions: Permissions,
+    roles: Vec<String>,
+}
+
+impl Standing {
+    /// Whether they may give and take this role.
+    pub(crate) fn may_hand(&self, book: &RoleBook, role: &str) -> bool {
+        granting::may_hand(&self.permissions, &self.roles, book, role)
+    }
+
+    /// Whether they may make this role, or leave it, as one that comes to this.
+    pub(crate) fn may_define(&self, role: &str, comes_to: &Permissions) -> bool {
+        self.permissions.covers(comes_to) && granting::may_hand_what(&self.permissions, &self.roles, role, comes_to)
     }
 }
 
@@ -65,9 +84,18 @@ impl Authority {
     /// under way while somebody else took the role away or changed it: accounts and roles themselves
     /// decide, in the transaction. To be asked after the row that is changed has been locked.
     pub async fn permissions(self, tx: &mut Tx) -> Result<Permissions> {
+        Ok(self.standing(tx).await?.permissions)
+    }
+
+    /// The same, and the roles that it holds itself. Whoever is not active holds none.
+    pub(crate) async fn standing(self, tx: &mut Tx) -> Result<Standing> {
         match self {
-            Self::Officer(officer) => account::permissions_if_active(tx, officer.user).await,
-            Self::Operator | Self::Schedule => Ok(Permissions::Everything),
+            Self::Officer(officer) => {
+                let roles = account::roles_if_active(tx, officer.user).await?;
+                let book = role_record::book(tx).await?;
+                Ok(Standing { permissions: book.permissions_of(roles.iter().map(String::as_str)), roles })
+            }
+            Self::Operator | Self::Schedule => Ok(Standing { permissions: Permissions::Everything, roles: Vec::new() }),
         }
     }
 
@@ -76,12 +104,12 @@ impl Authority {
         Ok(self.permissions(tx).await?.has(permission))
     }
 
-    /// Whether it has this permission now, and every permission of the account that it is to be used on:
+    /// Whether it has this permission now, and may hand on every role of the account that it is to be used on:
     /// whoever could change, suspend or rename somebody with more rights than their own would soon have
     /// those. Everybody may touch themselves.
     pub async fn may_touch(self, tx: &mut Tx, permission: &str, target: UserId) -> Result<bool> {
-        let mine = self.permissions(tx).await?;
-        if !mine.has(permission) {
+        let mine = self.standing(tx).await?;
+        if !mine.permissions.has(permission) {
             return Ok(false);
         }
         if self.actor() == Some(target) {
@@ -89,6 +117,6 @@ impl Authority {
         }
         let theirs = account::roles(tx, target).await?;
         let book = role_record::book(tx).await?;
-        Ok(mine.covers(&book.permissions_of(theirs.iter().map(String::as_str))))
+        Ok(theirs.iter().all(|role| mine.may_hand(&book, role)))
     }
 }

@@ -26,7 +26,7 @@ pub enum CreateRoleError {
     /// Whoever asks may not define roles.
     #[error("the permission for this is missing")]
     Forbidden,
-    /// It would come to permissions that whoever asks lacks.
+    /// It would come to permissions that whoever asks lacks, or to none: a name that a route may trust.
     #[error("the role would come to permissions that whoever makes it lacks")]
     Exceeds,
     /// There is one of this name.
@@ -51,8 +51,8 @@ pub async fn create_role(users: &Users, authority: Authority, new: &NewRole) -> 
     let now = users.clock.now();
     let mut tx = users.db.begin().await?;
     tx.hold(Lock::Roles).await?;
-    let mine = authority.permissions(&mut tx).await?;
-    if !mine.has(may::ROLES_WRITE) {
+    let mine = authority.standing(&mut tx).await?;
+    if !mine.permissions.has(may::ROLES_WRITE) {
         return Err(CreateRoleError::Forbidden);
     }
     let definitions = role_record::definitions(&mut tx).await?;
@@ -74,7 +74,7 @@ pub async fn create_role(users: &Users, authority: Authority, new: &NewRole) -> 
     }
     role_record::replace(&mut tx, &empty, &definition).await?;
     let comes_to = roles::comes_to(&definitions, &definition).ok_or(CreateRoleError::TooMuch)?;
-    if !mine.covers(&comes_to) {
+    if !mine.may_define(&definition.name, &comes_to) {
         return Err(CreateRoleError::Exceeds);
     }
     let event = Event::new(Kind::RoleCreated, now)

@@ -43,8 +43,8 @@ pub async fn delete_role(
     let name = name.as_str();
     let mut tx = users.db.begin().await?;
     tx.hold(Lock::Roles).await?;
-    let mine = authority.permissions(&mut tx).await?;
-    if !mine.has(may::ROLES_WRITE) {
+    let mine = authority.standing(&mut tx).await?;
+    if !mine.permissions.has(may::ROLES_WRITE) {
         return Err(DeleteRoleError::Forbidden);
     }
     let current = roles::read(&mut tx, name).await?.ok_or(DeleteRoleError::NotFound)?;
@@ -54,7 +54,8 @@ pub async fn delete_role(
     if expected.is_some_and(|expected| expected != current.version) {
         return Err(DeleteRoleError::Stale);
     }
-    if !mine.covers(&current.effective) {
+    // Whoever could delete a role that is only a name could make it again with what they may give.
+    if !mine.may_define(name, &current.effective) {
         return Err(DeleteRoleError::Exceeds);
     }
     let includes_it = |role: &kernel::permission::RoleDefinition| role.includes.iter().any(|included| included == name);

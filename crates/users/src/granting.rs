@@ -1,9 +1,11 @@
 //! Giving roles to accounts and taking them away: which roles somebody may do that with. Every path that does
 //! either asks here, whatever account it is for and however it was chosen.
 
+use kernel::Permissions;
+use kernel::permission::RoleBook;
 use storage::{Lock, Tx};
 
-use crate::{Authority, role_record};
+use crate::{Authority, account, role_record};
 
 /// These roles are not for whoever asks to give or to take.
 #[derive(Debug, thiserror::Error)]
@@ -11,7 +13,7 @@ pub enum GrantError {
     /// There is no role of this name.
     #[error("there is no role `{0}`")]
     UnknownRole(String),
-    /// One of them comes to permissions that whoever asks lacks.
+    /// One of them comes to permissions that whoever asks lacks, or to none, and is not theirs.
     #[error("a role comes to permissions that whoever gives or takes it lacks")]
     Exceeds,
     /// The database failed.
@@ -19,7 +21,20 @@ pub enum GrantError {
     Storage(#[from] storage::Error),
 }
 
-/// Whether all of these roles are there and come to nothing that the authority lacks. No role is changed or
+/// Whether somebody who may do `mine` and holds the roles `held` may give and take this role. Permissions are
+/// not all that a role gives: routes and services trust roles by their names too. So one that comes to no
+/// permission is not everybody's to give, but only theirs who hold it or may do everything.
+pub fn may_hand(mine: &Permissions, held: &[String], book: &RoleBook, role: &str) -> bool {
+    may_hand_what(mine, held, role, &book.permissions_of([role]))
+}
+
+/// The same of a role that comes to this.
+pub(crate) fn may_hand_what(mine: &Permissions, held: &[String], role: &str, comes_to: &Permissions) -> bool {
+    let is_theirs = role == account::USER || held.iter().any(|own| own == role);
+    *mine == Permissions::Everything || is_theirs || (*comes_to != Permissions::default() && mine.covers(comes_to))
+}
+
+/// Whether all of these roles are there and the authority may hand on each. No role is changed or
 /// deleted until the transaction ends. To be asked when the rows of accounts are locked.
 pub(crate) async fn check(
     tx: &mut Tx,
@@ -32,6 +47,38 @@ pub(crate) async fn check(
     if let Some(unknown) = roles.iter().find(|role| !book.contains(role)) {
         return Err(GrantError::UnknownRole((*unknown).to_owned()));
     }
-    let mine = authority.permissions(tx).await?;
-    if mine.covers(&book.permissions_of(roles.iter().copied())) { Ok(()) } else { Err(GrantError::Exceeds) }
+    let mine = authority.standing(tx).await?;
+    if roles.iter().all(|role| mine.may_hand(&book, role)) { Ok(()) } else { Err(GrantError::Exceeds) }
+}
+
+#[cfg(test)]
+mod tests {
+    use kernel::permission::RoleDefinition;
+
+    use super::*;
+
+    #[test]
+    fn z3_a_role_that_is_only_a_name_is_not_everybodys_to_give() {
+        let role = |name: &str, permissions: &[&str]| RoleDefinition {
+            name: name.into(),
+            permissions: permissions.iter().map(|name| (*name).to_owned()).collect(),
+            ..RoleDefinition::default()
+        };
+        let definitions = [
+            role("admin", &["*"]),
+            role("user", &[]),
+            role("vip", &[]),
+            role("reader", &["users:read"]),
+            role("author", &["quiz:author"]),
+        ];
+        let book = RoleBook::new(&definitions);
+        let mine = Permissions::of(["users:read", "roles:grant"]);
+        let may = |held: &[String], role: &str| may_hand(&mine, held, &book, role);
+        assert!(may(&[], "user") && may(&[], "reader"));
+        for role in ["vip", "author", "admin", "unknown"] {
+            assert!(!may(&[], role), "{role}");
+            assert!(may_hand(&Permissions::Everything, &[], &book, role), "{role}");
+        }
+        assert!(may(&["vip".to_owned()], "vip"));
+    }
 }

@@ -218,13 +218,13 @@ pub async fn judge_roles(
     authority: Authority,
     roles: BTreeSet<String>,
 ) -> Result<BTreeMap<String, RoleVerdict>> {
-    let mine = authority.permissions(tx).await?;
+    let mine = authority.standing(tx).await?;
     let book = role_record::book(tx).await?;
     let judge = |role: &str| {
         let theirs = book.permissions_of([role]);
         match (book.contains(role), theirs) {
             (false, _) => RoleVerdict::Unknown,
-            (true, theirs) if !mine.covers(&theirs) => RoleVerdict::Beyond,
+            (true, _) if !mine.may_hand(&book, role) => RoleVerdict::Beyond,
             (true, Permissions::Everything) => RoleVerdict::Everything,
             (true, _) => RoleVerdict::Fine,
         }

@@ -62,7 +62,7 @@ pub use delete_own_account::{DeleteOwnAccountError, delete_own_account};
 pub use delete_role::{DeleteRoleError, delete_role};
 pub use email::{EmailAddress, InvalidEmail};
 pub use erase_person::{ErasePersonError, erase_person};
-pub use granting::GrantError;
+pub use granting::{GrantError, may_hand};
 pub use lift_suspensions::lift_expired_suspensions;
 pub use name::{DisplayName, InvalidName, Locale, turns_or_breaks};
 pub use personal::{

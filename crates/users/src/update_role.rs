@@ -27,7 +27,7 @@ pub enum UpdateRoleError {
     /// Whoever asks may not define roles.
     #[error("the permission for this is missing")]
     Forbidden,
-    /// It comes, or would come, to permissions that whoever asks lacks.
+    /// It comes, or would come, to permissions that whoever asks lacks, or to none, and is not theirs.
     #[error("the role comes to permissions that whoever changes it lacks")]
     Exceeds,
     /// There is no such role.
@@ -67,8 +67,8 @@ pub async fn update_role(
     let name = name.as_str();
     let mut tx = users.db.begin().await?;
     tx.hold(Lock::Roles).await?;
-    let mine = authority.permissions(&mut tx).await?;
-    if !mine.has(may::ROLES_WRITE) {
+    let mine = authority.standing(&mut tx).await?;
+    if !mine.permissions.has(may::ROLES_WRITE) {
         return Err(UpdateRoleError::Forbidden);
     }
     let current = roles::read(&mut tx, name).await?.ok_or(UpdateRoleError::NotFound)?;
@@ -84,7 +84,7 @@ pub async fn update_role(
     let definitions = role_record::definitions(&mut tx).await?;
     check_includes(&definitions, &after)?;
     let comes_to = roles::comes_to(&definitions, &after).ok_or(UpdateRoleError::TooMuch)?;
-    if !mine.covers(&current.effective) || !mine.covers(&comes_to) {
+    if !mine.may_define(name, &current.effective) || !mine.may_define(name, &comes_to) {
         return Err(UpdateRoleError::Exceeds);
     }
     if before == after && description == current.description {

@@ -144,6 +144,13 @@ pub enum Command {
         /// Whether the hashes of passwords go along.
         with_password_hashes: bool,
     },
+    /// Record that all accounts were written to a file.
+    EndExport {
+        /// How many they were.
+        accounts: u64,
+        /// Whether the hashes of passwords went along.
+        with_password_hashes: bool,
+    },
     /// Show the signing keys.
     ListKeys,
     /// Make a new signing key.
@@ -220,6 +227,9 @@ pub async fn execute(auth: &Auth, signals: &Signals, command: Command) -> Result
         Command::BeginImport { file, source, dry_run } => transfer::begin(auth, &file, &source, dry_run).await,
         Command::ImportBatch { options, batch } => transfer::write(auth, options, *batch).await,
         Command::ExportPage { after, with_password_hashes } => transfer::page(auth, after, with_password_hashes).await,
+        Command::EndExport { accounts, with_password_hashes } => {
+            transfer::end_export(auth, accounts, with_password_hashes).await
+        }
         Command::ListKeys => Ok(keys(auth)),
         Command::RotateKeys => {
             auth.keys().rotate(Authority::Operator).await?;

@@ -96,6 +96,8 @@ pub async fn run(checked: &Checked, export: &Export) -> Result<u64> {
         output = asked.ask(page(Some(last))).await?;
     }
     writer.finish().context("writing the export")?;
+    let ended = Command::EndExport { accounts: count, with_password_hashes: export.with_password_hashes };
+    asked.ask(ended).await.context("the export is written, but the ledger does not say so")?;
     if let Asked::Here(opened) = &asked {
         opened.auth.db().close().await;
     }
@@ -168,7 +170,8 @@ fn cell(column: &str, value: &Value) -> String {
 
 /// Whether a spreadsheet would take this cell for a formula.
 pub fn is_formula(cell: &str) -> bool {
-    cell.starts_with(['=', '+', '-', '@', '\t', '\0', '\r'])
+    // The full-width forms of the first four count as them in some languages' spreadsheets.
+    cell.starts_with(['=', '+', '-', '@', '\t', '\0', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
 }
 
 /// A cell that a spreadsheet takes for text. One that begins with a quote and would be a formula without it
@@ -187,7 +190,7 @@ mod tests {
 
     #[test]
     fn i8_cells_that_would_be_formulas_are_text() {
-        for begin in ["=", "+", "-", "@", "\t", "\0", "\r"] {
+        for begin in ["=", "+", "-", "@", "\t", "\0", "\r", "\n", "\u{ff1d}", "\u{ff0b}", "\u{ff0d}", "\u{ff20}"] {
             let text = format!("{begin}HYPERLINK(\"http://evil.example\")");
             assert_eq!(defused(&text), format!("'{text}"));
         }

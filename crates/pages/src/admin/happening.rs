@@ -10,7 +10,7 @@ pub struct Happening {
 }
 
 /// Kinds by their name in the ledger.
-const KNOWN: [(&str, &str, &str); 30] = [
+const KNOWN: [(&str, &str, &str); 31] = [
     ("account.registered", "Signed up", "user-plus"),
     ("administrator.created", "Made as administrator", "shield-check"),
     ("account.created", "Account made by an administrator", "user-plus"),
@@ -36,6 +36,7 @@ const KNOWN: [(&str, &str, &str); 30] = [
     ("email.change_requested", "Asked for another address", "mail"),
     ("email.changed", "Changed the address", "mail"),
     ("accounts.imported", "Came from a file", "download"),
+    ("accounts.exported", "All accounts were exported", "download"),
     ("signing_key.withdrawn", "A signing key was withdrawn", "key-round"),
     ("signing_key.created", "A signing key was made", "key-round"),
     ("role.created", "A role was made", "shield-check"),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
+use kernel::permission::RoleBook;
 use kernel::{Permissions, Problem, RequestContext};
 use users::api::officer::{Needed, forbidden};
 use users::{Account, Authority, Officer};
@@ -34,6 +35,16 @@ impl Desk {
     /// Everything that the visitor may do.
     pub const fn permissions(&self) -> &Permissions {
         &self.permissions
+    }
+
+    /// Whether to offer this role, to give or to take.
+    pub fn may_hand(&self, book: &RoleBook, role: &str) -> bool {
+        users::may_hand(&self.permissions, &self.visitor.account.roles, book, role)
+    }
+
+    /// Nothing, if the visitor has this permission too: what shows a person is for those who may read accounts.
+    pub fn require(&self, permission: &str) -> Result<(), Problem> {
+        if self.may(permission) { Ok(()) } else { Err(forbidden()) }
     }
 
     fn sit<P: Needed>(pages: &Pages, visitor: Visitor, context: RequestContext) -> Result<Self, Problem> {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::officer::{May, RolesGrant, UsersBan, UsersDelete, UsersRead, UsersWrite, exceeds, forbidden};
 use super::roles::unknown_role;
-use super::{UserView, if_match, shown, stale};
+use super::{UserView, if_match, shown, shown_after, stale};
 use crate::{
     ChangeRolesError, ChangeStatusError, Party, Reason, Roles, SignOutEverywhereError, StatusChange, SuspensionEnd,
     Users, account, change_roles, change_status, sign_out_everywhere,
@@ -169,7 +169,7 @@ pub(super) async fn sign_out_user(
     params(("id" = UserId, Path, description = "The account."),
         ("If-Match" = Option<String>, Header, description = "The `version` that the change was made from, in quotes.")),
     request_body = PutRoles,
-    responses((status = 200, description = "The account as it is now.", body = UserView),
+    responses((status = 200, description = "The account as it is now; without what is personal for callers without `users:read`.", body = UserView),
         (status = 403, description = "`forbidden`: the caller lacks the permission, or the account has, or a role that is given or taken comes to, permissions that the caller lacks.", body = ProblemDocument),
         (status = 404, description = "`not_found`", body = ProblemDocument),
         (status = 409, description = "`last_administrator`", body = ProblemDocument),
@@ -185,7 +185,7 @@ pub(super) async fn put_roles(
     let (user, expected) = (parse(&id)?, if_match(&headers)?);
     let roles = Roles::parse(&put.roles)
         .map_err(|error| Problem::invalid_input(vec![FieldError::new("roles", "invalid_roles", error.to_string())]))?;
-    shown(&users, &change_roles(&users, authority, user, &roles, expected).await?, Party::Officers).await
+    shown_after(&users, &change_roles(&users, authority, user, &roles, expected).await?, authority).await
 }
 
 /// 409: without this account nobody could administer.

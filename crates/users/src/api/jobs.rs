@@ -183,7 +183,7 @@ where
     request_body = Bulk,
     responses((status = 202, description = "It was written down. `Location` says where to look.", body = JobView,
             headers(("Location" = String, description = "The job."))),
-        (status = 403, description = "`forbidden`: the caller lacks the permission for this action, or the role comes to more than the caller may.", body = ProblemDocument),
+        (status = 403, description = "`forbidden`: the caller lacks the permission for this action, or `users:read` for a filter, or the role comes to more than the caller may.", body = ProblemDocument),
         (status = 409, description = "`too_many_jobs`: 20 of yours are under way.", body = ProblemDocument),
         (status = 422, description = "`invalid_input`, `unknown_role`", body = ProblemDocument)))]
 pub(super) async fn start_bulk(
@@ -385,9 +385,13 @@ pub async fn download(users: &Users, authority: Authority, id: JobId) -> Result<
     let Action::Export { format } = job.action else { return Err(Problem::not_found()) };
     let begun = (users.clone(), 0_i64);
     let body = Body::from_stream(stream::try_unfold(begun, move |(users, number)| async move {
-        match job::open_part(&users, id, number).await {
+        match job::open_part(&users, authority, id, number).await {
             Ok(Some(part)) => Ok(Some((Bytes::from(part), (users, number + 1)))),
             Ok(None) => Ok(None),
+            Err(ResultError::Forbidden) => {
+                tracing::info!(job = %id, "whoever fetched an export may not any more");
+                Err(std::io::Error::other("the permission for this is gone"))
+            }
             Err(error) => {
                 tracing::error!(job = %id, %error, "an export broke off while it was fetched");
                 Err(std::io::Error::other("a part is missing"))

@@ -30,7 +30,7 @@ pub use administration::last_administrator;
 pub use ready::ReadyViews;
 pub use roles::RoleView;
 
-use crate::{Account, Party, PersonalData, Preferences, Users};
+use crate::{Account, Authority, Party, PersonalData, Preferences, Users, account, may};
 
 /// The calls of this crate.
 pub fn router(users: Users) -> OpenApiRouter {
@@ -142,6 +142,21 @@ fn if_match(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
 async fn shown(users: &Users, account: &Account, reader: Party) -> Result<Response, Problem> {
     let etag = format!("\"{}\"", account.version);
     let view = users.view(account, reader).await?;
+    Ok((StatusCode::OK, [(header::ETAG, etag)], Json(view)).into_response())
+}
+
+/// The account for whoever has changed it. To change is not to read: what is personal is only shown to those
+/// who may read accounts.
+async fn shown_after(users: &Users, account: &Account, authority: Authority) -> Result<Response, Problem> {
+    let held = match authority.actor() {
+        Some(actor) => account::roles(&mut users.db.read().await?, actor).await?,
+        None => Vec::new(),
+    };
+    if users.roles.now().allows(held.iter().map(String::as_str), may::USERS_READ) {
+        return shown(users, account, Party::Officers).await;
+    }
+    let etag = format!("\"{}\"", account.version);
+    let view = UserView::new(account, PersonalData::default(), account.avatar_url(users.pictures.origin()));
     Ok((StatusCode::OK, [(header::ETAG, etag)], Json(view)).into_response())
 }
 

@@ -82,6 +82,6 @@ pub fn exceeds() -> Problem {
         StatusCode::FORBIDDEN,
         "forbidden",
         "You may not do this",
-        "It comes to permissions that you do not have yourself. Ask somebody who has them.",
+        "It comes to permissions that you do not have yourself, or to none, and you do not hold it. Ask an administrator.",
     )
 }

@@ -244,6 +244,11 @@ impl Selection {
         serde_json::to_string(&stored).unwrap_or_default()
     }
 
+    /// Whether what [`Selection::to_stored`] wrote names accounts one by one.
+    pub(super) fn is_ids(text: &str) -> bool {
+        matches!(serde_json::from_str(text), Ok(Stored::Ids(_)))
+    }
+
     /// Reads what [`Selection::to_stored`] wrote; nothing for what this program does not know.
     pub(super) fn from_stored(users: &Users, text: &str) -> Option<Self> {
         match serde_json::from_str(text).ok()? {
@@ -301,7 +306,9 @@ mod tests {
         assert_eq!(Selection::ids(vec![other, one, other]), Selection::Ids(vec![one, other]));
         let filter = Filter { role: Some("support".into()), verified: Some(true), ..Filter::default() };
         for selection in [Selection::ids(vec![one]), Selection::Matching(Box::new(filter))] {
-            assert_eq!(Selection::from_stored(&users, &selection.to_stored()), Some(selection));
+            let stored = selection.to_stored();
+            assert_eq!(Selection::is_ids(&stored), matches!(selection, Selection::Ids(_)));
+            assert_eq!(Selection::from_stored(&users, &stored), Some(selection));
         }
         assert_eq!(Selection::from_stored(&users, r#"{"filter":[["of_tomorrow","1"]]}"#), None);
         assert_eq!(Selection::from_stored(&users, ""), None);

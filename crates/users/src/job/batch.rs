@@ -45,7 +45,7 @@ pub(super) async fn change(users: &Users, claimed: &mut Claimed, ids: &[UserId])
         account::lock(&mut tx, *id).await?;
     }
     let mut job = claimed.job.clone();
-    if let Some(trouble) = refusal_of_all(&mut tx, authority, &job.action).await? {
+    if let Some(trouble) = refusal_of_all(&mut tx, claimed).await? {
         run::finish_in(&mut tx, &mut job, State::Failed, Some(trouble), now).await?;
         tx.commit().await?;
         claimed.job = job;
@@ -66,12 +66,12 @@ pub(super) async fn change(users: &Users, claimed: &mut Claimed, ids: &[UserId])
 }
 
 /// Why nothing of this may be done by them any more: they had the permission when they asked.
-async fn refusal_of_all(tx: &mut Tx, authority: Authority, action: &Action) -> Result<Option<&'static str>> {
-    if !authority.may(tx, action.permission()).await? {
+async fn refusal_of_all(tx: &mut Tx, claimed: &Claimed) -> Result<Option<&'static str>> {
+    if !run::may_go_on(tx, claimed).await? {
         return Ok(Some("forbidden"));
     }
-    let Some(role) = action.role() else { return Ok(None) };
-    match granting::check(tx, authority, [role]).await {
+    let Some(role) = claimed.job.action.role() else { return Ok(None) };
+    match granting::check(tx, authority_of(&claimed.job), [role]).await {
         Ok(()) => Ok(None),
         Err(GrantError::Exceeds) => Ok(Some("forbidden")),
         Err(GrantError::UnknownRole(_)) => Ok(Some("unknown_role")),

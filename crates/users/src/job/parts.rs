@@ -7,7 +7,7 @@ use storage::{BlobError, BlobName, Error, Result};
 
 use super::State;
 use super::record::{self, Claimed};
-use super::run::{self, Step, authority_of, kept, lease_end};
+use super::run::{self, Step, kept, lease_end};
 use crate::export::{self, Format};
 use crate::{PersonalDataError, Users, account};
 
@@ -50,7 +50,7 @@ pub(super) async fn write(users: &Users, claimed: &mut Claimed, format: Format, 
     if !record::keep(&mut tx, id, claimed.lease, lease_end(now)).await? {
         return Ok(Step::Over);
     }
-    if !authority_of(&job).may(&mut tx, job.action.permission()).await? {
+    if !run::may_go_on(&mut tx, claimed).await? {
         run::finish_in(&mut tx, &mut job, State::Failed, Some("forbidden"), now).await?;
         tx.commit().await?;
         claimed.job = job;

@@ -39,6 +39,8 @@ pub(super) struct Claimed {
     pub(super) bound: Option<UserId>,
     /// The last account that was dealt with.
     pub(super) position: Option<UserId>,
+    /// Whether a filter chooses the accounts.
+    pub(super) by_filter: bool,
     /// What proves that we work on it.
     pub(super) lease: Lease,
 }
@@ -102,7 +104,8 @@ pub async fn find(on: &mut impl Connection, viewer: Viewer, id: JobId) -> Result
     row.filter(|row| viewer.sees(row.actor)).map(Row::job).transpose()
 }
 
-/// The jobs that this viewer sees, newest first, `limit` of those before `before`.
+/// The jobs that this viewer sees, newest first, `limit` of those before `before`. Those of another version of
+/// the program, which this one cannot show, are left out.
 pub async fn list(on: &mut impl Connection, viewer: Viewer, before: Option<JobId>, limit: u32) -> Result<Vec<Job>> {
     let before = before.unwrap_or(JobId::from_bytes([0xff; 16]));
     let rows: Vec<Row> = match viewer {
@@ -110,7 +113,8 @@ pub async fn list(on: &mut impl Connection, viewer: Viewer, before: Option<JobId
             on,
             "SELECT id, actor, action, parameters, state, total, done, failed, refusals, trouble, has_result, created_at,
                     started_at, ended_at, selection, bound, position
-             FROM jobs WHERE actor = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+             FROM jobs WHERE actor = $1 AND id < $2
+                 AND action IN ('grant_role', 'take_role', 'suspend', 'sign_out', 'delete', 'export') ORDER BY id DESC LIMIT $3",
             user,
             before,
             i64::from(limit)
@@ -119,12 +123,13 @@ pub async fn list(on: &mut impl Connection, viewer: Viewer, before: Option<JobId
             on,
             "SELECT id, actor, action, parameters, state, total, done, failed, refusals, trouble, has_result, created_at,
                     started_at, ended_at, selection, bound, position
-             FROM jobs WHERE id < $1 ORDER BY id DESC LIMIT $2",
+             FROM jobs WHERE id < $1
+                 AND action IN ('grant_role', 'take_role', 'suspend', 'sign_out', 'delete', 'export') ORDER BY id DESC LIMIT $2",
             before,
             i64::from(limit)
         )?,
     };
-    rows.into_iter().map(Row::job).collect()
+    Ok(rows.into_iter().filter_map(|row| row.job().ok()).collect())
 }
 
 /// How many jobs are not over.
@@ -161,19 +166,21 @@ pub(super) async fn count_open_of(on: &mut impl Connection, actor: Option<UserId
     Ok(row.number)
 }
 
-/// Whether there is a job that nobody works on.
+/// Whether there is a job that nobody works on and that this program can do: another version, which runs
+/// beside it or was there before, may know other actions.
 pub(super) async fn any_to_claim(on: &mut impl Connection, now: Timestamp) -> Result<bool> {
     let row: Number = fetch_one!(
         on,
         "SELECT COUNT(*) AS number FROM (
              SELECT 1 AS one FROM jobs
-             WHERE state IN ('queued', 'running') AND (lease_until IS NULL OR lease_until < $1) LIMIT 1) AS few",
+             WHERE state IN ('queued', 'running') AND (lease_until IS NULL OR lease_until < $1)
+                 AND action IN ('grant_role', 'take_role', 'suspend', 'sign_out', 'delete', 'export') LIMIT 1) AS few",
         now
     )?;
     Ok(row.number > 0)
 }
 
-/// Takes the oldest job that nobody works on, until `until`. Two who ask at once never get the same.
+/// Takes the oldest job that nobody works on and that this program can do, until `until`. Two who ask at once never get the same.
 pub(super) async fn claim(
     tx: &mut Tx,
     dialect: Dialect,
@@ -187,6 +194,7 @@ pub(super) async fn claim(
             "UPDATE jobs SET state = 'running', lease = $1, lease_until = $2, started_at = COALESCE(started_at, $3)
              WHERE id = (SELECT id FROM jobs
                          WHERE state IN ('queued', 'running') AND (lease_until IS NULL OR lease_until < $3)
+                             AND action IN ('grant_role', 'take_role', 'suspend', 'sign_out', 'delete', 'export')
                          ORDER BY id LIMIT 1)
              RETURNING id, actor, action, parameters, state, total, done, failed, refusals, trouble, has_result,
                        created_at, started_at, ended_at, selection, bound, position",
@@ -199,6 +207,7 @@ pub(super) async fn claim(
             "UPDATE jobs SET state = 'running', lease = $1, lease_until = $2, started_at = COALESCE(started_at, $3)
              WHERE id = (SELECT id FROM jobs
                          WHERE state IN ('queued', 'running') AND (lease_until IS NULL OR lease_until < $3)
+                             AND action IN ('grant_role', 'take_role', 'suspend', 'sign_out', 'delete', 'export')
                          ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
              RETURNING id, actor, action, parameters, state, total, done, failed, refusals, trouble, has_result,
                        created_at, started_at, ended_at, selection, bound, position",
@@ -209,7 +218,8 @@ pub(super) async fn claim(
     };
     let Some(row) = row else { return Ok(None) };
     let (selection, bound, position) = (row.selection.clone(), row.bound, row.position);
-    Ok(Some(Claimed { job: row.job()?, selection, bound, position, lease }))
+    let by_filter = !Selection::is_ids(&selection);
+    Ok(Some(Claimed { job: row.job()?, selection, bound, position, by_filter, lease }))
 }
 
 /// Keeps a job until `until`, if it is still ours: not cancelled, and not taken over by another. Whoever

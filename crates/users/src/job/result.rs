@@ -50,9 +50,20 @@ pub async fn take_result(users: &Users, authority: Authority, id: JobId) -> Resu
     Ok(job)
 }
 
-/// A part of it, opened; nothing after the last.
-pub async fn open_part(users: &Users, id: JobId, number: i64) -> Result<Option<Part>, ResultError> {
-    let found = record::part(&mut users.db.read().await?, id, number).await?;
+/// A part of it, opened; nothing after the last. The authority is asked again for each: to fetch a large
+/// export can take longer than the trust in whoever fetches it.
+pub async fn open_part(
+    users: &Users,
+    authority: Authority,
+    id: JobId,
+    number: i64,
+) -> Result<Option<Part>, ResultError> {
+    let mut tx = users.db.begin().await?;
+    if !authority.may(&mut tx, may::USERS_EXPORT).await? {
+        return Err(ResultError::Forbidden);
+    }
+    let found = record::part(&mut tx, id, number).await?;
+    drop(tx);
     let Some(blob) = found else { return Ok(None) };
     let sealed = users.blobs.get(&parts::name(&blob)?).await?.ok_or(ResultError::NotFound)?;
     let opened = users.jobs.seal().open(&parts::place(id, number), &sealed).map_err(|_| ResultError::Unsealable)?;

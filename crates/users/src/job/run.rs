@@ -9,7 +9,7 @@ use storage::{Error, Result};
 use super::record::{self, Claimed};
 use super::{Action, Job, Selection, State, batch, parts};
 use crate::search::{self, Count};
-use crate::{Authority, Officer, Users};
+use crate::{Authority, Officer, Users, may};
 
 /// For how many seconds a job is ours without a word from us.
 const LEASE: i64 = 5;
@@ -144,6 +144,13 @@ async fn go_on(users: &Users, claimed: &mut Claimed) -> Result<()> {
 /// In whose name a job is done. They proved their permission when they asked for it, and each step asks again.
 pub(super) fn authority_of(job: &Job) -> Authority {
     job.actor.map_or(Authority::Operator, |user| Authority::Officer(Officer::resumed(user)))
+}
+
+/// Whether whoever asked for it still may have it done.
+pub(super) async fn may_go_on(tx: &mut storage::Tx, claimed: &Claimed) -> Result<bool> {
+    let permissions = authority_of(&claimed.job).permissions(tx).await?;
+    let may_choose = !claimed.by_filter || permissions.has(may::USERS_READ);
+    Ok(may_choose && permissions.has(claimed.job.action.permission()))
 }
 
 /// Counts what a filter wants, once. Nothing if the job is not ours any more.

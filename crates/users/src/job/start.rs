@@ -1,10 +1,10 @@
 //! Asking for work on many accounts.
 
-use kernel::{Event, JobId, Kind};
+use kernel::{Event, JobId, Kind, Timestamp};
 
 use super::{Action, Job, Selection, State, record};
 use crate::granting::{self, GrantError};
-use crate::{Authority, Users, account};
+use crate::{Authority, Users, account, may};
 
 /// How many jobs of one person may be under way.
 const MOST_OPEN: i64 = 20;
@@ -39,6 +39,17 @@ impl From<GrantError> for StartJobError {
     }
 }
 
+/// The selection without accounts that are made from now on, whatever id they get.
+fn as_of(selection: Selection, now: Timestamp) -> Selection {
+    match selection {
+        Selection::Ids(ids) => Selection::Ids(ids),
+        Selection::Matching(mut filter) => {
+            filter.created_before = Some(filter.created_before.map_or(now, |before| before.min(now)));
+            Selection::Matching(filter)
+        }
+    }
+}
+
 /// Writes down that this is to be done to these accounts. Whether each account may be touched is asked when
 /// its turn comes; whether anything may be done at all, now and then again. A filter means the accounts that
 /// there are now: one that is made while the job goes on is left alone.
@@ -49,8 +60,18 @@ pub async fn start_job(
     selection: Selection,
 ) -> Result<Job, StartJobError> {
     let now = users.clock.now();
+    let selection = as_of(selection, now);
     let mut tx = users.db.begin().await?;
-    if !authority.may(&mut tx, action.permission()).await? {
+    // Two requests at once do not each see room for the last job that they may have.
+    if let Some(actor) = authority.actor() {
+        account::lock(&mut tx, actor).await?;
+    }
+    let permissions = authority.permissions(&mut tx).await?;
+    if !permissions.has(action.permission()) {
+        return Err(StartJobError::Forbidden);
+    }
+    // How many a filter finds says something of what it looks for.
+    if matches!(selection, Selection::Matching(_)) && !permissions.has(may::USERS_READ) {
         return Err(StartJobError::Forbidden);
     }
     if let Some(role) = action.role() {

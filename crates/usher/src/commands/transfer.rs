@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use auth::{Auth, ImportBatch, ImportOptions};
-use kernel::UserId;
+use kernel::{Event, Kind, UserId};
 use serde_json::{Value, json};
 use users::{Authority, Avatar, Party};
 
@@ -54,4 +54,15 @@ pub async fn page(auth: &Auth, after: Option<UserId>, with_password_hashes: bool
         rows.push(row);
     }
     Ok(data(Value::Array(rows)))
+}
+
+/// Records that everything was taken away in a file: how much, and whether passwords could be guessed from it.
+pub async fn end_export(auth: &Auth, accounts: u64, with_password_hashes: bool) -> Result<Output> {
+    let event = Event::new(Kind::AccountsExported, auth.clock().now())
+        .with("accounts", accounts)
+        .with("with_password_hashes", with_password_hashes);
+    let mut tx = auth.db().begin().await?;
+    tx.append(Authority::Operator.sign(event));
+    tx.commit().await?;
+    Ok(data(Value::Null))
 }

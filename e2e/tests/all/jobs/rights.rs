@@ -99,7 +99,7 @@ on_both! {
     async fn z4_a_permission_that_is_lost_half_way_ends_the_job_and_the_stream(setup: Setup) {
         let app = crowd(setup, &[("many", 6_000)]).await;
         let root = User::administrator(&app, "root").await;
-        let lead = officer(&app, &root, "lead", &["users:ban"]).await;
+        let lead = officer(&app, &root, "lead", &["users:ban", "users:read"]).await;
         let started = bulk(&lead, json!({"action": "sign_out"}), json!({"filter": {"q": "many"}})).await;
         let stream = lead.request(Method::GET, &format!("/api/v1/jobs/{started}/events")).send().await.unwrap();
         assert_eq!(stream.status(), 200);

@@ -233,8 +233,6 @@ fn ask(
 /// The roles that come to no more than the visitor may do.
 fn grantable(pages: &Pages, desk: &Desk) -> Vec<String> {
     let book = pages.auth.users().roles.now();
-    let given = book
-        .roles()
-        .filter(|(name, permissions)| *name != users::account::USER && desk.permissions().covers(permissions));
+    let given = book.roles().filter(|(name, _)| *name != users::account::USER && desk.may_hand(&book, name));
     given.map(|(name, _)| name.to_owned()).collect()
 }

@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 use kernel::Problem;
+use kernel::permission::RoleBook;
 use users::api::officer::{RolesRead, RolesWrite, exceeds, forbidden};
 use users::roles::{self, Role};
 use users::{DeleteRoleError, RoleName, account, delete_role, may};
@@ -54,11 +55,17 @@ struct Row {
 }
 
 impl Row {
-    fn new(role: Role, desk: &Desk) -> Self {
+    fn new(role: Role, desk: &Desk, book: &RoleBook) -> Self {
         let mut comes_to: Vec<String> = role.effective.names().into_iter().map(str::to_owned).collect();
         let more = comes_to.len().saturating_sub(SHOWN);
         comes_to.truncate(SHOWN);
-        Self { may_change: may_change(&role, desk), may_delete: may_delete(&role, desk), comes_to, more, role }
+        Self {
+            may_change: may_change(&role, desk, book),
+            may_delete: may_delete(&role, desk, book),
+            comes_to,
+            more,
+            role,
+        }
     }
 
     fn is_everything(&self) -> bool {
@@ -67,12 +74,13 @@ impl Row {
 }
 
 /// Whether to offer it; the use case asks for itself. Nobody changes a role that comes to more than they have.
-fn may_change(role: &Role, desk: &Desk) -> bool {
-    desk.may(may::ROLES_WRITE) && role.name != account::ADMIN && desk.permissions().covers(&role.effective)
+fn may_change(role: &Role, desk: &Desk, book: &RoleBook) -> bool {
+    let is_theirs = desk.permissions().covers(&role.effective) && desk.may_hand(book, &role.name);
+    desk.may(may::ROLES_WRITE) && role.name != account::ADMIN && is_theirs
 }
 
-fn may_delete(role: &Role, desk: &Desk) -> bool {
-    may_change(role, desk) && !role.built_in && role.holders == 0
+fn may_delete(role: &Role, desk: &Desk, book: &RoleBook) -> bool {
+    may_change(role, desk, book) && !role.built_in && role.holders == 0
 }
 
 /// `GET /admin/roles`
@@ -83,7 +91,8 @@ async fn list(
 ) -> Result<Response, Problem> {
     let found = roles::list(pages.auth.users(), None, ALL).await?;
     let desk = &console.desk;
-    let rows = found.into_iter().map(|role| Row::new(role, desk)).collect();
+    let book = pages.auth.users().roles.now();
+    let rows = found.into_iter().map(|role| Row::new(role, desk, &book)).collect();
     let frame = Frame::new(&pages, desk, Section::Roles).saying(done(query.text("done")));
     let (may_write, sees_people) = (desk.may(may::ROLES_WRITE), desk.may(may::USERS_READ));
     page(StatusCode::OK, &RolesPage { frame, rows, may_write, sees_people })
@@ -161,5 +170,5 @@ fn ask(
     notice: Option<Notice>,
 ) -> Result<Response, Problem> {
     let frame = Frame::new(pages, desk, Section::Roles).saying(notice);
-    page(status, &DeletePage { frame, can: may_delete(&role, desk), role })
+    page(status, &DeletePage { frame, can: may_delete(&role, desk, &pages.auth.users().roles.now()), role })
 }

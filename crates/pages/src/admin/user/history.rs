@@ -10,6 +10,7 @@ use axum::response::Response;
 use kernel::{Problem, Timestamp, UserId};
 use users::api::officer::AuditRead;
 use users::history::{self, HistoryEntry};
+use users::may;
 
 use super::pass::{Pass, Tab};
 use crate::admin::happening::Happening;
@@ -85,6 +86,7 @@ pub async fn show(
     console: Console<AuditRead>,
     query: Fields,
 ) -> Result<Response, Problem> {
+    console.desk.require(may::USERS_READ)?;
     let account = super::find(&pages, &id).await?;
     let before = match query.text("before") {
         "" => None,

@@ -7,7 +7,6 @@ use users::{Account, Status, history, may};
 use super::deed::Deed;
 use crate::Pages;
 use crate::admin::standing::Standing;
-use crate::admin::visit::permissions;
 use crate::admin::{Desk, Face};
 use crate::moment::Moment;
 
@@ -111,7 +110,8 @@ async fn ban(pages: &Pages, desk: &Desk, account: &Account, now: Timestamp) -> R
 
 /// Whether the visitor has at least the rights of this person.
 fn may_touch(pages: &Pages, desk: &Desk, account: &Account) -> bool {
-    desk.visitor.account.id == account.id || desk.permissions().covers(&permissions(pages, account))
+    let book = pages.auth.users().roles.now();
+    desk.visitor.account.id == account.id || account.roles.iter().all(|role| desk.may_hand(&book, role))
 }
 
 /// What the visitor can do about this person.

@@ -80,6 +80,7 @@ pub async fn submit(
     Path(id): Path<String>,
     form: ConsoleForm<UsersWrite>,
 ) -> Result<Response, Problem> {
+    form.desk.require(may::USERS_READ)?;
     let account = super::find(&pages, &id).await?;
     let draft = Draft::typed(&form.fields);
     let again = |status, mistakes, notice| Returned { status, draft: draft.clone(), mistakes, notice };

@@ -67,7 +67,7 @@ async fn render(
         .map(|role| Row {
             permissions: names(&role.effective),
             held: pass.account.roles.contains(&role.name),
-            may_grant: role.name != account::USER && desk.permissions().covers(&role.effective),
+            may_grant: role.name != account::USER && desk.may_hand(&book, &role.name),
             description: role.description,
             name: role.name,
         })
@@ -84,6 +84,7 @@ pub async fn submit(
     Path(id): Path<String>,
     form: ConsoleForm<RolesGrant>,
 ) -> Result<Response, Problem> {
+    form.desk.require(may::USERS_READ)?;
     let account = super::find(&pages, &id).await?;
     let failed = |title, text| Some(Notice::failed(title, text));
     let wanted: Vec<String> = form.fields.all("role").map(str::to_owned).collect();
@@ -103,7 +104,7 @@ pub async fn submit(
         ),
         Err(ChangeRolesError::Exceeds) => failed(
             "That is more than you may do yourself.",
-            "Nothing was changed. Nobody gives or takes a role that comes to permissions that they lack.",
+            "Nothing was changed. Nobody gives or takes a role that comes to permissions that they lack, or to none and is not theirs.",
         ),
         Err(ChangeRolesError::UnknownRole(_)) => failed(
             "One of these roles is no more.",
