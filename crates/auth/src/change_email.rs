@@ -162,22 +162,34 @@ async fn verified(
     }
 }
 
+/// The parts of a token: which request it is for, and what shows that it is ours.
+fn take_apart(token: &str) -> Option<(LinkId, Vec<u8>)> {
+    let bytes = (token.len() <= 128).then(|| URL_SAFE_NO_PAD.decode(token).ok()).flatten()?;
+    let (id, tag) = bytes.split_first_chunk::<16>()?;
+    Some((LinkId::from_bytes(*id), tag.to_vec()))
+}
+
+/// The address that this token would make somebody's, as it is now. Nothing is changed.
+pub async fn check_email_change(auth: &Auth, token: &str) -> Result<String, ConfirmEmailChangeError> {
+    let (id, tag) = take_apart(token).ok_or(ConfirmEmailChangeError::InvalidToken)?;
+    let (change, _) = verified(auth, &mut auth.db().read().await?, id, &tag).await?;
+    Ok(change.email)
+}
+
 /// Makes the change that this token is for. The address counts as verified, and all sessions but the one that
 /// asked end.
 pub async fn confirm_email_change(auth: &Auth, token: &str) -> Result<(), ConfirmEmailChangeError> {
     use ConfirmEmailChangeError::InvalidToken;
-    let bytes = (token.len() <= 128).then(|| URL_SAFE_NO_PAD.decode(token).ok()).flatten().ok_or(InvalidToken)?;
-    let (id, tag) = bytes.split_first_chunk::<16>().ok_or(InvalidToken)?;
-    let id = LinkId::from_bytes(*id);
+    let (id, tag) = take_apart(token).ok_or(InvalidToken)?;
     // Nobody makes everybody wait for the writer with tokens that are none.
-    verified(auth, &mut auth.db().read().await?, id, tag).await?;
+    verified(auth, &mut auth.db().read().await?, id, &tag).await?;
 
     let now = auth.clock().now();
     let mut tx = auth.db().begin().await?;
-    let (change, _) = verified(auth, &mut tx, id, tag).await?;
+    let (change, _) = verified(auth, &mut tx, id, &tag).await?;
     users::account::lock(&mut tx, change.user_id).await?;
     // Once more, behind the lock: another change may just have been made.
-    let (change, account) = verified(auth, &mut tx, id, tag).await?;
+    let (change, account) = verified(auth, &mut tx, id, &tag).await?;
     if !email_change::consume(&mut tx, id, account.email.as_str(), now).await? {
         return Err(InvalidToken);
     }

@@ -50,8 +50,8 @@ use users::Users;
 
 pub use attempts::Lock;
 pub use change_email::{
-    ConfirmEmailChangeError, PendingLink, RequestEmailChangeError, confirm_email_change, pending_link,
-    request_email_change,
+    ConfirmEmailChangeError, PendingLink, RequestEmailChangeError, check_email_change, confirm_email_change,
+    pending_link, request_email_change,
 };
 pub use change_password::{ChangePasswordError, change_password};
 pub use client::{Client, SessionKind};

@@ -84,6 +84,8 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         page("sign_up_page", exact("/sign-up"), Some(SIGN_UP)),
         page("setup_page", exact("/setup"), Some(SIGN_UP)),
         page("password_page", exact("/account/password"), Some(PASSWORD)),
+        page("email_page", exact("/account/email"), Some(PASSWORD)),
+        page("confirm_email_page", exact("/account/email/confirm"), Some(PASSWORD)),
         page("pages", prefix("/"), Some(WRITE)),
     ]
 });

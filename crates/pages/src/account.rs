@@ -1,6 +1,8 @@
 //! The account page: its owner's profile, password and devices.
 
 pub mod delete;
+pub mod email;
+pub mod email_link;
 pub mod password;
 pub mod picture;
 pub mod profile;
@@ -39,6 +41,9 @@ struct AccountPage {
     failed: bool,
     profile: Mistakes,
     picture: Mistakes,
+    email: Mistakes,
+    /// Another address, as typed.
+    new_email: String,
     password: Mistakes,
     notice: Option<Notice>,
     devices: Vec<Row>,
@@ -120,6 +125,9 @@ struct Returned {
     typed: Option<Typed>,
     profile: Mistakes,
     picture: Mistakes,
+    email: Mistakes,
+    /// Another address, as typed.
+    new_email: String,
     password: Mistakes,
     notice: Option<Notice>,
 }
@@ -141,6 +149,10 @@ fn done(code: &str) -> Option<Notice> {
         "profile" => Some(Notice::done("Profile saved.", "Applications see it the next time they ask.")),
         "picture" => Some(Notice::done("Picture saved.", "Applications see it the next time they ask.")),
         "picture_removed" => Some(Notice::done("Picture removed.", "Your initials are in its place.")),
+        "email" => Some(Notice::done(
+            "Asked for.",
+            "A link for the new address works once, within 60 minutes. Until then nothing changes.",
+        )),
         "password" => Some(Notice::done("Password changed.", "Every other device is signed out.")),
         "device" => Some(Notice::done("Device signed out.", "The next thing it asks for here is refused.")),
         "devices" => Some(Notice::done("Signed out everywhere else.", "Only this device is still signed in.")),
@@ -174,6 +186,8 @@ async fn render(
             least: pages.auth.settings().policy.min_characters,
             failed: status != StatusCode::OK,
             profile: returned.profile,
+            email: returned.email,
+            new_email: returned.new_email,
             password: returned.password,
             notice: returned.notice,
             has_others: devices.iter().any(|device| !device.current),

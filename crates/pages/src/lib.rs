@@ -84,6 +84,8 @@ pub fn router(pages: Pages) -> Router {
         .route("/account/picture/remove", post(account::picture::remove))
         .route("/account/delete", get(account::delete::show).post(account::delete::submit))
         .route("/account/password", post(account::password::submit))
+        .route("/account/email", post(account::email::submit))
+        .route("/account/email/confirm", get(account::email_link::show).post(account::email_link::submit))
         .route("/account/sessions/end-others", post(account::sessions::end_others))
         .route("/account/sessions/{id}/end", post(account::sessions::end))
         .merge(admin::router())

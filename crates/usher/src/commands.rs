@@ -262,9 +262,10 @@ async fn email_link(auth: &Auth, email: &str) -> Result<Output> {
     let link = auth::pending_link(auth, &account).await?;
     let auth::PendingLink { email: new, token, expires_at } =
         link.with_context(|| format!("{email} did not ask for another address in the last hour"))?;
+    let link = format!("{}/account/email/confirm?token={token}", auth.settings().issuer);
     Ok(Output {
-        text: format!("{new} becomes the address with this token, until {expires_at}:\n{token}"),
-        data: json!({ "email": new, "token": token, "expires_at": expires_at }),
+        text: format!("{new} becomes the address by this link, until {expires_at}:\n{link}\nIts token:\n{token}"),
+        data: json!({ "email": new, "link": link, "token": token, "expires_at": expires_at }),
     })
 }
 

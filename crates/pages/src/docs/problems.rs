@@ -54,6 +54,11 @@ pub const PROBLEMS: &[Entry] = &[
         401,
         "The email or the password is not right, or the account is locked for a while or may not be used: on purpose it does not say which. Check both.",
     ),
+    entry(
+        "invalid_email_link",
+        410,
+        "The link for another address was used, is older than an hour, or was replaced by a newer one; or somebody else has the address by now. Ask for it again.",
+    ),
     entry("invalid_if_match", 400, "Send the `version` of what you read, in quotes, as `If-Match`."),
     entry("invalid_input", 422, "Correct the fields named in `errors`."),
     entry("invalid_json", 400, "Send one valid JSON value, in UTF-8."),

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use super::site::{PASSWORD, Site};
+use super::site::{Browser, PASSWORD, Site};
 
 #[tokio::test]
 async fn a_form_with_mistakes_is_shown_again_with_what_was_typed_but_never_a_password() {
@@ -51,6 +51,57 @@ async fn a_name_is_saved_and_a_stale_page_does_not_overwrite_it() {
     assert!(browser.get("/account").await.text.contains("value=\"Zoë O’Hara\""));
     assert_eq!(browser.fill("/account", "/account/profile", &[("name", "")]).await.status, StatusCode::SEE_OTHER);
     assert!(browser.get("/account").await.text.contains("signed in as amara@okafor.example"));
+}
+
+#[tokio::test]
+async fn another_address_is_asked_for_with_the_password_and_made_by_the_button_behind_the_link() {
+    let site = Site::new().await;
+    let mut browser = site.signed_up("amara@okafor.example").await;
+    let mut elsewhere = site.browser();
+    elsewhere.fill("/sign-in", "/sign-in", &[("email", "amara@okafor.example"), ("password", PASSWORD)]).await;
+    site.signed_up("eve@okafor.example").await;
+    let wrong = browser.fill("/account", "/account/email", &[("new_email", "amara at okafor")]).await;
+    assert_eq!((wrong.status, wrong.title()), (StatusCode::UNPROCESSABLE_ENTITY, "Error: account · Usher"));
+    assert!(wrong.text.contains("Two things to put right") && wrong.text.contains("value=\"amara at okafor\""));
+    let fields = [("new_email", "amara@new.example"), ("email_password", "not the password at all")];
+    let wrong = browser.fill("/account", "/account/email", &fields).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(wrong.text.contains("id=\"email_password-error\"") && !wrong.text.contains("not the password at all"));
+
+    let link_for = async |browser: &mut Browser<'_>, email: &str| {
+        let asked = browser.fill("/account", "/account/email", &[("new_email", email), ("email_password", PASSWORD)]);
+        assert_eq!(asked.await.location(), "/account?done=email", "taken or not, it is the same");
+        let mut read = site.auth.db().read().await.unwrap();
+        let now = users::EmailAddress::parse("amara@okafor.example").unwrap();
+        let account = users::account::find_by_email(&mut read, &now).await.unwrap().unwrap();
+        drop(read);
+        auth::pending_link(&site.auth, &account).await.unwrap().unwrap().token
+    };
+    let taken = link_for(&mut browser, "eve@okafor.example").await;
+    let replaced = link_for(&mut browser, "amara@other.example").await;
+    let page = |token: &str| format!("/account/email/confirm?token={token}");
+    assert_eq!(site.browser().get(&page(&taken)).await.code(), "invalid_email_link", "another one was asked for");
+    let taken = link_for(&mut browser, "eve@okafor.example").await;
+    let refused = site.browser().fill(&page(&taken), "/account/email/confirm", &[("token", &taken)]).await;
+    assert_eq!((refused.status, refused.code()), (StatusCode::GONE, "invalid_email_link"));
+
+    let token = link_for(&mut browser, "amara@new.example").await;
+    let mut mail = site.browser();
+    for _ in 0..2 {
+        let shown = mail.get(&page(&token)).await;
+        assert!(shown.text.contains("amara@new.example") && shown.text.contains("Use this address"));
+    }
+    assert!(browser.get("/account").await.text.contains("amara@okafor.example"), "looking at the link changes nothing");
+    let done = mail.fill(&page(&token), "/account/email/confirm", &[("token", &token)]).await;
+    assert_eq!(done.location(), "/account/email/confirm?done=changed");
+    assert!(mail.get(done.location()).await.text.contains("Your address is changed"));
+    let account = browser.get("/account").await.text;
+    assert!(account.contains("value=\"amara@new.example\" readonly") && account.contains("Verified"), "{account}");
+    assert!(!elsewhere.is_signed_in().await, "only the device that asked is still signed in");
+    for dead in ["", "x", &token, &replaced] {
+        let answer = mail.get(&page(dead)).await;
+        assert_eq!((answer.status, answer.code()), (StatusCode::GONE, "invalid_email_link"), "{dead}");
+    }
 }
 
 #[tokio::test]
