@@ -69,7 +69,8 @@ async fn another_address_is_asked_for_with_the_password_and_made_by_the_button_b
     assert!(wrong.text.contains("id=\"email_password-error\"") && !wrong.text.contains("not the password at all"));
 
     let link_for = async |browser: &mut Browser<'_>, email: &str| {
-        let asked = browser.fill("/account", "/account/email", &[("new_email", email), ("email_password", PASSWORD)]);
+        let fields = [("new_email", email), ("email_password", PASSWORD)];
+        let asked = browser.fill("/account", "/account/email", &fields);
         assert_eq!(asked.await.location(), "/account?done=email", "taken or not, it is the same");
         let mut read = site.auth.db().read().await.unwrap();
         let now = users::EmailAddress::parse("amara@okafor.example").unwrap();
@@ -77,12 +78,12 @@ async fn another_address_is_asked_for_with_the_password_and_made_by_the_button_b
         drop(read);
         auth::pending_link(&site.auth, &account).await.unwrap().unwrap().token
     };
-    let taken = link_for(&mut browser, "eve@okafor.example").await;
+    let eves = link_for(&mut browser, "eve@okafor.example").await;
     let replaced = link_for(&mut browser, "amara@other.example").await;
     let page = |token: &str| format!("/account/email/confirm?token={token}");
-    assert_eq!(site.browser().get(&page(&taken)).await.code(), "invalid_email_link", "another one was asked for");
-    let taken = link_for(&mut browser, "eve@okafor.example").await;
-    let refused = site.browser().fill(&page(&taken), "/account/email/confirm", &[("token", &taken)]).await;
+    assert_eq!(site.browser().get(&page(&eves)).await.code(), "invalid_email_link", "another one was asked for");
+    let eves = link_for(&mut browser, "eve@okafor.example").await;
+    let refused = site.browser().fill(&page(&eves), "/account/email/confirm", &[("token", &eves)]).await;
     assert_eq!((refused.status, refused.code()), (StatusCode::GONE, "invalid_email_link"));
 
     let token = link_for(&mut browser, "amara@new.example").await;
