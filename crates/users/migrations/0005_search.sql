@@ -18,7 +18,12 @@ CREATE INDEX users_created ON users (created_at, id);
 CREATE INDEX users_name ON users (name_folded, id);
 CREATE INDEX users_last_login ON users (last_login_at, id);
 
--- For what few accounts are.
+-- The same orders of those that few accounts are: a list of suspended ones goes through them alone.
 CREATE INDEX users_not_active ON users (status, id) WHERE status <> 'active';
+CREATE INDEX users_not_active_created ON users (status, created_at, id) WHERE status <> 'active';
+CREATE INDEX users_not_active_email ON users (status, email_canonical) WHERE status <> 'active';
+CREATE INDEX users_not_active_name ON users (status, name_folded, id) WHERE status <> 'active';
+CREATE INDEX users_not_active_last_login ON users (status, last_login_at, id) WHERE status <> 'active';
+
 CREATE INDEX users_verified ON users (email_verified, id);
 CREATE INDEX users_not_searchable ON users (id) WHERE NOT searchable;

@@ -49,10 +49,7 @@ pub(super) async fn list_users(
 ) -> Result<Json<Page<UserView>>, Problem> {
     let ListQuery { filter, sort, limit, cursor } = ListQuery::parse(&users, &uri)?;
     let found = search(&users, &filter, sort, cursor.as_ref(), limit).await?;
-    let mut items = Vec::with_capacity(found.accounts.len());
-    for account in &found.accounts {
-        items.push(users.view(account, Party::Officers).await?);
-    }
+    let items = users.views(&found.accounts, Party::Officers).await?;
     Ok(Json(Page { items, next: found.next.map(|next| next.to_text()) }))
 }
 

@@ -79,16 +79,44 @@ pub(crate) async fn read_for(
         return Ok(PersonalData::default());
     }
     let key = open_key(users, on, account.id).await?;
+    let rows = record::attributes(on, account.id).await?;
+    Ok(opened(users, key.as_ref(), rows, reader)?)
+}
+
+/// The same for many accounts, at most a page of them: two questions, however many they are. Who is not in the
+/// answer has none.
+pub(crate) async fn read_many(
+    users: &Users,
+    on: &mut impl Connection,
+    accounts: &[Account],
+    reader: Party,
+) -> Result<BTreeMap<UserId, PersonalData>, PersonalDataError> {
+    let people: Vec<UserId> =
+        accounts.iter().filter(|account| account.has_attributes).map(|account| account.id).collect();
+    if people.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let keys = record::keys_of(on, &people).await?;
+    let mut all = BTreeMap::new();
+    for (user, rows) in record::attributes_of(on, &people).await? {
+        let key = keys.get(&user).map(|stored| users.vault.open_key(user, stored)).transpose()?;
+        all.insert(user, opened(users, key.as_ref(), rows, reader)?);
+    }
+    Ok(all)
+}
+
+/// What stands in these rows, as far as `reader` may see it.
+fn opened(users: &Users, key: Option<&PersonalKey>, rows: Vec<Row>, reader: Party) -> Result<PersonalData, Unsealable> {
     let mut data = PersonalData::default();
-    for row in record::attributes(on, account.id).await? {
+    for row in rows {
         let may_see = users.attributes.get(&row.name).is_some_and(|spec| spec.read.contains(&reader));
         match row.name.as_str() {
-            PHONE_NUMBER => data.phone_number = open(key.as_ref(), &row)?.map(PhoneNumber::from_stored),
-            ADDRESS => data.address = open(key.as_ref(), &row)?.map(Address::from_stored),
+            PHONE_NUMBER => data.phone_number = open(key, &row)?.map(PhoneNumber::from_stored),
+            ADDRESS => data.address = open(key, &row)?.map(Address::from_stored),
             // An attribute that is not configured any more is kept and shown to nobody.
             _ if !may_see => {}
             _ => {
-                if let Some(value) = open(key.as_ref(), &row)?.and_then(|text| serde_json::from_str(&text).ok()) {
+                if let Some(value) = open(key, &row)?.and_then(|text| serde_json::from_str(&text).ok()) {
                     data.attributes.insert(row.name, value);
                 }
             }

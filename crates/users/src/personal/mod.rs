@@ -14,7 +14,7 @@ mod vault;
 
 pub use contact::{Address, InvalidPhoneNumber, PhoneNumber};
 pub use data::{Lookup, PersonalChange, PersonalData, PersonalDataError, UnsearchableAttribute, find_by_lookup};
-pub(crate) use data::{Sealed, apply, read_for, seal_new};
+pub(crate) use data::{Sealed, apply, read_for, read_many, seal_new};
 pub use rewrap::{Rewrapped, rewrap};
 pub(crate) use schema::PHONE_NUMBER;
 pub use schema::{AttributeKind, AttributeSchema, AttributeSpec, AttributeValue, InvalidSchema, Party};

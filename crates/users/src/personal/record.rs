@@ -1,11 +1,14 @@
 //! All SQL that touches `user_keys` and `user_attributes`.
 
+use std::collections::BTreeMap;
+
 use kernel::{Timestamp, UserId};
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 use storage::{Conn, Connection, Error, Result, Tx, execute, fetch_all, fetch_optional};
 
 use super::data::Sealed;
 use super::vault::WrappedKey;
+use crate::search::{Statement, Value};
 
 /// How many attributes an account can have: two that are built in, and those of the configuration.
 const MAX_ATTRIBUTES: i64 = 200;
@@ -86,6 +89,48 @@ pub(crate) async fn attributes(on: &mut impl Connection, user: UserId) -> Result
         user,
         MAX_ATTRIBUTES
     )
+}
+
+#[derive(sqlx::FromRow)]
+struct KeyOf {
+    user_id: UserId,
+    #[sqlx(flatten)]
+    key: WrappedKey,
+}
+
+/// The wrapped keys of these people, of those who have one.
+pub(crate) async fn keys_of(on: &mut impl Connection, people: &[UserId]) -> Result<BTreeMap<UserId, WrappedKey>> {
+    let statement = Statement::new("SELECT").and("user_id, wrapped, wrapped_by FROM user_keys WHERE");
+    let statement = one_of(statement, people).and("LIMIT").value(most(people, 1));
+    Ok(statement.fetch::<KeyOf>(on).await?.into_iter().map(|row| (row.user_id, row.key)).collect())
+}
+
+#[derive(sqlx::FromRow)]
+struct RowOf {
+    user_id: UserId,
+    #[sqlx(flatten)]
+    row: Row,
+}
+
+/// What each of these accounts has, of those that have something.
+pub(crate) async fn attributes_of(on: &mut impl Connection, people: &[UserId]) -> Result<BTreeMap<UserId, Vec<Row>>> {
+    let statement = Statement::new("SELECT").and("user_id, name, value, sealed FROM user_attributes WHERE");
+    let statement = one_of(statement, people).and("ORDER BY user_id, name LIMIT").value(most(people, MAX_ATTRIBUTES));
+    let mut all: BTreeMap<UserId, Vec<Row>> = BTreeMap::new();
+    for RowOf { user_id, row } in statement.fetch::<RowOf>(on).await? {
+        all.entry(user_id).or_default().push(row);
+    }
+    Ok(all)
+}
+
+/// The condition that a row is of one of these people. How many there are differs, so it is not kept.
+fn one_of(statement: Statement, people: &[UserId]) -> Statement {
+    let statement = statement.and("user_id IN (NULL").planned_anew();
+    people.iter().fold(statement, |statement, id| statement.and(",").value(Value::Id(*id))).and(")")
+}
+
+fn most(people: &[UserId], each: i64) -> Value {
+    Value::Number(i64::try_from(people.len()).unwrap_or(i64::MAX).saturating_mul(each))
 }
 
 /// Writes one attribute, whether it was there or not.

@@ -6,6 +6,7 @@ use serde::de::IntoDeserializer as _;
 use serde::de::value::{Error as Unreadable, StrDeserializer};
 
 use super::raw::{LOOKUP, RawFilter, TYPED};
+use super::sort::{Order, Sort};
 use super::statement::{Statement, Value};
 use super::text_search::SearchText;
 use crate::Users;
@@ -88,11 +89,14 @@ impl Filter {
         }
     }
 
-    /// Adds that a row of `users` is one of them. It is asked of each row by itself.
+    /// Adds that a row of `users` is one of them. It is asked of each row by itself: written so that no planner takes
+    /// it for a reason to begin elsewhere.
     pub(super) fn conditions(&self, statement: Statement) -> Statement {
         let statement = match self.status {
             None => statement.and("AND status <> 'deleted'"),
-            Some(status) => statement.and("AND status =").value(Value::Text(status.as_str().to_owned())),
+            Some(status) => {
+                statement.and("AND (status =").value(Value::Text(status.as_str().to_owned())).and(") IS TRUE")
+            }
         };
         let statement = match self.verified {
             None => statement,
@@ -125,11 +129,35 @@ impl Filter {
     /// The part of the conditions that is about moments.
     fn moments(&self, statement: Statement) -> Statement {
         let parts = [
-            ("AND created_at >=", self.created_after),
-            ("AND created_at <", self.created_before),
-            ("AND last_login_at >=", self.last_login_after),
+            ("AND (created_at >=", self.created_after),
+            ("AND (created_at <", self.created_before),
+            ("AND (last_login_at >=", self.last_login_after),
         ];
         parts.into_iter().fold(statement, |statement, (words, moment)| match moment {
+            None => statement,
+            Some(moment) => statement.and(words).value(Value::Time(moment)).and(") IS TRUE"),
+        })
+    }
+
+    /// Adds what an index of the order itself knows of the filter: only that part of the order is walked. A side that
+    /// is bounded by a place already has no other bound, for SQLite uses one of two, and not always the closer one.
+    pub(super) fn ground(&self, order: Order, begun: bool, ended: bool, statement: Statement) -> Statement {
+        let statement = match self.status {
+            Some(status @ (Status::Suspended | Status::Deleted)) => {
+                statement.and("AND status <> 'active' AND status =").value(Value::Text(status.as_str().to_owned()))
+            }
+            Some(Status::Active) | None => statement,
+        };
+        let (from, to) = (("AND created_at >=", self.created_after), ("AND created_at <", self.created_before));
+        let signed_in = ("AND last_login_at >=", self.last_login_after);
+        let (near, far) = match order {
+            Order::By(Sort::CreatedAt) => (Some(from), Some(to)),
+            Order::By(Sort::CreatedAtDescending) => (Some(to), Some(from)),
+            Order::By(Sort::LastLoginAt) => (Some(signed_in), None),
+            Order::By(Sort::Email | Sort::Name) | Order::Id => (None, None),
+        };
+        let bounds = [near.filter(|_| !begun), far.filter(|_| !ended)];
+        bounds.into_iter().flatten().fold(statement, |statement, (words, moment)| match moment {
             None => statement,
             Some(moment) => statement.and(words).value(Value::Time(moment)),
         })

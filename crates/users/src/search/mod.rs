@@ -18,6 +18,8 @@ mod pending;
 mod raw;
 mod sort;
 mod statement;
+#[cfg(test)]
+mod tests;
 pub(crate) mod text;
 mod text_search;
 mod walk;
@@ -33,6 +35,7 @@ pub(crate) use fold::fold;
 pub use pending::fold_pending;
 pub use raw::{InvalidPart, RawFilter};
 pub use sort::Sort;
+pub(crate) use statement::{Statement, Value};
 
 pub use text_search::{InvalidSearchText, SearchText};
 
@@ -43,7 +46,7 @@ use walk::Walk;
 #[derive(Clone, Debug)]
 pub struct Found {
     /// The accounts, in order. There may be fewer than asked for, or none, although there are more to come: a page
-    /// ends after so many rows have been looked at, too.
+    /// ends after so many rows, or so much time, too.
     pub accounts: Vec<Account>,
     /// Where the following page begins; nothing after the last.
     pub next: Option<Cursor>,

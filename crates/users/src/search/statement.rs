@@ -8,7 +8,7 @@ use storage::{Conn, Connection, Error, Result};
 
 /// An argument.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Text(String),
     Maybe(Option<String>),
     Time(Timestamp),
@@ -20,7 +20,7 @@ pub(super) enum Value {
 
 /// The text so far, and its arguments.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Statement {
+pub(crate) struct Statement {
     text: String,
     values: Vec<Value>,
     planned_anew: bool,
@@ -46,12 +46,12 @@ macro_rules! fetch {
 
 impl Statement {
     /// One that begins with these words.
-    pub(super) fn new(words: &'static str) -> Self {
+    pub(crate) fn new(words: &'static str) -> Self {
         Self::default().and(words)
     }
 
     /// Adds words, set apart by a space. Only what stands in this program's source can be some.
-    pub(super) fn and(mut self, words: &'static str) -> Self {
+    pub(crate) fn and(mut self, words: &'static str) -> Self {
         if !self.text.is_empty() {
             self.text.push(' ');
         }
@@ -60,7 +60,7 @@ impl Statement {
     }
 
     /// Adds an argument.
-    pub(super) fn value(mut self, value: Value) -> Self {
+    pub(crate) fn value(mut self, value: Value) -> Self {
         self.values.push(value);
         self.text.push_str(" $");
         self.text.push_str(&self.values.len().to_string());
@@ -68,13 +68,13 @@ impl Statement {
     }
 
     /// Has the database plan it for these arguments, each time: how many rows a text finds differs too much.
-    pub(super) fn planned_anew(mut self) -> Self {
+    pub(crate) fn planned_anew(mut self) -> Self {
         self.planned_anew = true;
         self
     }
 
     /// All rows. A statement here always has a `LIMIT`.
-    pub(super) async fn fetch<T>(self, on: &mut impl Connection) -> Result<Vec<T>>
+    pub(crate) async fn fetch<T>(self, on: &mut impl Connection) -> Result<Vec<T>>
     where
         T: Send + Unpin + for<'r> sqlx::FromRow<'r, SqliteRow> + for<'r> sqlx::FromRow<'r, PgRow>,
     {

@@ -1,5 +1,7 @@
 //! Walking along an order, a window of rows after the other, and asking each row whether it is wanted.
 
+use std::time::{Duration, Instant};
+
 use kernel::{Timestamp, UserId};
 use storage::{Connection, Result};
 
@@ -10,9 +12,16 @@ use super::{Count, Filter, Sort};
 use crate::Account;
 use crate::account::{COLUMNS, Row};
 
-/// How many rows each window of a page has: the first is enough where many are wanted. All of them are what one
-/// page may look at.
-const WINDOWS: [u32; 3] = [256, 2_048, 8_192];
+/// How many rows the first window of a page has: enough where many are wanted.
+const FIRST_WINDOW: u32 = 256;
+/// How many rows the others have: so few that one does not take long by itself.
+const WINDOW: u32 = 1_024;
+/// How many windows one page may look at.
+const MOST_WINDOWS: u32 = 11;
+/// How long a page that has somebody goes on. The first two windows are looked at in any case.
+const TIME: Duration = Duration::from_millis(6);
+/// How long an empty page goes on: it tells people less than any other.
+const TIME_WHEN_EMPTY: Duration = Duration::from_millis(12);
 /// How many rows are looked at with one statement where there is time.
 const LONG_WINDOW: u32 = 20_000;
 /// How many windows of that length a count looks at.
@@ -87,8 +96,14 @@ impl<'f> Walk<'f> {
 
     /// The next accounts, at most `limit`: fewer at the end, and when enough rows have been looked at.
     pub(super) async fn page(&mut self, on: &mut impl Connection, limit: u32) -> Result<Vec<Account>> {
+        let begun = Instant::now();
         let mut hits: Vec<Hit> = Vec::new();
-        for (number, window) in WINDOWS.into_iter().enumerate() {
+        for number in 0..MOST_WINDOWS {
+            let window = if number == 0 { FIRST_WINDOW } else { WINDOW };
+            let time = if hits.is_empty() { TIME_WHEN_EMPTY } else { TIME };
+            if number > 1 && begun.elapsed() >= time {
+                break;
+            }
             // Where many are wanted the first window had them. Otherwise all of them may be few.
             if number == 1
                 && self.stretch.is_some()
@@ -193,7 +208,8 @@ impl<'f> Walk<'f> {
     /// The place of the last row of the next window; nothing if the stretch ends before.
     async fn window_end(&self, on: &mut impl Connection, stretch: Stretch, rows: u32) -> Result<Option<Place>> {
         let statement = Statement::new("SELECT").and(stretch.place_columns()).and("FROM users WHERE true");
-        let statement = self.behind(stretch, stretch.only(statement)).and(stretch.clause());
+        let statement = self.behind(stretch, stretch.only(statement));
+        let statement = self.filter.ground(self.order, self.has_begun(stretch), false, statement).and(stretch.clause());
         let statement = statement.and("LIMIT 1 OFFSET").value(Value::Number(i64::from(rows) - 1));
         Ok(statement.fetch::<Milestone>(on).await?.pop().map(Place::from))
     }
@@ -205,6 +221,7 @@ impl<'f> Walk<'f> {
             Some(end) => stretch.up_to(end, statement),
             None => statement,
         };
+        let statement = self.filter.ground(self.order, self.has_begun(stretch), end.is_some(), statement);
         self.filter.conditions(statement)
     }
 
@@ -219,15 +236,22 @@ impl<'f> Walk<'f> {
     /// The rows behind where it stands, unless a stretch is only beginning.
     fn behind(&self, stretch: Stretch, statement: Statement) -> Statement {
         match &self.place {
-            Some(place) if self.order.stretch_of(Some(place)) == stretch => stretch.behind(place, statement),
+            Some(place) if self.has_begun(stretch) => stretch.behind(place, statement),
             _ => statement,
         }
+    }
+
+    /// Whether it stands somewhere in this stretch.
+    fn has_begun(&self, stretch: Stretch) -> bool {
+        self.place.as_ref().is_some_and(|place| self.order.stretch_of(Some(place)) == stretch)
     }
 
     /// Goes to the end of a window. Whether there is still something of the same stretch.
     fn pass(&mut self, stretch: Stretch, end: Option<Place>) -> bool {
         if end.is_none() {
-            self.stretch = stretch.next();
+            // Whoever never signed in did not do so after any moment.
+            let over = self.order == Order::By(Sort::LastLoginAt) && self.filter.last_login_after.is_some();
+            self.stretch = if over { None } else { stretch.next() };
             return false;
         }
         self.place = end;

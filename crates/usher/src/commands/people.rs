@@ -79,9 +79,9 @@ pub async fn list(
     let mut table = Table::new();
     table.set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["email", "name", "status", "roles", "created", "last sign-in"]);
-    for account in &found.accounts {
+    for (account, view) in found.accounts.iter().zip(auth.users().views(&found.accounts, Party::Officers).await?) {
         table.add_row(row(account));
-        items.push(serde_json::to_value(auth.users().view(account, Party::Officers).await?)?);
+        items.push(serde_json::to_value(view)?);
     }
     let next = found.next.as_ref().map(Cursor::to_text);
     let mut text = if items.is_empty() { "No account is like that.".to_owned() } else { table.to_string() };
