@@ -162,9 +162,9 @@ mod tests {
     #[test]
     fn lists_are_bounded_and_nothing_counts_twice() {
         let many = |count: usize, area: &str| (0..count).map(|n| format!("{area}{n}")).collect::<Vec<String>>();
-        assert!(OwnPermissions::parse(&many(200, "quiz:a")).is_ok() && Includes::parse(&many(200, "a")).is_ok());
+        assert!(OwnPermissions::parse(&many(200, "quiz:a")).is_ok() && Includes::parse(&many(20, "a")).is_ok());
         assert_eq!(OwnPermissions::parse(&many(201, "quiz:a")), Err(InvalidPermissions::TooMany));
-        assert_eq!(Includes::parse(&many(201, "a")), Err(InvalidIncludes::TooMany));
+        assert_eq!(Includes::parse(&many(21, "a")), Err(InvalidIncludes::TooMany));
         let twice = OwnPermissions::parse(&owned(&["b:b", "a:a", "b:b"])).unwrap();
         assert_eq!(twice.names().collect::<Vec<&str>>(), ["a:a", "b:b"]);
     }
