@@ -110,14 +110,15 @@ fn cell(value: &serde_json::Value) -> String {
     }
 }
 
+/// Whether a spreadsheet would take this cell for a formula.
+pub fn is_formula(cell: &str) -> bool {
+    // The full-width forms of the first four count as them in some languages' spreadsheets.
+    cell.starts_with(['=', '+', '-', '@', '\t', '\0', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
+}
+
 /// A cell that no spreadsheet takes for a formula.
 pub fn defused(text: &str) -> Cow<'_, str> {
-    // The full-width forms of the first four count as them in some languages' spreadsheets.
-    if text.starts_with(['=', '+', '-', '@', '\t', '\0', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}']) {
-        Cow::Owned(format!("'{text}"))
-    } else {
-        Cow::Borrowed(text)
-    }
+    if is_formula(text) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 
 /// These accounts as a piece of a file, with the line of names before them if it is the first.

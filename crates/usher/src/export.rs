@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 use kernel::UserId;
 use serde_json::Value;
+use users::export::is_formula;
 
 use crate::commands::{self, Command, Output};
 use crate::config::Checked;
@@ -166,12 +167,6 @@ fn cell(column: &str, value: &Value) -> String {
         Value::Array(list) => list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
     }
-}
-
-/// Whether a spreadsheet would take this cell for a formula.
-pub fn is_formula(cell: &str) -> bool {
-    // The full-width forms of the first four count as them in some languages' spreadsheets.
-    cell.starts_with(['=', '+', '-', '@', '\t', '\0', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
 }
 
 /// A cell that a spreadsheet takes for text. One that begins with a quote and would be a formula without it

@@ -202,7 +202,7 @@ pub fn ours(cells: &Cells<'_>) -> Result<Row, String> {
 /// What an export wrote with a `'` before it, so that a spreadsheet takes it for text, is itself again.
 fn armed(cell: &str) -> String {
     match cell.strip_prefix('\'') {
-        Some(rest) if crate::export::is_formula(rest.trim_start_matches('\'')) => rest.to_owned(),
+        Some(rest) if users::export::is_formula(rest.trim_start_matches('\'')) => rest.to_owned(),
         _ => cell.to_owned(),
     }
 }
