@@ -27,7 +27,7 @@ use crate::csrf::Binding;
 use crate::form::Fields;
 use crate::moment::Moment;
 use crate::shell::{Mistakes, Notice, Shell, initials, picture};
-use crate::{Pages, admin, page};
+use crate::{Pages, admin, languages, page};
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -40,12 +40,17 @@ struct AccountPage {
     least: usize,
     failed: bool,
     profile: Mistakes,
+    preferences: Mistakes,
     picture: Mistakes,
     email: Mistakes,
     /// Another address, as typed.
     new_email: String,
     password: Mistakes,
     notice: Option<Notice>,
+    /// What their clock shows.
+    clock: Option<String>,
+    /// What their language is called by those who speak it.
+    language: Option<&'static str>,
     devices: Vec<Row>,
     has_others: bool,
     /// Whether any page of the console is open to them.
@@ -124,6 +129,7 @@ struct Returned {
     /// The profile as typed.
     typed: Option<Typed>,
     profile: Mistakes,
+    preferences: Mistakes,
     picture: Mistakes,
     email: Mistakes,
     /// Another address, as typed.
@@ -147,6 +153,7 @@ pub async fn show(
 fn done(code: &str) -> Option<Notice> {
     match code {
         "profile" => Some(Notice::done("Profile saved.", "Applications see it the next time they ask.")),
+        "preferences" => Some(Notice::done("Preferences saved.", "Applications see them the next time they ask.")),
         "picture" => Some(Notice::done("Picture saved.", "Applications see it the next time they ask.")),
         "picture_removed" => Some(Notice::done("Picture removed.", "Your initials are in its place.")),
         "email" => Some(Notice::done(
@@ -173,7 +180,7 @@ async fn render(
     devices.sort_by_key(|device| !device.current);
     let person = Person::new(&visitor.account, now);
     let personal = pages.auth.users().personal_data(&visitor.account, Party::Owner).await?;
-    let typed = Typed::current(&visitor.account, &personal);
+    let typed = Typed::current(pages.auth.users(), &visitor.account, &personal);
     page(
         status,
         &AccountPage {
@@ -185,7 +192,10 @@ async fn render(
             person,
             least: pages.auth.settings().policy.min_characters,
             failed: status != StatusCode::OK,
+            clock: visitor.account.timezone.as_ref().and_then(|zone| zone.clock(now)),
+            language: visitor.account.locale.as_ref().and_then(|locale| languages::called(locale.as_str())),
             profile: returned.profile,
+            preferences: returned.preferences,
             email: returned.email,
             new_email: returned.new_email,
             password: returned.password,

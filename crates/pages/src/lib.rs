@@ -16,12 +16,14 @@ mod admin;
 mod agent;
 mod applicant;
 mod assets;
+mod attributes;
 mod browser;
 mod csrf;
 mod docs;
 mod entry;
 mod error;
 mod form;
+mod languages;
 mod moment;
 mod return_address;
 mod setup;
@@ -80,6 +82,7 @@ pub fn router(pages: Pages) -> Router {
         .route("/setup", get(setup::show).post(setup::submit))
         .route("/account", get(account::show))
         .route("/account/profile", post(account::profile::submit))
+        .route("/account/preferences", post(account::profile::submit_preferences))
         .route("/account/picture", post(account::picture::submit))
         .route("/account/picture/remove", post(account::picture::remove))
         .route("/account/delete", get(account::delete::show).post(account::delete::submit))

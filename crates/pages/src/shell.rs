@@ -1,7 +1,7 @@
 //! What every page has round its content, and the messages in it.
 
 use kernel::FieldError;
-use users::{Account, Avatar};
+use users::{Account, Avatar, Preferences};
 
 /// What the product is called.
 const PRODUCT: &str = "Usher";
@@ -27,6 +27,12 @@ impl Shell {
 }
 
 pub use users::avatar::initials;
+
+/// An application's settings for somebody as they stand in a form: nothing where there are none.
+pub fn settings_text(preferences: &Preferences) -> String {
+    let text = preferences.as_str().replace("\r\n", "\n");
+    if *preferences == Preferences::default() { String::new() } else { text }
+}
 
 /// The address of somebody's picture in this size, if it is kept here: no page makes a browser fetch one elsewhere.
 pub fn picture(account: &Account, size: u32) -> Option<String> {
@@ -110,6 +116,11 @@ impl Mistakes {
         self.0.push(FieldError::new(field, code, message));
     }
 
+    /// These, too.
+    pub fn extend(&mut self, errors: Vec<FieldError>) {
+        self.0.extend(errors);
+    }
+
     /// A single one.
     pub fn one(field: &'static str, code: &'static str, message: impl Into<std::borrow::Cow<'static, str>>) -> Self {
         Self(vec![FieldError::new(field, code, message)])
@@ -145,11 +156,13 @@ impl Mistakes {
         &self.0
     }
 
-    /// How many, for the summary's heading. No form has more than four fields.
+    /// How many, for the summary's heading.
     pub fn count_in_words(&self) -> &'static str {
         match self.0.len() {
             2 => "Two",
             3 => "Three",
+            4 => "Four",
+            5 => "Five",
             _ => "Several",
         }
     }

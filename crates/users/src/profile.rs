@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use kernel::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -90,6 +91,13 @@ impl TimeZoneName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// What a clock there shows, so that people see whether it is theirs: `Tuesday, 13 October 2026, 15:32`.
+    pub fn clock(&self, now: Timestamp) -> Option<String> {
+        let zone = jiff::tz::db().get(&self.0).ok()?;
+        let there = zone.to_datetime(jiff::Timestamp::from_second(now.unix_seconds()).ok()?);
+        Some(there.strftime("%A, %-d %B %Y, %H:%M").to_string())
+    }
 }
 
 /// Where somebody's picture is.
@@ -147,6 +155,14 @@ pub struct Preferences(Arc<str>);
 /// Not preferences that can be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPreferences {
+    /// No JSON at all, and where it ends to be any.
+    #[error("This is not JSON: look at line {line}, character {column}.")]
+    NotJson {
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+    },
     /// Something else than an object.
     #[error("Send a JSON object.")]
     NotAnObject,
@@ -181,6 +197,17 @@ impl Preferences {
             Value::Object(_) => Ok(Self(Arc::from(text))),
             _ => Err(InvalidPreferences::NotAnObject),
         }
+    }
+
+    /// Reads them as somebody typed them; nothing if there is nothing but spaces.
+    pub fn parse_text(typed: &str) -> Result<Option<Self>, InvalidPreferences> {
+        let typed = typed.trim().replace("\r\n", "\n");
+        if typed.is_empty() {
+            return Ok(None);
+        }
+        let raw = RawValue::from_string(typed)
+            .map_err(|wrong| InvalidPreferences::NotJson { line: wrong.line(), column: wrong.column() })?;
+        Self::parse(&raw).map(Some)
     }
 
     pub(crate) fn from_stored(text: String) -> Self {
@@ -254,6 +281,11 @@ mod tests {
         for wrong in ["", "Mars/Olympus", "+02:00", "Europe", "../etc/passwd", "Europe/Paris\0"] {
             assert_eq!(TimeZoneName::parse(wrong), None, "{wrong:?}");
         }
+        let now = Timestamp::from_unix_seconds(1_790_000_000);
+        let clock = |name: &str| TimeZoneName::parse(name).unwrap().clock(now).unwrap();
+        assert_eq!(clock("UTC"), "Monday, 21 September 2026, 14:13");
+        assert_eq!(clock("Asia/Kathmandu"), "Monday, 21 September 2026, 19:58");
+        assert_eq!(clock("Pacific/Kiritimati"), "Tuesday, 22 September 2026, 04:13");
     }
 
     #[test]
@@ -306,5 +338,15 @@ mod tests {
         assert_eq!(preferences(r#"{"a":1e999}"#), Err(InvalidPreferences::Unreadable));
         assert_eq!(preferences("{\"a\":\"\\u0000\"}"), Err(InvalidPreferences::Unreadable));
         assert_eq!(Preferences::default().as_str(), "{}");
+    }
+
+    #[test]
+    fn i7_preferences_that_somebody_typed_are_an_object_and_what_is_none_says_where() {
+        let typed = |text: &str| Preferences::parse_text(text).map(|read| read.map(|kept| kept.as_str().to_owned()));
+        assert_eq!(typed(" \r\n "), Ok(None));
+        assert_eq!(typed(" {\"a\":\r\n 1.10} "), Ok(Some("{\"a\":\n 1.10}".to_owned())));
+        assert_eq!(typed("{\"a\": 1,\r\n \"b\" 2}"), Err(InvalidPreferences::NotJson { line: 2, column: 6 }));
+        assert_eq!(typed("[1]"), Err(InvalidPreferences::NotAnObject));
+        assert_eq!(typed(&format!("{{\"a\":{}{}}}", "[".repeat(9), "]".repeat(9))), Err(InvalidPreferences::TooDeep));
     }
 }

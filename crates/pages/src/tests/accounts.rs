@@ -54,6 +54,134 @@ async fn a_name_is_saved_and_a_stale_page_does_not_overwrite_it() {
 }
 
 #[tokio::test]
+async fn the_profile_has_all_that_somebody_says_of_themselves() {
+    let site = Site::new().await;
+    let mut browser = site.signed_up("amara@okafor.example").await;
+    let fields = [("name", "Amara"), ("bio", "Builds <b>boats</b>.\r\nSings."), ("phone", "+44 20 7946 0018")];
+    let answer = browser.fill("/account", "/account/profile", &fields).await;
+    assert_eq!(answer.location(), "/account?done=profile", "{}", answer.text);
+    let page = browser.get("/account").await.text;
+    assert!(page.contains("Builds &#60;b&#62;boats") || page.contains("Builds &lt;b&gt;boats"));
+    assert!(page.contains("value=\"+442079460018\"") && page.contains("<option value=\"Europe/Paris\">"));
+    let wrong = [("name", "\u{202e}"), ("phone", "call me"), ("address", "\u{202e}")];
+    let answer = browser.fill("/account", "/account/profile", &wrong).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.text.contains("Three things to put right") && answer.text.contains("value=\"call me\""));
+    assert!(browser.get("/account").await.text.contains("value=\"+442079460018\""), "nothing was changed");
+}
+
+/// One of each kind: theirs, for both, to be looked at, and not theirs to see.
+pub fn attributes() -> Vec<users::AttributeSpec> {
+    serde_json::from_value(serde_json::json!([
+        {"name": "shirt_size", "type": "enum", "values": ["S", "M"], "write": ["self"]},
+        {"name": "team", "type": "string", "max_length": 300, "write": ["self", "officers"]},
+        {"name": "visits", "type": "integer", "write": ["self"]},
+        {"name": "born", "type": "date", "write": ["self"]},
+        {"name": "news", "type": "boolean", "write": ["self"]},
+        {"name": "plan", "type": "enum", "values": ["free", "paid"], "write": ["officers"]},
+        {"name": "risk", "type": "integer", "read": ["officers"], "write": ["officers"]},
+    ]))
+    .unwrap()
+}
+
+#[tokio::test]
+async fn the_profile_has_the_address_and_the_attributes_that_its_owner_may_write_and_no_others() {
+    let site = Site::with(&attributes()).await;
+    let mut browser = site.signed_up("amara@okafor.example").await;
+    let page = browser.get("/account").await.text;
+    for field in ["address", "attributes.shirt_size", "attributes.team", "attributes.visits", "attributes.born"] {
+        assert!(page.contains(&format!("id=\"{field}\" name=\"{field}\"")), "{field}: {page}");
+    }
+    assert!(page.contains("type=\"date\"") && page.contains("<option value=\"true\">Yes</option>"), "{page}");
+    assert!(!page.contains("attributes.plan") && !page.contains("risk") && !page.contains("Plan"));
+    let fields = [
+        ("name", "Amara"),
+        ("address", "Rue X 1\r\n75001 Paris"),
+        ("attributes.shirt_size", "M"),
+        ("attributes.team", "One\r\ntwo"),
+        ("attributes.visits", "-9007199254740993"),
+        ("attributes.born", "2001-02-03"),
+        ("attributes.news", "false"),
+        ("attributes.plan", "paid"),
+        ("attributes.risk", "0"),
+    ];
+    let answer = browser.fill("/account", "/account/profile", &fields).await;
+    assert_eq!(answer.location(), "/account?done=profile", "{}", answer.text);
+    let page = browser.get("/account").await.text;
+    for shown in [
+        ">\nRue X 1\n75001 Paris</textarea>",
+        ">\nOne\ntwo</textarea>",
+        "<option value=\"M\" selected>",
+        "value=\"-9007199254740993\"",
+        "value=\"2001-02-03\"",
+        "<option value=\"false\" selected>No",
+    ] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    assert!(!page.contains("Plan"), "what they may not write was not written");
+    let wrong = [("name", "Other"), ("attributes.visits", "many"), ("attributes.shirt_size", "XXL")];
+    let answer = browser.fill("/account", "/account/profile", &wrong).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.text.contains("Two things to put right") && answer.text.contains("href=\"#attributes.visits\""));
+    assert!(answer.text.contains("id=\"attributes.visits-error\"") && answer.text.contains("value=\"many\""));
+    assert!(answer.text.contains("75001 Paris"), "what the form did not have is still there");
+    assert!(browser.get("/account").await.text.contains("value=\"Amara\""), "nothing was changed");
+    browser.fill("/account", "/account/profile", &[("address", ""), ("attributes.visits", "")]).await;
+    let page = browser.get("/account").await.text;
+    assert!(
+        !page.contains("75001 Paris") && !page.contains("9007199254740993") && page.contains("value=\"2001-02-03\"")
+    );
+}
+
+#[tokio::test]
+async fn preferences_are_saved_apart_and_a_stale_page_overwrites_neither_them_nor_the_profile() {
+    let site = Site::new().await;
+    let mut browser = site.signed_up("amara@okafor.example").await;
+    let old = browser.get("/account").await;
+    let exact = "{\"seat\": \"aisle\",\r\n \"big\": 12345678901234567890}";
+    let fields = [("locale", "de-at"), ("timezone", "asia/kathmandu"), ("preferences", exact)];
+    let answer = browser.fill("/account", "/account/preferences", &fields).await;
+    assert_eq!(answer.location(), "/account?done=preferences", "{}", answer.text);
+    let page = browser.get("/account?done=preferences").await.text;
+    assert!(page.contains("Preferences saved.") && page.contains("value=\"de-AT\"") && page.contains("Amara Okafor"));
+    assert!(page.contains("Now Deutsch (Österreich).") && page.contains("Monday, 21 September 2026, 19:58"), "{page}");
+    assert!(page.contains(",\n &#34;big&#34;: 12345678901234567890}</textarea>"), "kept exactly: {page}");
+    let before = site.auth.db().head().borrow().to_owned();
+    let same = [("locale", "de-AT"), ("timezone", "Asia/Kathmandu"), ("preferences", exact)];
+    assert_eq!(browser.fill("/account", "/account/preferences", &same).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(*site.auth.db().head().borrow(), before, "what nobody touched is no change");
+
+    for address in ["/account/preferences", "/account/profile"] {
+        let (csrf, version) = (old.hidden("csrf"), old.hidden("version"));
+        let stale = [("csrf", csrf), ("version", version), ("name", "Old"), ("locale", "fr"), ("preferences", "{}")];
+        let answer = browser.post(address, &stale).await;
+        assert_eq!((answer.status, answer.title()), (StatusCode::CONFLICT, "Error: account · Usher"), "{address}");
+        assert!(answer.text.contains("Your account changed meanwhile.") && answer.text.contains("value=\"fr\""));
+    }
+    let wrong = [("timezone", "Mars/Olympus"), ("locale", "x_y")];
+    let answer = browser.fill("/account", "/account/preferences", &wrong).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.text.contains("Two things to put right") && answer.text.contains("value=\"Mars/Olympus\""));
+    for (typed, said) in [
+        ("{\"a\": 1,\r\n b}", "This is not JSON: look at line 2, character 2."),
+        ("[1]", "Send a JSON object."),
+        ("{\"a\":[[[[[[[[1]]]]]]]]}", "Nest at most 8 levels."),
+    ] {
+        let answer = browser.fill("/account", "/account/preferences", &[("preferences", typed)]).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{typed}");
+        assert!(
+            answer.text.contains(said)
+                && answer.text.contains("aria-describedby=\"preferences-hint preferences-error\"")
+        );
+    }
+    let page = browser.get("/account").await.text;
+    assert!(page.contains("value=\"de-AT\"") && page.contains("12345678901234567890"), "nothing of it was saved");
+    browser.fill("/account", "/account/preferences", &[("preferences", " \r\n")]).await;
+    let page = browser.get("/account").await.text;
+    assert!(!page.contains("12345678901234567890") && page.contains("value=\"Asia/Kathmandu\""));
+}
+
+#[tokio::test]
 async fn another_address_is_asked_for_with_the_password_and_made_by_the_button_behind_the_link() {
     let site = Site::new().await;
     let mut browser = site.signed_up("amara@okafor.example").await;

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use kernel::UserId;
 use users::{Authority, EmailAddress, Roles};
 
+use super::accounts::attributes;
 use super::pictures::{PIXEL, upload};
 use super::site::{Browser, ORIGIN, Site};
 
@@ -20,7 +21,7 @@ async fn appoint(site: &Site, email: &str, roles: &[&str]) -> UserId {
     id
 }
 
-async fn person<'a>(site: &'a Site, name: &str, roles: &[&str]) -> (Browser<'a>, UserId) {
+pub async fn person<'a>(site: &'a Site, name: &str, roles: &[&str]) -> (Browser<'a>, UserId) {
     let email = format!("{name}@okafor.example");
     let browser = site.signed_up(&email).await;
     let id = appoint(site, &email, roles).await;
@@ -311,6 +312,55 @@ async fn an_account_is_made_changed_and_erased_and_two_who_change_it_do_not_over
     assert_eq!(gone.status, StatusCode::SEE_OTHER, "{}", gone.text);
     let page = jonas.get(&address).await.text;
     assert!(!page.contains("Noor") && !page.contains("/do/"), "{page}");
+}
+
+#[tokio::test]
+async fn an_officer_writes_address_settings_and_the_attributes_that_are_theirs_to_write() {
+    let site = Site::with(&attributes()).await;
+    let (mut amara, id) = person(&site, "amara", &[]).await;
+    let (mut jonas, _) = person(&site, "jonas", &["admin"]).await;
+    let theirs = [("attributes.shirt_size", "M"), ("attributes.team", "Blue")];
+    assert_eq!(amara.fill("/account", "/account/profile", &theirs).await.status, StatusCode::SEE_OTHER);
+    let address = format!("/admin/users/{id}");
+    let page = jonas.get(&address).await.text;
+    assert!(page.contains("id=\"attributes.plan\"") && page.contains("id=\"attributes.risk\""));
+    assert!(page.contains(">\nBlue</textarea>"), "{page}");
+    assert!(!page.contains("attributes.shirt_size") && page.contains("<dt>Shirt size</dt><dd><bdi>M</bdi></dd>"));
+    let fields = [
+        ("email", "amara@okafor.example"),
+        ("name", "Amara"),
+        ("address", "Rue X 1\r\n75001 Paris"),
+        ("locale", "pt-br"),
+        ("timezone", "africa/lagos"),
+        ("preferences", "{\"tier\": 1.10}"),
+        ("attributes.plan", "paid"),
+        ("attributes.risk", "7"),
+        ("attributes.shirt_size", "S"),
+    ];
+    let saved = jonas.fill(&address, &address, &fields).await;
+    assert_eq!(saved.status, StatusCode::SEE_OTHER, "{}", saved.text);
+    let page = jonas.get(&address).await.text;
+    for shown in [
+        ">\nRue X 1\n75001 Paris</textarea>",
+        "value=\"pt-BR\"",
+        "value=\"Africa/Lagos\"",
+        ">\n{&#34;tier&#34;: 1.10}</textarea>",
+        "<option value=\"paid\" selected>",
+        "value=\"7\"",
+        "<dt>Shirt size</dt><dd><bdi>M</bdi></dd>",
+    ] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    let own = amara.get("/account").await.text;
+    assert!(own.contains("<dt>Plan</dt><dd><bdi>paid</bdi></dd>") && !own.contains("Risk"), "{own}");
+    let (mut reader, _) = person(&site, "aoife", &["support"]).await;
+    let page = reader.get(&address).await.text;
+    assert!(page.contains("<bdi>M</bdi>") && page.contains("{&#34;tier&#34;: 1.10}"), "support reads accounts");
+
+    let made = [("email", "noor@haddad.example"), ("address", "Vienna"), ("attributes.plan", "free")];
+    let made = jonas.fill("/admin/users/new", "/admin/users/new", &made).await;
+    let page = jonas.get(made.location()).await.text;
+    assert!(page.contains(">\nVienna</textarea>") && page.contains("<option value=\"free\" selected>"), "{page}");
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ fn forms(session: &str) -> Vec<(String, Vec<(&'static str, &'static str)>)> {
         ),
         ("/sign-out".into(), vec![]),
         ("/account/profile".into(), vec![("name", "Eve")]),
+        ("/account/preferences".into(), vec![("locale", "fr")]),
         ("/account/picture/remove".into(), vec![]),
         ("/account/delete".into(), vec![("confirm", "amara@okafor.example")]),
         ("/account/email".into(), vec![("new_email", "eve@okafor.example"), ("email_password", PASSWORD)]),

@@ -2,6 +2,8 @@
 
 use axum::http::StatusCode;
 
+use super::accounts::attributes;
+use super::console::person;
 use super::site::{PASSWORD, Site};
 
 /// Texts that have been scripts somewhere.
@@ -36,6 +38,38 @@ async fn i1_text_from_people_is_only_ever_text() {
             }
         }
         assert!(account.text.contains("<bdi>"));
+    }
+}
+
+#[tokio::test]
+async fn i1_attributes_settings_and_addresses_are_only_ever_text() {
+    let site = Site::with(&attributes()).await;
+    let (mut jonas, _) = person(&site, "jonas", &["admin"]).await;
+    let (mut amara, id) = person(&site, "amara", &[]).await;
+    let theirs = format!("/admin/users/{id}");
+    for text in HOSTILE {
+        let json = serde_json::json!({ text: text }).to_string();
+        let closing = format!("</textarea>{text}");
+        let profile = [("bio", closing.as_str()), ("address", &closing), ("attributes.team", &closing)];
+        assert_eq!(amara.fill("/account", "/account/profile", &profile).await.status, StatusCode::SEE_OTHER, "{text}");
+        let saved = amara.fill("/account", "/account/preferences", &[("preferences", &json)]).await;
+        assert_eq!(saved.status, StatusCode::SEE_OTHER, "{text}");
+        let wrong = [("locale", text), ("timezone", text), ("preferences", text)];
+        let wrong = amara.fill("/account", "/account/preferences", &wrong).await;
+        assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+        let fields = [("attributes.shirt_size", text), ("attributes.visits", text), ("attributes.born", text)];
+        let again = amara.fill("/account", "/account/profile", &fields).await;
+        assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
+        let fields = [("email", text), ("locale", text), ("timezone", text), ("attributes.plan", text)];
+        let officer = jonas.fill(&theirs, &theirs, &fields).await;
+        assert_eq!(officer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        for page in [wrong, again, officer, amara.get("/account").await, jonas.get(&theirs).await] {
+            let pairs = page.text.matches("<textarea").count();
+            assert_eq!(page.text.matches("</textarea>").count(), pairs, "a field was closed from inside: {text}");
+            for mark in ["<script>", "<img", "<svg/", "onerror=alert(1)>", "' autofocus onfocus", "<!--"] {
+                assert!(!page.text.contains(mark), "{mark} of {text} in {}", page.text);
+            }
+        }
     }
 }
 

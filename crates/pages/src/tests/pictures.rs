@@ -88,33 +88,6 @@ async fn s8_a_picture_that_no_page_of_ours_sent_is_refused() {
 }
 
 #[tokio::test]
-async fn the_profile_has_all_that_somebody_says_of_themselves() {
-    let site = Site::new().await;
-    let mut browser = site.signed_up("amara@okafor.example").await;
-    let fields = [
-        ("name", "Amara"),
-        ("bio", "Builds <b>boats</b>.\r\nSings."),
-        ("phone", "+44 20 7946 0018"),
-        ("timezone", "africa/lagos"),
-        ("locale", "pt-BR"),
-    ];
-    let answer = browser.fill("/account", "/account/profile", &fields).await;
-    assert_eq!(answer.location(), "/account?done=profile", "{}", answer.text);
-    let page = browser.get("/account").await.text;
-    assert!(page.contains("Builds &#60;b&#62;boats") || page.contains("Builds &lt;b&gt;boats"));
-    for shown in
-        ["value=\"+442079460018\"", "value=\"Africa/Lagos\"", "value=\"pt-BR\"", "<option value=\"Europe/Paris\">"]
-    {
-        assert!(page.contains(shown), "{shown}");
-    }
-    let wrong = [("name", ""), ("phone", "call me"), ("timezone", "Mars/Olympus"), ("locale", "x_y")];
-    let answer = browser.fill("/account", "/account/profile", &wrong).await;
-    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(answer.text.contains("Three things to put right") && answer.text.contains("value=\"Mars/Olympus\""));
-    assert!(browser.get("/account").await.text.contains("value=\"Africa/Lagos\""), "nothing was changed");
-}
-
-#[tokio::test]
 async fn an_account_is_deleted_by_whoever_types_its_address() {
     let site = Site::new().await;
     let mut browser = site.signed_up("amara@okafor.example").await;

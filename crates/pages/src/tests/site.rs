@@ -14,7 +14,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use kernel::{Clock, MasterKeys, Problem, RequestContext, Timestamp};
 use tower::ServiceExt as _;
-use users::Users;
+use users::{AttributeSchema, AttributeSpec, Users};
 
 use crate::{Pages, router};
 
@@ -38,6 +38,11 @@ impl Drop for Site {
 
 impl Site {
     pub async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// One whose accounts have these attributes.
+    pub async fn with(attributes: &[AttributeSpec]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let folder = std::env::temp_dir().join(format!(
             "usher-pages-{}-{}",
@@ -51,7 +56,9 @@ impl Site {
         let db = storage::Db::open(&file, &migrations, true).await.unwrap();
         let clock = Clock::fixed(Timestamp::from_unix_seconds(1_790_000_000));
         let master = MasterKeys::generate();
-        let users = Users::open(db, clock.clone(), users::Settings::default(), &master).await.unwrap();
+        let settings_of_users =
+            users::Settings { attributes: AttributeSchema::new(attributes).unwrap(), ..users::Settings::default() };
+        let users = Users::open(db, clock.clone(), settings_of_users, &master).await.unwrap();
         let auth = Auth::new(users, settings(), &master).await.unwrap();
         let document = serde_json::json!({"info": {"title": "Usher", "version": "1"}, "paths": {}});
         let router = router(Pages {

@@ -276,7 +276,8 @@ impl AttributeSpec {
         Ok(())
     }
 
-    fn most_characters(&self) -> usize {
+    /// The longest text that one of type `string` can have, in characters.
+    pub fn most_characters(&self) -> usize {
         self.max_length.unwrap_or(USUAL_TEXT) as usize
     }
 

@@ -27,7 +27,8 @@ struct NewPage {
 
 /// `GET /admin/users/new`
 pub async fn show(State(pages): State<Arc<Pages>>, console: Console<UsersWrite>) -> Result<Response, Problem> {
-    render(&pages, &console.desk, StatusCode::OK, Draft::default(), Mistakes::default())
+    let empty = Draft::empty(pages.auth.users());
+    render(&pages, &console.desk, StatusCode::OK, empty, Mistakes::default())
 }
 
 fn render(
@@ -42,8 +43,9 @@ fn render(
 
 /// `POST /admin/users/new`
 pub async fn submit(State(pages): State<Arc<Pages>>, form: ConsoleForm<UsersWrite>) -> Result<Response, Problem> {
-    let draft = Draft::typed(&form.fields);
-    let (email, profile) = match draft.read() {
+    let empty = Draft::empty(pages.auth.users());
+    let draft = empty.typed(&form.fields);
+    let (email, profile) = match draft.read(pages.auth.users(), &empty) {
         Ok(read) => read,
         Err(mistakes) => return render(&pages, &form.desk, StatusCode::UNPROCESSABLE_ENTITY, draft, mistakes),
     };

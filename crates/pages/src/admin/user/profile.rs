@@ -55,7 +55,7 @@ pub async fn show(
 async fn current(pages: &Pages, account: &Account) -> Result<Draft, Problem> {
     let personal =
         pages.auth.users().personal_data(account, Party::Officers).await.map_err(UpdateAccountError::Personal)?;
-    Ok(Draft::of(account, &personal))
+    Ok(Draft::of(pages.auth.users(), account, &personal))
 }
 
 struct Returned {
@@ -82,9 +82,10 @@ pub async fn submit(
 ) -> Result<Response, Problem> {
     form.desk.require(may::USERS_READ)?;
     let account = super::find(&pages, &id).await?;
-    let draft = Draft::typed(&form.fields);
+    let before = current(&pages, &account).await?;
+    let draft = before.typed(&form.fields);
     let again = |status, mistakes, notice| Returned { status, draft: draft.clone(), mistakes, notice };
-    let change = match draft.change(&current(&pages, &account).await?) {
+    let change = match draft.change(pages.auth.users(), &before) {
         Ok(change) => change,
         Err(mistakes) => {
             let returned = again(StatusCode::UNPROCESSABLE_ENTITY, mistakes, None);
