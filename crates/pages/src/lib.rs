@@ -46,7 +46,7 @@ use axum::routing::{get, post};
 use kernel::Problem;
 
 pub use error::problem_page;
-pub use surroundings::{About, RouteRow, Setting, Surroundings, UpstreamRow};
+pub use surroundings::{About, ListenerRow, RouteRow, Setting, Surroundings, UpstreamRow};
 
 /// What the pages work with.
 #[derive(Clone)]

@@ -14,10 +14,12 @@ pub struct Surroundings(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     routes: OnceLock<Routes>,
+    listeners: OnceLock<Listeners>,
     about: OnceLock<About>,
 }
 
 type Routes = Box<dyn Fn() -> Vec<RouteRow> + Send + Sync>;
+type Listeners = Box<dyn Fn() -> Vec<ListenerRow> + Send + Sync>;
 
 /// What does not change while the process runs.
 #[derive(Clone, Debug)]
@@ -95,7 +97,28 @@ pub struct UpstreamRow {
     pub in_flight: usize,
 }
 
+/// A service that checks tokens by itself and is told by this process what is revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerRow {
+    /// What its token is called.
+    pub name: String,
+    /// How many of its processes listen here.
+    pub connections: usize,
+    /// The last ledger number that it says it has applied, and how many seconds ago it said so.
+    pub applied: Option<(i64, u64)>,
+}
+
 impl Surroundings {
+    /// From now on, whoever listens is read here. The first one to say so is believed.
+    pub fn set_listeners(&self, listeners: impl Fn() -> Vec<ListenerRow> + Send + Sync + 'static) {
+        let _ = self.0.listeners.set(Box::new(listeners));
+    }
+
+    /// The services that listen, or have; nothing in a process that has no feed.
+    pub fn listeners(&self) -> Option<Vec<ListenerRow>> {
+        self.0.listeners.get().map(|listeners| listeners())
+    }
+
     /// From now on, routes are read here. The first one to say so is believed.
     pub fn set_routes(&self, routes: impl Fn() -> Vec<RouteRow> + Send + Sync + 'static) {
         let _ = self.0.routes.set(Box::new(routes));

@@ -7,6 +7,7 @@
 mod name;
 mod settings;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +61,8 @@ pub struct Blobs {
     store: Arc<dyn ObjectStore>,
     /// Under which all names are; nothing if the bucket is ours alone.
     prefix: String,
+    /// Where it is, if it is a folder of this machine.
+    folder: Option<PathBuf>,
     patience: Duration,
 }
 
@@ -75,11 +78,15 @@ impl Blobs {
     /// needs it, so that Usher starts while it is away.
     pub fn open(settings: &BlobSettings) -> Result<Self, InvalidBlobSettings> {
         let (store, prefix) = settings.store()?;
-        Ok(Self::new(store, prefix))
+        let folder = match settings {
+            BlobSettings::Folder(path) => Some(path.clone()),
+            BlobSettings::Bucket(_) => None,
+        };
+        Ok(Self { folder, ..Self::new(store, prefix) })
     }
 
     fn new(store: Arc<dyn ObjectStore>, prefix: String) -> Self {
-        Self { store, prefix, patience: PATIENCE }
+        Self { store, prefix, folder: None, patience: PATIENCE }
     }
 
     /// Where a name is. It has no `.` or `..` and no empty part, so it stays below the prefix.
@@ -127,6 +134,22 @@ impl Blobs {
             found.map_ok(|meta| self.name_of(&meta.location)).try_collect::<Vec<Option<BlobName>>>().await
         };
         Ok(self.within(listed).await?.unwrap_or_default().into_iter().flatten().collect())
+    }
+
+    /// Whether the store is there and answers. It puts nothing there.
+    pub async fn check(&self) -> Result<(), BlobError> {
+        let unavailable = |cause: String| BlobError::Unavailable(cause);
+        if let Some(folder) = &self.folder {
+            // To a list, a folder that is gone is one that has no files.
+            let asked = tokio::time::timeout(self.patience, tokio::fs::metadata(folder)).await;
+            let found = asked.map_err(|_elapsed| unavailable("it did not answer in time".into()))?;
+            let found = found.map_err(|error| unavailable(error.to_string()))?;
+            let is_usable = found.is_dir() && !found.permissions().readonly();
+            return if is_usable { Ok(()) } else { Err(unavailable("it is no folder that can be written to".into())) };
+        }
+        let prefix = (!self.prefix.is_empty()).then(|| Path::from(self.prefix.as_str()));
+        let asked = async { self.store.list(prefix.as_ref()).take(1).try_collect::<Vec<_>>().await };
+        self.within(asked).await?.map(drop).ok_or_else(|| unavailable("there is no such bucket".into()))
     }
 
     fn name_of(&self, place: &Path) -> Option<BlobName> {
@@ -202,6 +225,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn f26_a_store_that_is_gone_is_noticed_before_somebody_needs_it() {
+        assert!(Blobs::default().check().await.is_ok());
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("files");
+        let blobs = Blobs::open(&BlobSettings::Folder(folder.clone())).unwrap();
+        assert!(blobs.check().await.is_ok());
+        std::fs::remove_dir(&folder).unwrap();
+        assert!(matches!(blobs.check().await, Err(BlobError::Unavailable(_))));
+        std::fs::write(&folder, "a file in its place").unwrap();
+        assert!(matches!(blobs.check().await, Err(BlobError::Unavailable(_))));
+        assert_eq!(blobs.list(&name("avatars"), 1).await.unwrap_or_default(), [], "which a list does not say");
+    }
+
+    #[tokio::test]
     async fn f26_a_store_that_does_not_answer_is_given_up() {
         // It takes connections and never says anything.
         let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -210,6 +247,7 @@ mod tests {
         let mut blobs = Blobs::open(&settings).unwrap();
         blobs.patience = Duration::from_millis(200);
         let started = std::time::Instant::now();
+        assert!(matches!(blobs.check().await, Err(BlobError::Unavailable(_))));
         assert!(matches!(blobs.get(&name("a")).await, Err(BlobError::Unavailable(_))));
         assert!(matches!(blobs.put(&name("a"), Vec::new()).await, Err(BlobError::Unavailable(_))));
         assert!(started.elapsed() < Duration::from_secs(3));

@@ -23,7 +23,7 @@ use crate::only::{Only, Service};
 use crate::private::{Readiness, public_health};
 use crate::revocations::Applier;
 use crate::setup::{Absent, Opened};
-use crate::{control, metrics, openapi, setup, upkeep};
+use crate::{control, doors, metrics, openapi, setup, upkeep};
 
 /// How many checked tokens are remembered, about 1 KiB each.
 const KNOWN_TOKENS: usize = 8_192;
@@ -102,6 +102,10 @@ pub async fn with_services(
     registry.register_collector(Box::new(metrics::Services { auth: house.auth.clone(), verifier: verifier.clone() }));
     house.signals.register(registry);
     let surroundings = Surroundings::default();
+    if only.has(Service::Auth) || only.has(Service::Feed) {
+        let signals = house.signals.clone();
+        surroundings.set_listeners(move || doors::listeners(&signals));
+    }
     let transmits = only.has(Service::Auth) || only.has(Service::Feed);
     Ok(Process {
         services: Services::Here(router(&house, only, readiness, surroundings.clone())),

@@ -1,11 +1,22 @@
-//! The gateway's routes in the words of the console, which does not know the gateway.
+//! The gateway's routes and the feed's listeners in the words of the console, which knows neither.
 
 use gateway::{AuthSpec, Gateway, LimitSpec, PerSpec, RouteView};
-use pages::{RouteRow, UpstreamRow};
+use pages::{ListenerRow, RouteRow, UpstreamRow};
+use signals::Signals;
 
 /// All routes, with what goes through them now.
 pub fn rows(gateway: &Gateway) -> Vec<RouteRow> {
     gateway.traffic().into_iter().map(row).collect()
+}
+
+/// All services that listen to this process, or have.
+pub fn listeners(signals: &Signals) -> Vec<ListenerRow> {
+    let row = |service: signals::Connected| ListenerRow {
+        name: service.name,
+        connections: service.connections,
+        applied: service.applied,
+    };
+    signals.verifiers().into_iter().map(row).collect()
 }
 
 fn row(route: RouteView) -> RouteRow {

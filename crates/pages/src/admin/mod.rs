@@ -12,6 +12,7 @@ mod chart;
 mod doors;
 mod frame;
 mod happening;
+mod health;
 mod jobs;
 mod keys;
 mod overview;

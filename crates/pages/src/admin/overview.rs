@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
-use std::time::Instant;
 
 use askama::Template;
 use auth::Overview;
@@ -15,7 +14,8 @@ use users::{history, may, statistics};
 
 use super::chart::{Chart, grouped};
 use super::happening::Happening;
-use super::{Console, Frame, Section};
+use super::health::{self, Part};
+use super::{Console, Desk, Frame, Section};
 use crate::form::Fields;
 use crate::moment::Moment;
 use crate::{Pages, page};
@@ -65,19 +65,26 @@ impl Range {
     }
 }
 
-/// Something that can be slow, and how it is.
-struct Service {
-    name: &'static str,
-    waits: String,
-    fine: bool,
-    words: String,
-}
-
 /// Something that happened lately, to whom.
 struct Recent {
     happening: Happening,
     at: Moment,
     subject: Option<UserId>,
+}
+
+/// A number at the head of the page.
+struct Figure {
+    title: String,
+    number: String,
+    words: String,
+    counted: Option<Moment>,
+}
+
+/// What happened, hour by hour.
+struct Charts {
+    sign_ins: Chart,
+    sign_ups: Chart,
+    failures: Chart,
 }
 
 #[derive(Template)]
@@ -86,12 +93,20 @@ struct OverviewPage {
     frame: Frame,
     now: Moment,
     range: Range,
-    sign_ins: Chart,
-    sign_ups: Chart,
-    failures: Chart,
-    numbers: Overview,
-    counted: Moment,
-    services: Vec<Service>,
+    figures: Vec<Figure>,
+    /// Nothing if they could not be read.
+    charts: Option<Charts>,
+    services: Vec<Part>,
+    queues: Vec<Part>,
+    /// Whether routes are open to the visitor.
+    sees_routes: bool,
+    /// Nothing for those who may not read it.
+    recent: Option<Vec<Recent>>,
+}
+
+/// What the database knows of it.
+struct Read {
+    charts: Charts,
     recent: Option<Vec<Recent>>,
 }
 
@@ -103,36 +118,78 @@ pub async fn show(
 ) -> Result<Response, Problem> {
     let now = pages.auth.clock().now();
     let range = Range::parse(query.text("range"));
-    let numbers = auth::overview(&pages.auth).await?;
-    let asked = Instant::now();
-    let mut read = pages.auth.db().read().await?;
-    let from = now.plus_seconds(-(2 * range.hours() - 1) * 3_600);
-    let series = statistics::hourly(&mut read, &KINDS, from, now.plus_seconds(1)).await?;
-    let took = asked.elapsed();
-    let recent = if console.desk.may(may::AUDIT_READ) {
-        let found = history::recent(&mut read, &GRAVE, LOOK_BACK).await?;
-        Some(found.into_iter().take(MOST).map(|(subject, entry)| Recent::new(subject, &entry, now)).collect())
-    } else {
-        None
+    let desk = &console.desk;
+    // A page about what is down must not go down with it: what cannot be read is said to be missing.
+    let numbers = health::in_time("overview", auth::overview(&pages.auth));
+    let mut read = None;
+    let database = async {
+        let (found, took) = health::in_time("charts", Read::ask(&pages, desk, range, now)).await?;
+        read = Some(found);
+        Some(took)
     };
-    drop(read);
-    let chart = |kind: Kind| {
-        let found = series.iter().find(|series| series.kind == kind);
-        found.map_or_else(|| Chart::new(&[], now), |series| Chart::new(&series.counts, series.from))
-    };
+    let (numbers, services) = tokio::join!(numbers, health::services(&pages, database));
+    let numbers = numbers.map(|(numbers, _)| numbers);
+    let (charts, recent) = read.map_or((None, None), |read| (Some(read.charts), read.recent));
     let page_of = OverviewPage {
-        frame: Frame::new(&pages, &console.desk, Section::Overview),
+        frame: Frame::new(&pages, desk, Section::Overview),
         now: Moment::precise(now),
         range,
-        sign_ins: chart(Kind::SessionStarted),
-        sign_ups: chart(Kind::AccountRegistered),
-        failures: chart(Kind::SignInFailed),
-        counted: Moment::new(numbers.counted.at, now),
-        services: services(&numbers, took.as_millis()),
-        numbers,
+        figures: figures(range, charts.as_ref(), numbers.as_ref(), now),
+        charts,
+        services,
+        queues: health::queues(&pages, numbers.as_ref()),
+        sees_routes: desk.may(may::GATEWAY_READ),
         recent,
     };
     page(StatusCode::OK, &page_of)
+}
+
+impl Read {
+    async fn ask(pages: &Pages, desk: &Desk, range: Range, now: Timestamp) -> Result<Self, Problem> {
+        let mut read = pages.auth.db().read().await?;
+        let from = now.plus_seconds(-(2 * range.hours() - 1) * 3_600);
+        let series = statistics::hourly(&mut read, &KINDS, from, now.plus_seconds(1)).await?;
+        let chart = |kind: Kind| {
+            let found = series.iter().find(|series| series.kind == kind);
+            found.map_or_else(|| Chart::new(&[], now), |series| Chart::new(&series.counts, series.from))
+        };
+        let charts = Charts {
+            sign_ins: chart(Kind::SessionStarted),
+            sign_ups: chart(Kind::AccountRegistered),
+            failures: chart(Kind::SignInFailed),
+        };
+        if !desk.may(may::AUDIT_READ) {
+            return Ok(Self { charts, recent: None });
+        }
+        let found = history::recent(&mut read, &GRAVE, LOOK_BACK).await?;
+        let recent = found.into_iter().take(MOST).map(|(subject, entry)| Recent::new(subject, &entry, now)).collect();
+        Ok(Self { charts, recent: Some(recent) })
+    }
+}
+
+fn figures(range: Range, charts: Option<&Charts>, numbers: Option<&Overview>, now: Timestamp) -> Vec<Figure> {
+    let figure = |title: &str, known: Option<(String, String)>| {
+        let (number, words) = known.unwrap_or_else(|| ("–".to_owned(), "could not be counted".to_owned()));
+        Figure { title: title.to_owned(), number, words, counted: None }
+    };
+    let total = |chart: &Chart| (grouped(chart.total()), chart.trend());
+    let counted = numbers.map(|numbers| numbers.counted);
+    vec![
+        figure(&format!("Sign-ins, {}", range.words()), charts.map(|charts| total(&charts.sign_ins))),
+        figure(&format!("Sign-ups, {}", range.words()), charts.map(|charts| total(&charts.sign_ups))),
+        figure("Failed sign-ins", charts.map(|charts| (grouped(charts.failures.total()), charts.failed_share()))),
+        Figure {
+            counted: counted.map(|counted| Moment::new(counted.at, now)),
+            ..figure("Active sessions", counted.map(|counted| (grouped(counted.sessions), "counted".to_owned())))
+        },
+        figure(
+            "People",
+            counted.map(|counted| {
+                let (banned, deleted) = (counted.accounts.suspended, counted.accounts.deleted);
+                (grouped(counted.accounts.active), format!("{} banned, {} deleted", grouped(banned), grouped(deleted)))
+            }),
+        ),
+    ]
 }
 
 impl Recent {
@@ -141,44 +198,16 @@ impl Recent {
     }
 }
 
-/// From what wait these are slow.
-const SLOW_DATABASE_MS: u128 = 250;
-const MANY_HASHES: usize = 32;
-const MANY_EVENTS: i64 = 1_000;
-
-fn services(numbers: &Overview, database_ms: u128) -> Vec<Service> {
-    let hashes = numbers.hashes_waiting;
-    let events = numbers.events_waiting;
-    vec![
-        Service {
-            name: "Database",
-            waits: format!("{database_ms} ms"),
-            fine: database_ms < SLOW_DATABASE_MS,
-            words: "to answer what this page asked".to_owned(),
-        },
-        Service {
-            name: "Password checks",
-            waits: hashes.to_string(),
-            fine: hashes < MANY_HASHES,
-            words: "sign-ins that wait for their turn in this process".to_owned(),
-        },
-        Service {
-            name: "Ledger",
-            waits: events.to_string(),
-            fine: events < MANY_EVENTS,
-            words: "events that wait for their number".to_owned(),
-        },
-    ]
-}
-
-impl OverviewPage {
+impl Charts {
     /// The part of all tries to sign in that failed.
     fn failed_share(&self) -> String {
         let (failed, tries) = (self.failures.total(), self.failures.total() + self.sign_ins.total());
         let tenths = failed.saturating_mul(1_000).checked_div(tries).unwrap_or(0);
         format!("{}.{} % of {} tries", tenths / 10, tenths % 10, grouped(tries))
     }
+}
 
+impl OverviewPage {
     /// A number with its thousands apart; a template has some of them by reference.
     fn grouped(number: impl Display) -> String {
         grouped(number)

@@ -9,6 +9,7 @@ use users::{Authority, EmailAddress, Roles};
 use super::accounts::attributes;
 use super::pictures::{PIXEL, upload};
 use super::site::{Browser, ORIGIN, Site};
+use crate::ListenerRow;
 
 /// Gives the account with this address these roles; its id.
 async fn appoint(site: &Site, email: &str, roles: &[&str]) -> UserId {
@@ -216,6 +217,46 @@ async fn the_overview_draws_what_was_counted_and_says_it_in_a_table() {
         assert!(!week.contains(forbidden), "{forbidden}");
     }
     assert_eq!(jonas.get("/admin").await.location(), "/admin/overview");
+}
+
+#[tokio::test]
+async fn f26_the_overview_says_in_time_what_is_down_and_does_not_go_down_with_it() {
+    // It takes connections and never says anything.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let bucket = storage::BlobSettings::s3("s3://bucket", &endpoint, "", "id", "secret").unwrap();
+    let settings = users::Settings { blobs: storage::Blobs::open(&bucket).unwrap(), ..users::Settings::default() };
+    let site = Site::of(settings).await;
+    let (mut jonas, _) = person(&site, "jonas", &["admin"]).await;
+    let started = std::time::Instant::now();
+    let page = jonas.get("/admin/overview").await;
+    assert!(started.elapsed() < std::time::Duration::from_secs(4), "{:?}", started.elapsed());
+    assert_eq!(page.status, StatusCode::OK);
+    let row = |name: &str| {
+        let row = page.text.split(&format!("class=\"lead\">{name}</th>")).nth(1).unwrap_or_default();
+        row.split("</tr>").next().unwrap().to_owned()
+    };
+    assert!(row("File store").contains("data-tone=\"danger\" data-shape=\"bar\">Down"), "{}", page.text);
+    assert!(row("Database").contains("Healthy") && row("Gateway").contains("Elsewhere"));
+    assert!(row("Jobs").contains("wait, 0 under way") && row("Password checks").contains("Healthy"));
+    assert!(!page.text.contains("could not be"), "{}", page.text);
+}
+
+#[tokio::test]
+async fn the_overview_counts_the_jobs_that_wait_and_the_services_that_listen() {
+    let site = Site::new().await;
+    let (_, id) = person(&site, "amara", &[]).await;
+    let (mut jonas, _) = person(&site, "jonas", &["admin"]).await;
+    let listener = |name: &str, connections| ListenerRow { name: name.to_owned(), connections, applied: None };
+    site.surroundings.set_listeners(move || vec![listener("quiz", 2), listener("mail", 0)]);
+    let (id, fields) = (id.to_string(), [("do", "sign_out"), ("start", "1")]);
+    let begun = jonas.fill("/admin/users", "/admin/users/bulk", &[&fields[..], &[("id", id.as_str())]].concat()).await;
+    assert!(begun.location().starts_with("/admin/jobs/"), "{}", begun.text);
+    let page = jonas.get("/admin/overview").await.text;
+    let jobs = page.split(">Jobs</th>").nth(1).unwrap().split("</tr>").next().unwrap();
+    assert!(jobs.contains("data-label=\"Now\">1</td>"), "{jobs}");
+    let listens = page.split(">Services that listen</th>").nth(1).unwrap().split("</tr>").next().unwrap();
+    assert!(listens.contains("Failing") && listens.contains("1 of 2"), "{listens}");
 }
 
 #[tokio::test]

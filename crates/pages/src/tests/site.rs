@@ -26,6 +26,7 @@ pub const AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/2010010
 pub struct Site {
     pub auth: Auth,
     pub clock: Clock,
+    pub surroundings: crate::Surroundings,
     router: Router,
     folder: PathBuf,
 }
@@ -43,6 +44,15 @@ impl Site {
 
     /// One whose accounts have these attributes.
     pub async fn with(attributes: &[AttributeSpec]) -> Self {
+        Self::of(users::Settings {
+            attributes: AttributeSchema::new(attributes).unwrap(),
+            ..users::Settings::default()
+        })
+        .await
+    }
+
+    /// One that is set up like this.
+    pub async fn of(of_users: users::Settings) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let folder = std::env::temp_dir().join(format!(
             "usher-pages-{}-{}",
@@ -56,18 +66,17 @@ impl Site {
         let db = storage::Db::open(&file, &migrations, true).await.unwrap();
         let clock = Clock::fixed(Timestamp::from_unix_seconds(1_790_000_000));
         let master = MasterKeys::generate();
-        let settings_of_users =
-            users::Settings { attributes: AttributeSchema::new(attributes).unwrap(), ..users::Settings::default() };
-        let users = Users::open(db, clock.clone(), settings_of_users, &master).await.unwrap();
+        let users = Users::open(db, clock.clone(), of_users, &master).await.unwrap();
         let auth = Auth::new(users, settings(), &master).await.unwrap();
         let document = serde_json::json!({"info": {"title": "Usher", "version": "1"}, "paths": {}});
+        let surroundings = crate::Surroundings::default();
         let router = router(Pages {
             auth: auth.clone(),
             origin: ORIGIN.to_owned(),
             openapi: Arc::new(document),
-            surroundings: crate::Surroundings::default(),
+            surroundings: surroundings.clone(),
         });
-        Self { auth, clock, router, folder }
+        Self { auth, clock, surroundings, router, folder }
     }
 
     /// A browser without cookies.
