@@ -42,6 +42,11 @@ pub async fn find(auth: &Auth, cookie: &str) -> storage::Result<Option<(Account,
     Ok(Some((account, session)))
 }
 
+/// Whether a session is still good: for what goes on after its page was answered.
+pub async fn is_good(auth: &Auth, session: &Session) -> storage::Result<bool> {
+    Ok(find(auth, &session_cookie(auth, session)).await?.is_some())
+}
+
 async fn touch(auth: &Auth, id: SessionId, stale: Timestamp, now: Timestamp) -> storage::Result<()> {
     let mut tx = auth.db().begin().await?;
     session::touch(&mut tx, id, stale, now).await?;

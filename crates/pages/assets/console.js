@@ -82,3 +82,51 @@ const selectAll = () => {
 };
 selectAll();
 document.addEventListener("htmx:afterSettle", selectAll);
+
+// A job's page is told when there is something new to show, and asks for itself; where it cannot be told, it asks
+// every two seconds.
+let told;
+let asking = false;
+let again = false;
+const renew = async () => {
+  const panel = document.querySelector("#job[data-events]");
+  again = asking;
+  if (!panel || asking) return;
+  asking = true;
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "manual" });
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#job");
+    // Signed out meanwhile, or it is not theirs any more: the whole page says so.
+    if (!fresh) return location.reload();
+    const parts = fresh.querySelectorAll("[data-live]");
+    // While it goes on, the buttons stay as they are: somebody may be about to press one.
+    if (fresh.dataset.events) {
+      panel.querySelectorAll("[data-live]").forEach((part, at) => {
+        if (part.innerHTML !== parts[at].innerHTML) part.replaceChildren(...document.importNode(parts[at], true).childNodes);
+        if (parts[at].dataset.tone) part.dataset.tone = parts[at].dataset.tone;
+      });
+    } else {
+      panel.replaceWith(document.importNode(fresh, true));
+      told?.close();
+    }
+  } catch {
+    // Nobody is there: the next time that something is told, it is asked again.
+  } finally {
+    asking = false;
+    if (again) renew();
+  }
+};
+const follow = () => {
+  told?.close();
+  const panel = document.querySelector("#job[data-events]");
+  if (!panel) return;
+  told = new EventSource(panel.dataset.events);
+  told.addEventListener("progress", renew);
+  told.addEventListener("ended", renew);
+  told.addEventListener("error", () => {
+    if (told.readyState !== EventSource.CLOSED) return;
+    const every = setInterval(() => (document.querySelector("#job[data-events]") ? renew() : clearInterval(every)), 2000);
+  });
+};
+follow();
+document.addEventListener("htmx:afterSettle", follow);

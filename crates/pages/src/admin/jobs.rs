@@ -22,6 +22,7 @@ use crate::{Pages, page};
 pub fn router() -> Router<Arc<Pages>> {
     Router::new()
         .route("/admin/jobs/{id}", get(show))
+        .route("/admin/jobs/{id}/events", get(events))
         .route("/admin/jobs/{id}/cancel", post(cancel))
         .route("/admin/jobs/{id}/result", get(result))
 }
@@ -79,6 +80,22 @@ async fn show(
         job,
     };
     page(StatusCode::OK, &page_of)
+}
+
+/// `GET /admin/jobs/{id}/events`: says that there is something new to show. The page asks for itself then, so that
+/// what is shown is made in one place.
+async fn events(
+    State(pages): State<Arc<Pages>>,
+    Path(id): Path<String>,
+    console: Console<UsersRead>,
+) -> Result<Response, Problem> {
+    let viewer = viewer(&console.desk);
+    let (auth, session) = (pages.auth.clone(), Arc::new(console.desk.visitor.session));
+    let trusted = move || {
+        let (auth, session) = (auth.clone(), Arc::clone(&session));
+        async move { auth::browser::is_good(&auth, &session).await.unwrap_or(false) }
+    };
+    users::api::jobs::events(pages.auth.users(), viewer, parse(&id)?, trusted).await
 }
 
 fn title(action: &str) -> &'static str {

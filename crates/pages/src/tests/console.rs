@@ -1,14 +1,16 @@
 //! The console: who sees what, and what it takes to do something to somebody.
 
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::StreamExt as _;
 use kernel::UserId;
 use users::{Authority, EmailAddress, Roles};
 
 use super::accounts::attributes;
 use super::pictures::{PIXEL, upload};
-use super::site::{Browser, ORIGIN, Site};
+use super::site::{Browser, ORIGIN, PASSWORD, Site};
 use crate::ListenerRow;
 
 /// Gives the account with this address these roles; its id.
@@ -433,4 +435,44 @@ async fn many_are_chosen_asked_about_and_handed_to_a_job() {
     assert_eq!(jonas.fill(begun.location(), &cancel, &[]).await.status, StatusCode::SEE_OTHER);
     let job = jonas.get(begun.location()).await.text;
     assert!(job.contains("Stopped") && !job.contains("http-equiv"));
+}
+
+#[tokio::test]
+async fn a_jobs_page_is_told_how_far_it_is_until_it_is_over_or_the_visitor_is_signed_out() {
+    let site = Site::new().await;
+    let (_, id) = person(&site, "amara", &[]).await;
+    let (mut jonas, own) = person(&site, "jonas", &["admin"]).await;
+    let (mut support, _) = person(&site, "aoife", &["support"]).await;
+    let id = id.to_string();
+    let fields = [("do", "sign_out"), ("start", "1"), ("id", id.as_str())];
+    let begun = jonas.fill("/admin/users", "/admin/users/bulk", &fields).await.location().to_owned();
+    let events = format!("{begun}/events");
+    let page = jonas.get(&begun).await.text;
+    assert!(
+        page.contains(&format!("data-events=\"{events}\"")) && page.contains("<noscript><meta http-equiv"),
+        "{page}"
+    );
+    assert_eq!(support.get(&events).await.status, StatusCode::NOT_FOUND, "a job is its owner's");
+    assert_eq!(site.browser().get(&events).await.status, StatusCode::SEE_OTHER);
+
+    let open = || Request::get(&events).body(Body::empty()).unwrap();
+    let stream = jonas.begin(open()).await;
+    assert_eq!(stream.headers()[header::CONTENT_TYPE], "text/event-stream");
+    let mut stream = stream.into_body().into_data_stream();
+    let first = String::from_utf8(stream.next().await.unwrap().unwrap().to_vec()).unwrap();
+    assert!(first.contains("event: progress\ndata: {") && first.contains("\"queued\""), "{first}");
+    let mut other = site.browser();
+    other.fill("/sign-in", "/sign-in", &[("email", "jonas@okafor.example"), ("password", PASSWORD)]).await;
+    let mut left = other.begin(open()).await.into_body().into_data_stream();
+    left.next().await.unwrap().unwrap();
+    assert_eq!(jonas.fill("/account", "/account/sessions/end-others", &[]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(jonas.fill(&begun, &format!("{begun}/cancel"), &[]).await.status, StatusCode::SEE_OTHER);
+    assert!(left.next().await.is_none(), "whoever was signed out meanwhile is told nothing more");
+    let last = String::from_utf8(stream.next().await.unwrap().unwrap().to_vec()).unwrap();
+    assert!(
+        last.contains("event: ended") && last.contains("\"cancelled\"") && last.contains(&own.to_string()),
+        "{last}"
+    );
+    assert!(stream.next().await.is_none());
+    assert!(!jonas.get(&begun).await.text.contains("data-events"));
 }

@@ -11,7 +11,7 @@ use auth::keys::Algorithm;
 use auth::{Auth, Policy, Settings, TokenSettings};
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use kernel::{Clock, MasterKeys, Problem, RequestContext, Timestamp};
 use tower::ServiceExt as _;
 use users::{AttributeSchema, AttributeSpec, Users};
@@ -182,18 +182,8 @@ impl Browser<'_> {
         self.post(address, &all).await
     }
 
-    pub async fn send(&mut self, mut request: Request<Body>) -> Answer {
-        if !self.cookies.is_empty() {
-            let line =
-                self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
-            request.headers_mut().insert(header::COOKIE, line.try_into().unwrap());
-        }
-        request.extensions_mut().insert(RequestContext {
-            request_id: "reference-1".to_owned(),
-            client_ip: "192.0.2.7".parse().unwrap(),
-            user_agent: self.agent.to_owned(),
-        });
-        let mut response = self.site.router.clone().oneshot(request).await.unwrap();
+    pub async fn send(&mut self, request: Request<Body>) -> Answer {
+        let mut response = self.begin(request).await;
         let problem = response.extensions_mut().remove::<Problem>();
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(to_bytes(body, 10_000_000).await.unwrap().to_vec()).unwrap();
@@ -207,6 +197,21 @@ impl Browser<'_> {
             }
         }
         answer
+    }
+
+    /// Sends a request, and leaves the answer as it comes.
+    pub async fn begin(&self, mut request: Request<Body>) -> Response<Body> {
+        if !self.cookies.is_empty() {
+            let line =
+                self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
+            request.headers_mut().insert(header::COOKIE, line.try_into().unwrap());
+        }
+        request.extensions_mut().insert(RequestContext {
+            request_id: "reference-1".to_owned(),
+            client_ip: "192.0.2.7".parse().unwrap(),
+            user_agent: self.agent.to_owned(),
+        });
+        self.site.router.clone().oneshot(request).await.unwrap()
     }
 
     /// Whether the account page opens.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::future::ready;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
@@ -20,7 +21,7 @@ use utoipa_axum::routes;
 use super::officer::{May, UsersExport, exceeds, forbidden};
 use crate::job::{
     self, Action, CancelJobError, Job, MAX_IDS, RawAction, ResultError, Seen, Selection, StartJobError, Viewer,
-    WatchError, Watched,
+    WatchError,
 };
 use crate::search::{Filter, RawFilter};
 use crate::{Authority, Officer, Users, may};
@@ -333,15 +334,21 @@ pub(super) async fn watch_job(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id = parse(&id)?;
-    events(&users, viewer(&users, &caller), id).await
+    events(&users, viewer(&users, &caller), id, || ready(true)).await
 }
 
-/// The stream of a job's progress, for whoever was shown to be this viewer: a caller, or a visitor of a page.
-pub async fn events(users: &Users, viewer: Viewer, id: JobId) -> Result<Response, Problem> {
+/// The stream of a job's progress, for whoever was shown to be this viewer: a caller, or a visitor of a page. Nothing
+/// is told any more once they are not `trusted`, for whatever reason this crate does not know.
+pub async fn events<T, F>(users: &Users, viewer: Viewer, id: JobId, trusted: T) -> Result<Response, Problem>
+where
+    T: Fn() -> F + Send + 'static,
+    F: Future<Output = bool> + Send + 'static,
+{
     let watched = job::watch(users, viewer, id).await?;
-    let body = Body::from_stream(stream::unfold(watched, |mut watched: Watched| async move {
-        let text = text(watched.next().await?);
-        Some((Ok::<Bytes, Infallible>(text), watched))
+    let body = Body::from_stream(stream::unfold((watched, trusted), |(mut watched, trusted)| async move {
+        let seen = watched.next().await?;
+        let still = trusted();
+        still.await.then(|| (Ok::<Bytes, Infallible>(text(seen)), (watched, trusted)))
     }));
     let mut response = Response::new(body);
     let answer = response.headers_mut();
