@@ -1,5 +1,8 @@
 //! The console: who sees what, and what it takes to do something to somebody.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use base64::Engine as _;
@@ -111,6 +114,45 @@ async fn a_ban_asks_why_happens_and_is_lifted() {
     assert_eq!(jonas.fill(&lift, &lift, &[("reason", "A mistake")]).await.status, StatusCode::SEE_OTHER);
     let own_page = jonas.get(&format!("/admin/users/{own}")).await;
     assert!(own_page.text.contains("/do/sign-out") && !own_page.text.contains("/do/ban"));
+}
+
+#[tokio::test]
+async fn a_ban_shows_how_far_it_has_got_to_those_who_may_see_it() {
+    let site = Site::new().await;
+    let (_, id) = person(&site, "amara", &[]).await;
+    let (mut jonas, _) = person(&site, "jonas", &["admin"]).await;
+    let new = users::NewRole {
+        name: users::RoleName::parse("reader").unwrap(),
+        description: users::RoleDescription::parse("Reads accounts").unwrap(),
+        permissions: users::OwnPermissions::parse(&["users:read".to_owned()]).unwrap(),
+        includes: users::Includes::parse(&[]).unwrap(),
+    };
+    users::create_role(site.auth.users(), Authority::Operator, &new).await.unwrap();
+    let (mut reader, _) = person(&site, "aoife", &["reader"]).await;
+    let address = format!("/admin/users/{id}");
+    let ban = format!("{address}/do/ban");
+    assert_eq!(jonas.fill(&ban, &ban, &[("reason", "Spam")]).await.status, StatusCode::SEE_OTHER);
+    assert!(!jonas.get(&address).await.text.contains("id=\"reach\""), "no service listens to a process without a feed");
+    let entry = *site.auth.db().head().borrow();
+    let applied = Arc::new(AtomicI64::new(entry - 1));
+    let told = Arc::clone(&applied);
+    site.surroundings.set_listeners(move || {
+        let applied = Some((told.load(Ordering::SeqCst), 3));
+        vec![ListenerRow { name: "<b>quiz</b>".to_owned(), connections: 1, applied }]
+    });
+    let page = jonas.get(&address).await.text;
+    assert!(page.contains("The ban is on its way") && page.contains("role=\"status\">1 of 2</span>"), "{page}");
+    assert!(page.contains("hx-trigger=\"every 2s\"") && page.contains("<bdi>&#60;b&#62;quiz&#60;/b&#62;</bdi>"));
+    applied.store(entry, Ordering::SeqCst);
+    let page = jonas.get(&address).await.text;
+    assert!(page.contains("The ban is everywhere") && page.contains("2 of 2") && !page.contains("every 2s"), "{page}");
+    applied.store(entry - 1, Ordering::SeqCst);
+    site.clock.advance(std::time::Duration::from_secs(180));
+    let page = jonas.get(&address).await.text;
+    assert!(page.contains("The ban is on its way") && !page.contains("every 2s"), "an old one is not waited for");
+    let page = reader.get(&address).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(!page.text.contains("id=\"reach\""), "whoever may not read the ledger");
 }
 
 #[tokio::test]
@@ -293,10 +335,9 @@ async fn the_list_is_searched_narrowed_sorted_and_paged_by_its_address() {
     let page = jonas.get("/admin/users").await;
     assert_eq!((page.status, page.text.matches("rowheader").count()), (StatusCode::OK, 25), "{}", page.text);
     assert!(page.text.contains("31 people") && page.text.contains("aria-sort=\"descending\""));
-    let next = page.text.split("href=\"/admin/users?cursor=").nth(1).unwrap().split('"').next().unwrap();
-    let second = jonas.get(&format!("/admin/users?cursor={next}")).await.text;
+    let second = jonas.get(&link(&page.text, "next").unwrap()).await.text;
     assert_eq!(second.matches("rowheader").count(), 6);
-    assert!(second.contains("First page") && !second.contains("Next page"));
+    assert!(second.contains("First page") && link(&second, "next").is_none());
     let found = jonas.get("/admin/users?q=p07%40&sort=name").await.text;
     assert!(
         found.contains("p07@okafor.example")
@@ -307,6 +348,55 @@ async fn the_list_is_searched_narrowed_sorted_and_paged_by_its_address() {
     assert!(admins.contains("Remove filter: Role admin") && admins.matches("rowheader").count() == 1);
     let dated = jonas.get("/admin/users?created_after=2026-09-22").await.text;
     assert!(dated.contains("No one matches") && dated.contains("Created since"));
+}
+
+/// Where a link of this relation leads.
+fn link(page: &str, rel: &str) -> Option<String> {
+    let before = page.split(&format!("\" rel=\"{rel}\"")).next().filter(|before| before.len() < page.len())?;
+    Some(before.rsplit("href=\"").next()?.replace("&#38;", "&"))
+}
+
+#[tokio::test]
+async fn a_list_is_gone_back_in_page_by_page_and_its_address_stays_short() {
+    const PAGES: usize = 11;
+    let site = Site::new().await;
+    let (mut jonas, _) = person(&site, "jonas", &["admin"]).await;
+    for at in 0..(PAGES - 1) * 25 {
+        let email = EmailAddress::parse(&format!("p{at:03}@okafor.example")).unwrap();
+        let account = users::NewAccount { email, email_verified: false, name: None, locale: None };
+        let new = users::NewProfile { account, roles: None, profile: users::ProfileChange::default() };
+        users::create_account(site.auth.users(), Authority::Operator, &new).await.unwrap();
+    }
+    let people = |page: &str| -> Vec<String> {
+        page.split("name=\"id\" value=\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+    };
+    let mut way = vec!["/admin/users?sort=email".to_owned()];
+    let mut seen = Vec::new();
+    while let Some(address) = way.last().cloned() {
+        let page = jonas.get(&address).await;
+        assert_eq!(page.status, StatusCode::OK, "{address}");
+        assert!(address.len() < 1_600, "{} {address}", address.len());
+        seen.push(people(&page.text));
+        assert_eq!(link(&page.text, "prev").is_some(), way.len() > 1);
+        match link(&page.text, "next") {
+            Some(next) => way.push(next),
+            None => break,
+        }
+    }
+    assert_eq!((seen.len(), seen.concat().len()), (PAGES, (PAGES - 1) * 25 + 1));
+    let mut here = way.last().cloned().unwrap();
+    for at in (PAGES - 9..PAGES - 1).rev() {
+        here = link(&jonas.get(&here).await.text, "prev").unwrap();
+        assert_eq!(people(&jonas.get(&here).await.text), seen[at], "page {at}");
+    }
+    assert_eq!(link(&jonas.get(&here).await.text, "prev"), None, "so far back is not remembered");
+    let third = jonas.get(&way[2]).await.text;
+    let second = jonas.get(&link(&third, "prev").unwrap()).await.text;
+    assert_eq!(link(&second, "prev").unwrap(), way[0], "before the second is the first, by its own address");
+    for wrong in ["x", "first,x", "%00"] {
+        let page = jonas.get(&format!("{}&back={wrong}", way[1].split("&back").next().unwrap())).await;
+        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+    }
 }
 
 #[tokio::test]

@@ -40,9 +40,28 @@ pub struct Asked {
     pub sort: Sort,
     /// From where on.
     pub cursor: Option<Cursor>,
+    /// Where the pages before this one began, the nearest first. A list can be walked one way only, so the way
+    /// back is remembered, as far as an address should be long.
+    back: Vec<Step>,
     /// What is wrong with the address.
     pub errors: Vec<FieldError>,
 }
+
+/// Where a page begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    /// At the beginning of the list.
+    First,
+    /// Behind an account.
+    Behind(Cursor),
+}
+
+/// The beginning of a list, where it stands among cursors.
+const FIRST: &str = "first";
+/// How many pages one can go back.
+const MOST_BACK: usize = 8;
+/// And how long the way back may be in an address.
+const MOST_BACK_BYTES: usize = 2_000;
 
 /// What each filter is called.
 const TITLES: [(&str, &str); 6] = [
@@ -58,6 +77,7 @@ impl Asked {
     /// Reads the address. Dates may stand there without a time, as date fields send them.
     pub fn read(users: &Users, query: Fields) -> Self {
         let (sort, cursor) = (query.text("sort").to_owned(), query.text("cursor").to_owned());
+        let back = query.text("back").to_owned();
         let mut errors = Vec::new();
         let mut pairs = query.into_pairs();
         let raw = RawFilter::take(&mut pairs).unwrap_or_else(|wrong| {
@@ -65,7 +85,9 @@ impl Asked {
             RawFilter::default()
         });
         // A filter that is not understood would show more people than were asked for.
-        if let Some((name, _)) = pairs.iter().find(|(name, _)| !["sort", "cursor", "done"].contains(&name.as_str())) {
+        if let Some((name, _)) =
+            pairs.iter().find(|(name, _)| !["sort", "cursor", "back", "done"].contains(&name.as_str()))
+        {
             let name: String = name.chars().take(40).collect();
             errors.push(FieldError::new("q", "unknown_parameter", format!("There is no filter called {name}.")));
         }
@@ -80,18 +102,17 @@ impl Asked {
                 Sort::default()
             }),
         };
-        let cursor = Some(cursor).filter(|text| !text.is_empty()).and_then(|text| {
-            let read = Cursor::parse(&text, &filter, sort);
-            read.map_err(|_| {
-                errors.push(FieldError::new(
-                    "cursor",
-                    "invalid_cursor",
-                    "This page of the list is no more. Begin at its first page.",
-                ));
-            })
-            .ok()
+        let behind = |text: &str| Cursor::parse(text, &filter, sort);
+        let cursor = Some(cursor).filter(|text| !text.is_empty()).map(|text| behind(&text)).transpose();
+        let steps = back.split(',').filter(|text| !text.is_empty()).take(MOST_BACK);
+        let back: Result<Vec<Step>, _> =
+            steps.map(|text| if text == FIRST { Ok(Step::First) } else { behind(text).map(Step::Behind) }).collect();
+        let (cursor, back) = cursor.and_then(|cursor| Ok((cursor, back?))).unwrap_or_else(|_| {
+            let text = "This page of the list is no more. Begin at its first page.";
+            errors.push(FieldError::new("cursor", "invalid_cursor", text));
+            (None, Vec::new())
         });
-        Self { filter, raw, sort, cursor, errors }
+        Self { filter, raw, sort, cursor, back, errors }
     }
 
     /// What was searched for.
@@ -167,11 +188,39 @@ impl Asked {
         address(raw.pairs().iter(), self.sort)
     }
 
-    /// The page behind this place.
-    pub fn with_cursor(&self, cursor: &Cursor) -> String {
+    /// The page behind this place, which the one that is shown ends at.
+    pub fn after(&self, cursor: &Cursor) -> String {
+        let here = self.cursor.clone().map_or(Step::First, Step::Behind);
+        self.page(cursor, std::iter::once(&here).chain(&self.back))
+    }
+
+    /// The page before the one that is shown, as far as it is remembered.
+    pub fn before(&self) -> Option<String> {
+        let (nearest, others) = self.back.split_first().filter(|_| self.cursor.is_some())?;
+        Some(match nearest {
+            Step::First => self.first(),
+            Step::Behind(cursor) => self.page(cursor, others.iter()),
+        })
+    }
+
+    fn page<'a>(&self, cursor: &Cursor, back: impl Iterator<Item = &'a Step>) -> String {
         let first = self.first();
         let joint = if first.contains('?') { '&' } else { '?' };
-        format!("{first}{joint}cursor={}", cursor.to_text())
+        let mut steps = String::new();
+        for step in back.take(MOST_BACK) {
+            let step = match step {
+                Step::First => FIRST.to_owned(),
+                Step::Behind(cursor) => cursor.to_text(),
+            };
+            // In the order of names, a cursor has a name in it.
+            if steps.len() + step.len() > MOST_BACK_BYTES {
+                break;
+            }
+            steps = if steps.is_empty() { step } else { format!("{steps},{step}") };
+        }
+        let back = steps;
+        let back = if back.is_empty() { back } else { format!("&back={back}") };
+        format!("{first}{joint}cursor={}{back}", cursor.to_text())
     }
 }
 

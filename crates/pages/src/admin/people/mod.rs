@@ -80,7 +80,7 @@ pub async fn show(
             let now = pages.auth.clock().now();
             let row = |account| Row::new(&pages, &console.desk, account, now);
             shown.rows = found.accounts.iter().map(row).collect();
-            shown.next = found.next.map(|cursor| shown.asked.with_cursor(&cursor));
+            shown.next = found.next.map(|cursor| shown.asked.after(&cursor));
             shown.count = words(count);
             page(StatusCode::OK, &shown)
         }

@@ -6,6 +6,7 @@ pub mod history;
 pub mod new;
 mod pass;
 pub mod profile;
+mod reach;
 pub mod roles;
 pub mod security;
 pub mod sessions;

@@ -1,5 +1,7 @@
 //! The head of a person's pages: who it is, how they stand, and what the visitor may do about it.
 
+use std::time::Duration;
+
 use auth::Session;
 use kernel::{Kind, Problem, Timestamp};
 use users::{Account, Status, history, may};
@@ -85,6 +87,9 @@ pub struct Ban {
 /// How far back in a history the ban is looked for that is in force.
 const LOOK_BACK: u32 = 50;
 
+/// For how long a page looks again how far a ban has got.
+const LATELY: Duration = Duration::from_secs(120);
+
 /// The ban that is in force, as the ledger has it.
 async fn ban(pages: &Pages, desk: &Desk, account: &Account, now: Timestamp) -> Result<Option<Ban>, Problem> {
     if account.status != Status::Suspended || !desk.may(may::AUDIT_READ) {
@@ -150,6 +155,8 @@ pub struct Pass {
     pub offers: Vec<Offer>,
     /// Why and by whom they are banned, if they are and the visitor may read it.
     pub ban: Option<Ban>,
+    /// Whether that happened a moment ago, as far as the visitor may know.
+    pub is_banned_lately: bool,
     shows_history: bool,
 }
 
@@ -165,6 +172,7 @@ impl Pass {
             .map(|deed| Offer { deed, address: deed.address(&account) })
             .collect();
         let ban = ban(pages, desk, &account, now).await?;
+        let is_banned = account.status == Status::Suspended && desk.may(may::AUDIT_READ);
         Ok(Self {
             face: Face::large(&account),
             address,
@@ -176,6 +184,7 @@ impl Pass {
             may_touch,
             offers,
             ban,
+            is_banned_lately: is_banned && now.since(account.updated_at) < LATELY,
             shows_history: desk.may(may::AUDIT_READ),
             account,
         })

@@ -13,6 +13,7 @@ use users::{Account, Party, Status, UpdateAccountError, may, update_account};
 use super::deed;
 use super::draft::Draft;
 use super::pass::{Pass, Tab};
+use super::reach::Reach;
 use crate::admin::{Console, ConsoleForm, Desk, Frame, Section};
 use crate::entry::see_other;
 use crate::form::Fields;
@@ -29,6 +30,7 @@ struct ProfilePage {
     mistakes: Mistakes,
     may_change: bool,
     changed: Moment,
+    reach: Option<Reach>,
 }
 
 /// `GET /admin/users/{id}`
@@ -71,7 +73,8 @@ async fn render(pages: &Pages, desk: &Desk, account: Account, returned: Returned
     let Returned { status, draft, mistakes, notice } = returned;
     let frame = Frame::new(pages, desk, Section::Users).saying(notice);
     let changed = Moment::new(pass.account.updated_at, pages.auth.clock().now());
-    page(status, &ProfilePage { frame, pass, draft, mistakes, may_change, changed })
+    let reach = Reach::of(pages, &pass);
+    page(status, &ProfilePage { frame, pass, draft, mistakes, may_change, changed, reach })
 }
 
 /// `POST /admin/users/{id}`
