@@ -172,6 +172,11 @@ impl Asked {
         Column { state, icon, address: address(self.raw.pairs().iter(), next) }
     }
 
+    /// The list in each of its orders: its words, where it is, and whether it is this one.
+    pub fn orders(&self) -> [(&'static str, String, bool); 5] {
+        Sort::ALL.map(|sort| (order(sort), address(self.raw.pairs().iter(), sort), sort == self.sort))
+    }
+
     /// The first page of this list.
     pub fn first(&self) -> String {
         address(self.raw.pairs().iter(), self.sort)
@@ -221,6 +226,17 @@ impl Asked {
         let back = steps;
         let back = if back.is_empty() { back } else { format!("&back={back}") };
         format!("{first}{joint}cursor={}{back}", cursor.to_text())
+    }
+}
+
+/// An order in words.
+pub const fn order(sort: Sort) -> &'static str {
+    match sort {
+        Sort::CreatedAt => "oldest account first",
+        Sort::CreatedAtDescending => "newest account first",
+        Sort::Email => "by email",
+        Sort::Name => "by name",
+        Sort::LastLoginAt => "longest without a sign-in first",
     }
 }
 

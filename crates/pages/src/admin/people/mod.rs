@@ -116,12 +116,6 @@ fn done(code: &str) -> Option<Notice> {
 impl PeoplePage {
     /// The order in words.
     fn order(&self) -> &'static str {
-        match self.asked.sort {
-            Sort::CreatedAt => "oldest account first",
-            Sort::CreatedAtDescending => "newest account first",
-            Sort::Email => "by email",
-            Sort::Name => "by name",
-            Sort::LastLoginAt => "longest without a sign-in first",
-        }
+        asked::order(self.asked.sort)
     }
 }
