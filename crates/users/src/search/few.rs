@@ -4,10 +4,10 @@
 use kernel::Timestamp;
 use storage::{Connection, Result};
 
+use super::Filter;
 use super::filter::is_looked_up;
 use super::letters::{self, Letters};
 use super::statement::{Statement, Value};
-use super::{Filter, SearchText};
 use crate::account::USER;
 use crate::personal::Lookup;
 
@@ -17,7 +17,7 @@ pub(super) const FEW: i64 = 1_500;
 /// What accounts can be found by without going through all of them.
 enum Common<'f> {
     Lookup(&'f Lookup),
-    Text(&'f SearchText),
+    Text(Letters),
     Role(&'f str),
     Made(Option<Timestamp>, Option<Timestamp>),
     SignedIn(Timestamp),
@@ -36,15 +36,55 @@ pub(super) struct Found {
 impl Few {
     /// A way to few accounts, if one part of the filter has one.
     pub(super) async fn find(on: &mut impl Connection, filter: &Filter) -> Result<Option<Self>> {
-        for common in parts(filter) {
-            let Some(named) = named(on, &common).await? else { continue };
-            let few = Self(named);
-            let counted = few.clone().0.and("SELECT").and("COUNT(*) AS found FROM few").fetch::<Found>(on).await?;
-            if counted.first().is_some_and(|row| row.found <= FEW) {
+        match Self::find_at_once(on, filter).await? {
+            Some(few) => Ok(Some(few)),
+            None => Self::find_slowly(on, filter).await,
+        }
+    }
+
+    /// The same, where it costs less to know whether they are few than to look at the first accounts of an order.
+    pub(super) async fn find_at_once(on: &mut impl Connection, filter: &Filter) -> Result<Option<Self>> {
+        let looked_up = filter.lookups.iter().map(Common::Lookup);
+        // Everybody has the role `user`, so nobody is found by it.
+        let role = filter.role.as_deref().filter(|role| *role != USER).map(Common::Role);
+        for common in looked_up.chain(role) {
+            if let Some(few) = Self::of(on, &common).await? {
+                return Ok(Some(few));
+            }
+        }
+        match &filter.text {
+            Some(text) => match letters::of(on, text).await? {
+                Some(letters) if letters.are_rare() => Self::of(on, &Common::Text(letters)).await,
+                _ => Ok(None),
+            },
+            None => Ok(None),
+        }
+    }
+
+    /// The same, by the other parts. A status is none of them: a walk goes through the accounts that have it alone.
+    pub(super) async fn find_slowly(on: &mut impl Connection, filter: &Filter) -> Result<Option<Self>> {
+        let mut parts = Vec::new();
+        if let Some(text) = &filter.text {
+            parts.extend(letters::of(on, text).await?.map(Common::Text));
+        }
+        if filter.created_after.is_some() || filter.created_before.is_some() {
+            parts.push(Common::Made(filter.created_after, filter.created_before));
+        }
+        parts.extend(filter.last_login_after.map(Common::SignedIn));
+        parts.extend(filter.verified.map(Common::Verified));
+        for common in parts {
+            if let Some(few) = Self::of(on, &common).await? {
                 return Ok(Some(few));
             }
         }
         Ok(None)
+    }
+
+    /// Those who have this in common, if they are few.
+    async fn of(on: &mut impl Connection, common: &Common<'_>) -> Result<Option<Self>> {
+        let few = Self(named(common));
+        let counted = few.clone().0.and("SELECT").and("COUNT(*) AS found FROM few").fetch::<Found>(on).await?;
+        Ok(counted.first().is_some_and(|row| row.found <= FEW).then_some(few))
     }
 
     /// A statement over those of them that are wanted, which goes on after its first `WHERE` conditions.
@@ -55,30 +95,12 @@ impl Few {
     }
 }
 
-/// The parts of a filter that an index knows, the one that most often leads to few first. A status is none of them: a walk
-/// goes through the accounts that have it alone.
-fn parts(filter: &Filter) -> Vec<Common<'_>> {
-    let mut parts: Vec<Common<'_>> = filter.lookups.iter().map(Common::Lookup).collect();
-    parts.extend(filter.text.as_ref().map(Common::Text));
-    // Everybody has the role `user`, so nobody is found by it.
-    parts.extend(filter.role.as_deref().filter(|role| *role != USER).map(Common::Role));
-    if filter.created_after.is_some() || filter.created_before.is_some() {
-        parts.push(Common::Made(filter.created_after, filter.created_before));
-    }
-    parts.extend(filter.last_login_after.map(Common::SignedIn));
-    parts.extend(filter.verified.map(Common::Verified));
-    parts
-}
-
 /// The beginning of a statement in which `few` are the accounts that have this in common: one more than few, if they
 /// are not few.
-async fn named(on: &mut impl Connection, common: &Common<'_>) -> Result<Option<Statement>> {
+fn named(common: &Common<'_>) -> Statement {
     let begun = Statement::new("WITH").and("few (user_id) AS MATERIALIZED (SELECT");
     let statement = match common {
-        Common::Text(text) => match letters::of(on, text).await? {
-            None => return Ok(None),
-            Some(letters) => named_by_letters(begun, &letters),
-        },
+        Common::Text(letters) => named_by_letters(begun, letters),
         Common::Lookup(lookup) => is_looked_up(lookup, begun.and("user_id FROM user_attributes WHERE")),
         Common::Role(role) => begun.and("user_id FROM user_roles WHERE role =").value(Value::Text((*role).to_owned())),
         Common::Made(from, to) => {
@@ -97,7 +119,7 @@ async fn named(on: &mut impl Connection, common: &Common<'_>) -> Result<Option<S
             begun.and("id FROM users WHERE email_verified =").value(Value::Boolean(*verified))
         }
     };
-    Ok(Some(statement.and("LIMIT").value(Value::Number(FEW + 1)).and(")")))
+    statement.and("LIMIT").value(Value::Number(FEW + 1)).and(")")
 }
 
 /// The accounts with these letters: by an index that says where they may be, and a look at each text there.
@@ -108,7 +130,7 @@ fn named_by_letters(begun: Statement, letters: &Letters) -> Statement {
             .value(Value::Text(pattern.clone()))
             .and("ESCAPE '\\'")
             .planned_anew(),
-        Letters::All(expression) => begun
+        Letters::All { expression, .. } => begun
             .and("user_texts.user_id FROM user_text_index CROSS JOIN user_texts")
             .and("ON user_texts.number = user_text_index.rowid WHERE user_text_index MATCH")
             .value(Value::Text(expression.clone())),

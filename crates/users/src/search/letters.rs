@@ -6,17 +6,28 @@ use std::collections::BTreeSet;
 use storage::{Conn, Connection, Result};
 
 use super::SearchText;
-use super::few::Found;
+use super::few::{FEW, Found};
 use super::statement::{Statement, Value};
 
 /// What an index is asked for. All that are wanted are among what it finds; others may be as well.
 pub(super) enum Letters {
     /// PostgreSQL: a pattern of LIKE.
     Like(String),
-    /// SQLite: an expression of FTS5 (<https://www.sqlite.org/fts5.html#full_text_query_syntax>).
-    All(String),
+    /// SQLite: an expression of FTS5 (<https://www.sqlite.org/fts5.html#full_text_query_syntax>), and about how many
+    /// lines have the rarest letters in it.
+    All { expression: String, lines: i64 },
     /// SQLite: three letters between these, for one or two that are looked for.
     First { from: String, to: String },
+}
+
+impl Letters {
+    /// Whether it is known already that few accounts have them.
+    pub(super) fn are_rare(&self) -> bool {
+        match self {
+            Self::All { lines, .. } => *lines <= FEW,
+            Self::Like(_) | Self::First { .. } => false,
+        }
+    }
 }
 
 /// How many times three letters are asked about.
@@ -72,9 +83,10 @@ async fn of_sqlite(on: &mut impl Connection, folded: &str) -> Result<Option<Lett
         .and(") ORDER BY lines LIMIT")
         .value(Value::Number(TOGETHER));
     let rarest = statement.fetch::<Asked>(on).await?;
+    let lines = rarest.first().map_or(0, |asked| asked.lines);
     let sought: Vec<&str> =
         rarest.iter().filter(|asked| asked.lines <= MOST_LINES).map(|asked| asked.letters.as_str()).collect();
-    Ok((!sought.is_empty()).then(|| Letters::All(sought.join(" AND "))))
+    Ok((!sought.is_empty()).then(|| Letters::All { expression: sought.join(" AND "), lines }))
 }
 
 /// All three letters in a row of a text, as FTS5 wants to be asked for them; some of them if there are many.

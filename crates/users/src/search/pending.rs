@@ -61,10 +61,12 @@ async fn take_in(tx: &mut Tx, piece: &[Pending]) -> Result<()> {
         statement = statement.and(if number == 0 { "(" } else { ", (" }).value(Value::Id(row.id)).and(",");
         statement = statement.value(Value::Maybe(folded.clone())).and(")");
     }
-    // Whoever writes another name or address makes the account searchable at once, so it is not taken here.
+    // Whoever writes another name or address makes the account searchable at once, so it is not taken here. Said twice
+    // which they are: by the join alone, SQLite goes through everybody who still waits and looks whether they are meant.
     let statement = statement
         .and(") UPDATE users SET name_folded = folded.name_folded, searchable = true FROM folded")
-        .and("WHERE users.id = folded.id AND NOT users.searchable RETURNING users.id")
+        .and("WHERE users.id IN (SELECT id FROM folded) AND users.id = folded.id")
+        .and("AND (NOT users.searchable) IS TRUE RETURNING users.id")
         .planned_anew();
     let taken: BTreeSet<UserId> = statement.fetch::<Id>(tx).await?.into_iter().map(|row| row.id).collect();
     let mut lines = Vec::new();

@@ -98,6 +98,11 @@ impl<'f> Walk<'f> {
     pub(super) async fn page(&mut self, on: &mut impl Connection, limit: u32) -> Result<Vec<Account>> {
         let begun = Instant::now();
         let mut hits: Vec<Hit> = Vec::new();
+        if self.stretch.is_some()
+            && let Some(few) = Few::find_at_once(on, self.filter).await?
+        {
+            return self.page_of_few(on, few, hits, limit).await;
+        }
         for number in 0..MOST_WINDOWS {
             let window = if number == 0 { FIRST_WINDOW } else { WINDOW };
             let time = if hits.is_empty() { TIME_WHEN_EMPTY } else { TIME };
@@ -107,7 +112,7 @@ impl<'f> Walk<'f> {
             // Where many are wanted the first window had them. Otherwise all of them may be few.
             if number == 1
                 && self.stretch.is_some()
-                && let Some(few) = Few::find(on, self.filter).await?
+                && let Some(few) = Few::find_slowly(on, self.filter).await?
             {
                 return self.page_of_few(on, few, hits, limit).await;
             }
@@ -138,8 +143,10 @@ impl<'f> Walk<'f> {
         mut hits: Vec<Hit>,
         limit: u32,
     ) -> Result<Vec<Account>> {
-        let statement = self.behind_anywhere(few.select(&[COLUMNS, ", name_folded"], self.filter));
-        let statement = statement.and(self.order.clause()).and("LIMIT").value(missing(limit, hits.len(), 1));
+        // Who is on the page is found first: what is shown of somebody is more work than to compare them.
+        let statement = few.select(&[COLUMNS, ", name_folded FROM users WHERE id IN (SELECT users.id"], self.filter);
+        let statement = self.behind_anywhere(statement).and(self.order.clause());
+        let statement = statement.and("LIMIT").value(missing(limit, hits.len(), 1)).and(")").and(self.order.clause());
         hits.extend(statement.fetch::<Hit>(on).await?);
         if hits.len() > limit as usize {
             return Ok(self.stop_at(hits, limit));

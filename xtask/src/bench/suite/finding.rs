@@ -121,8 +121,10 @@ impl House {
         let body = json!({"email": ADMINISTRATOR, "password": PASSWORD});
         let answer = connection.call(&post("/api/v1/auth/login", &body)).await?.json(200)?;
         let token = answer["access_token"].as_str().context("no token")?.to_owned();
-        let house = Self { program, token };
+        let mut house = Self { program, token };
         house.wait_until_searchable(accounts).await?;
+        say("wait until it has come to rest");
+        house.program.cpu.wait_until_idle_for(PATIENCE).await?;
         Ok(house)
     }
 
@@ -175,9 +177,9 @@ async fn write_people(db: &Db, accounts: usize) -> Result<()> {
          INSERT INTO users (id, email, email_canonical, email_verified, name, status, epoch, sessions_from, version,
                             created_at, updated_at, last_login_at)
          SELECT unhex(printf('%012x7%03x8%03x%012x', 1600000000000 + n * 150000, n % 4096, n % 4000, n)),
-                'p' || n || '@mail' || n % 7 || '.example', 'p' || n || '@mail' || n % 7 || '.example', n % 20 <> 0,
+                'p' || n || '@mail' || (n % 7) || '.example', 'p' || n || '@mail' || (n % 7) || '.example', n % 20 <> 0,
                 CASE WHEN n % 50 = 0 THEN NULL WHEN n % 100000 = 7 THEN 'Grzegorz Brzęczyszczykiewicz'
-                     ELSE json_extract($2, '$[' || n * 7919 % 29 || ']') || ' ' || json_extract($3, '$[' || n * 104729 % 31 || ']')
+                     ELSE json_extract($2, '$[' || (n * 7919 % 29) || ']') || ' ' || json_extract($3, '$[' || (n * 104729 % 31) || ']')
                 END,
                 CASE n % 200 WHEN 1 THEN 'deleted' WHEN 2 THEN 'suspended' ELSE 'active' END, 1, 1, 1,
                 (1600000000000 + n * 150000) * 1000, (1600000000000 + n * 150000) * 1000,

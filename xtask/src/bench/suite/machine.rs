@@ -68,9 +68,14 @@ impl CpuMeter {
     /// Waits until the process does next to nothing: what is still under way would be counted as
     /// part of the next row.
     pub async fn wait_until_idle(&mut self) -> Result<()> {
+        self.wait_until_idle_for(Duration::from_secs(15)).await
+    }
+
+    /// The same, for something that is known to take longer.
+    pub async fn wait_until_idle_for(&mut self, patience: Duration) -> Result<()> {
         let begun = Instant::now();
         let mut before = self.nanos()?;
-        while begun.elapsed() < Duration::from_secs(15) {
+        while begun.elapsed() < patience {
             tokio::time::sleep(Duration::from_millis(100)).await;
             let now = self.nanos()?;
             if now - before < 1_000_000 {
@@ -78,7 +83,7 @@ impl CpuMeter {
             }
             before = now;
         }
-        bail!("the program did not come to rest within 15 seconds")
+        bail!("the program did not come to rest within {patience:?}")
     }
 }
 
