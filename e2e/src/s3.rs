@@ -9,9 +9,13 @@ use crate::process::{Process, free_address, handed_over};
 /// A running store with one empty bucket. What is in it ends with it.
 pub struct S3 {
     address: String,
-    folder: PathBuf,
+    // In this order: a store that runs without its files would say that there are none.
     _process: Process,
+    folder: Folder,
 }
+
+/// A folder that goes with its owner.
+struct Folder(PathBuf);
 
 impl S3 {
     /// Starts one.
@@ -25,7 +29,7 @@ impl S3 {
         command.args(["--address", host, "--port", port, "--configure-bucket", "files"]);
         let process = Process::start("the S3 server", &mut command);
         process.wait_until_open(&address).await;
-        Self { address, folder, _process: process }
+        Self { address, _process: process, folder: Folder(folder) }
     }
 
     /// A program that keeps its files here.
@@ -36,14 +40,14 @@ impl S3 {
 
     /// Where the store has its own files.
     pub fn folder(&self) -> &Path {
-        &self.folder
+        &self.folder.0
     }
 }
 
-impl Drop for S3 {
+impl Drop for Folder {
     fn drop(&mut self) {
         // A folder that stays behind is no reason to fail.
-        let _ = std::fs::remove_dir_all(&self.folder);
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

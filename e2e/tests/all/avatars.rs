@@ -19,6 +19,15 @@ async fn look(app: &TestApp, url: &str) -> Answer {
     app.get(url.strip_prefix(&app.url).unwrap_or(url)).await
 }
 
+/// Waits until a picture is there: the store of the tests answers a little before it has written a file.
+async fn is_shown(app: &TestApp, url: &str) {
+    let begun = Instant::now();
+    while look(app, url).await.header("content-type") != "image/webp" {
+        assert!(begun.elapsed() < Duration::from_secs(10), "no picture at {url}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// How much memory the program has, in KiB.
 fn memory(app: &TestApp) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", app.pid())).unwrap();
@@ -139,13 +148,13 @@ on_both! {
         let app = s3.keeps_files_of(setup).start().await;
         let ann = app.user("ann").await;
         let url = ann.puts_picture(png(64, 64, |x, y| [x.to_le_bytes()[0], y.to_le_bytes()[0], 0])).await;
-        look(&app, &url).await.is(200);
+        is_shown(&app, &url).await;
         let picture_folder = url.rsplit('/').nth(1).unwrap();
         assert!(s3.folder().join("files/usher/avatars").join(picture_folder).is_dir(), "it is in the bucket");
         assert!(!app.data.join("blobs").exists(), "and in no folder");
         ann.delete("/api/v1/users/me/avatar").await.is(200);
         let url = ann.puts_picture(picture()).await;
-        look(&app, &url).await.is(200);
+        is_shown(&app, &url).await;
         drop(s3);
 
         // F26: what is in the cache is shown, for the rest there is a figure that nobody keeps.

@@ -137,16 +137,19 @@ on_both! {
         world.sign_out().await;
         let first = world.polled(&token, &id, 1).await.remove(0);
         let mut tx = world.signals.db().begin().await.unwrap();
-        // As many as it may have, all newer.
-        storage::execute!(
-            &mut tx,
-            "INSERT INTO signal_events (jti, stream_id, ordinal, control, subject, claims, attempts, created_at)
-             WITH RECURSIVE more(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more WHERE n < 100000)
-             SELECT 'more-' || n, e.stream_id, e.ordinal + n, e.control, NULL, e.claims, 0, e.created_at
-             FROM more, signal_events e WHERE e.jti = $1",
-            first.jti()
-        )
-        .unwrap();
+        // As many as it may have, all newer; in parts, since no statement may take longer than five seconds.
+        for part in 0..10_i64 {
+            storage::execute!(
+                &mut tx,
+                "INSERT INTO signal_events (jti, stream_id, ordinal, control, subject, claims, attempts, created_at)
+                 WITH RECURSIVE more(n) AS (SELECT 1 + $2 * 10000 UNION ALL SELECT n + 1 FROM more WHERE n < ($2 + 1) * 10000)
+                 SELECT 'more-' || n, e.stream_id, e.ordinal + n, e.control, NULL, e.claims, 0, e.created_at
+                 FROM more, signal_events e WHERE e.jti = $1",
+                first.jti(),
+                part
+            )
+            .unwrap();
+        }
         tx.commit().await.unwrap();
         assert_eq!(world.waiting().await, 100_001);
         crate::ssf::tidy_up(&world.signals).await.unwrap();
