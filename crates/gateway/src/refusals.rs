@@ -19,9 +19,9 @@ pub(crate) fn refused(reason: Refused) -> Problem {
     }
 }
 
-/// What roles come to has not been heard of yet.
+/// What roles come to has not been heard of yet, or for too long.
 pub(crate) fn roles_unknown() -> Problem {
-    Problem::unavailable("not_ready", "What roles may do is not known here yet.", 1)
+    Problem::unavailable("not_ready", "What roles may do is not known here now. Try again soon.", 1)
 }
 
 /// What the client is told when an application does not answer. Its code is the reason in the log, too.

@@ -1,7 +1,9 @@
 //! What roles come to, in a gateway that has no database: asked of the services every second, and kept while
-//! they cannot be asked.
+//! they cannot be asked, as long as the operator says that old news counts.
 
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use axum::body::Body;
 use axum::http::header::{ACCEPT, AUTHORIZATION, ETAG, IF_NONE_MATCH};
@@ -64,13 +66,18 @@ impl From<ToldRole> for RoleDefinition {
 
 impl Gateway {
     /// Asks again and again. It never ends; there is nothing to ask where the services are in this process.
-    pub async fn follow_roles(&self, token: &str) {
+    ///
+    /// What was heard before counts for `refuse_after` without a good answer, or for ever. Then it is forgotten:
+    /// routes that ask for permissions are closed until there is one, as they are before the first.
+    pub async fn follow_roles(&self, token: &str, refuse_after: Option<Duration>) {
         let mut known = None;
+        let mut heard = Instant::now();
         let mut is_failing = false;
         loop {
             match self.fetch_roles(token, known.as_ref()).await {
                 Ok(tag) => {
                     known = tag;
+                    heard = Instant::now();
                     is_failing = false;
                 }
                 Err(error) => {
@@ -78,6 +85,16 @@ impl Gateway {
                         tracing::warn!(%error, "what roles may do cannot be asked; what was heard before counts");
                     }
                     is_failing = true;
+                    if refuse_after.is_some_and(|limit| heard.elapsed() > limit)
+                        && !self.settings.roles.now().is_empty()
+                    {
+                        tracing::warn!(
+                            "what roles may do was not heard for too long: routes that ask for it are closed"
+                        );
+                        self.settings.roles.set(RoleBook::default());
+                        // By its tag the services would say that nothing has changed.
+                        known = None;
+                    }
                 }
             }
             tokio::time::sleep(EVERY).await;

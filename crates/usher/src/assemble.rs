@@ -129,11 +129,7 @@ pub async fn gateway_alone(
 ) -> Result<Process> {
     let addresses = checked.service_addresses()?;
     let verifier = verifier(public_url);
-    let after = checked.config.services.refuse_after_seconds;
-    let staleness = match after {
-        0 => Staleness::Continue,
-        seconds => Staleness::RefuseAfter(Duration::from_secs(seconds.into())),
-    };
+    let staleness = checked.refuse_after().map_or(Staleness::Continue, Staleness::RefuseAfter);
     let settings = follow_settings(&addresses, &checked.config.services.token)
         .with_staleness(staleness)
         .with_listener(|trouble| tracing::warn!(%trouble, "the services cannot be followed; checks go on"));

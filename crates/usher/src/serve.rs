@@ -125,7 +125,8 @@ async fn follow_roles(gateway: &Arc<Gateway>, checked: &Checked) -> JoinHandle<(
     if !matches!(first, Ok(Ok(_))) {
         tracing::warn!("routes that ask for permissions are closed until the services have said what roles may do");
     }
-    tokio::spawn(async move { gateway.follow_roles(&token).await })
+    let refuse_after = checked.refuse_after();
+    tokio::spawn(async move { gateway.follow_roles(&token, refuse_after).await })
 }
 
 async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener> {

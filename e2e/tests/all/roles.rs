@@ -516,6 +516,75 @@ on_both! {
     }
 }
 
+on_both! {
+    async fn i7_a_definition_beyond_the_bounds_is_refused_at_a_bounded_cost(app: TestApp) {
+        let root = User::administrator(&app, "root").await;
+        let names = |count: usize, area: &str| (0..count).map(|number| format!("{area}{number}")).collect::<Vec<String>>();
+        // Roles that include each other twenty at a time, so that to follow every way of every one would take for ever.
+        let mut below: Vec<String> = Vec::new();
+        for layer in 0..6 {
+            let mut made = Vec::new();
+            for number in 0..20 {
+                let name = format!("l{layer}-{number}");
+                let role = json!({"name": name, "permissions": [format!("quiz:p{layer}-{number}")], "includes": below});
+                root.post("/api/v1/roles", role).await.is(201);
+                made.push(name);
+            }
+            below = made;
+        }
+        let begun = Instant::now();
+        root.post("/api/v1/roles", json!({"name": "top", "includes": below})).await.is(201);
+        let top = root.get("/api/v1/roles/top").await.is(200).json();
+        assert_eq!(top["effective_permissions"].as_array().unwrap().len(), 6 * 20);
+        for (role, code) in [
+            (json!({"name": "x", "permissions": names(201, "quiz:a")}), "invalid_input"),
+            (json!({"name": "x", "includes": below.iter().cloned().chain(["support".to_owned()]).collect::<Vec<String>>()}), "invalid_input"),
+            (json!({"name": "x", "permissions": [format!("quiz:{}", "a".repeat(10_000))]}), "invalid_input"),
+            (json!({"name": "x", "description": "a".repeat(10_000)}), "invalid_input"),
+        ] {
+            root.post("/api/v1/roles", role).await.is_problem(422, code);
+        }
+        root.patch("/api/v1/roles/l0-0", json!({"includes": ["top"]})).await.is_problem(422, "role_circle");
+        let huge = json!({"name": "x", "permissions": names(20_000, "quiz:a")});
+        root.post("/api/v1/roles", huge).await.is_problem(413, "body_too_large");
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        root.get("/api/v1/roles/x").await.is_problem(404, "not_found");
+    }
+}
+
+/// Only what roles come to cannot be asked: the feed goes on, and old definitions do not count for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g4_a_gateway_alone_that_does_not_hear_of_roles_closes_what_asks_for_them() {
+    let upstream = Upstream::start("app").await;
+    let config = format!(
+        "[services]\nrefuse_after_seconds = 8\n\n{}[[gateway.routes]]\nname = \"any\"\npath = \"/any/\"\nupstreams = [\"{}\"]\n",
+        route("reads", &upstream.url, "users:read"),
+        upstream.url
+    );
+    let Apart { services, door } = Setup::new(Database::Postgres).start_apart(&config).await;
+    let root = User::administrator(&services, "root").await;
+    root.makes_role("reader", &["users:read"]).await;
+    let ann = with_role(&services, &root, "ann", "reader").await.at(&door);
+    let (reads, any) = (async || ann.get("/reads/x").await.status, async || ann.get("/any/x").await.status);
+    until(200, reads).await;
+    services.look().await.execute("ALTER TABLE role_revision RENAME TO away").await;
+    let begun = Instant::now();
+    while reads().await == 200 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "old definitions count for ever");
+        assert_eq!(any().await, 200);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(begun.elapsed() > Duration::from_secs(6), "closed after {:?} already", begun.elapsed());
+    ann.get("/reads/x").await.is_problem(503, "not_ready");
+    assert_eq!(any().await, 200, "the feed is heard, and this route asks for no permission");
+    services.look().await.execute("ALTER TABLE away RENAME TO role_revision").await;
+    let reopened = Instant::now();
+    while reads().await != 200 {
+        assert!(reopened.elapsed() < Duration::from_secs(20), "it stays closed");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// Two processes on one PostgreSQL.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn z7_another_process_follows_a_change_of_roles() {

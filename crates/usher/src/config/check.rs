@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use auth::hashing::{Cost, HashSettings};
@@ -220,6 +221,12 @@ impl Checked {
         let url = self.config.public_url.trim_end_matches('/').to_lowercase();
         let default_port = if url.starts_with("https:") { ":443" } else { ":80" };
         url.strip_suffix(default_port).map_or(url.clone(), str::to_owned)
+    }
+
+    /// After how long without news a gateway alone takes what it has heard for too old; nothing if never.
+    pub fn refuse_after(&self) -> Option<Duration> {
+        let seconds = self.config.services.refuse_after_seconds;
+        (seconds > 0).then(|| Duration::from_secs(seconds.into()))
     }
 
     /// Settings of the `auth` crate.

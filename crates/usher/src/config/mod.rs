@@ -61,7 +61,8 @@ pub struct Config {
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Gateway {
-    /// Where requests for applications go. The only key that a running server reads again (SIGHUP).
+    /// Where requests for applications go. A running server reads it again on SIGHUP, and no other key: of `tls` it
+    /// reads the files again, not the keys that name them.
     pub routes: Vec<RouteSpec>,
     /// What signs `X-User-Token`: 32 bytes in base64. If empty it is derived from the master key.
     pub identity_key: String,
