@@ -57,6 +57,23 @@ async fn sign_up(app: &TestApp, origin: &str, email: &str, next: &str) -> (Jar, 
 const HTTPS: &str = "https://accounts.example.com";
 
 on_both! {
+    async fn whoever_has_a_picture_is_told_so_without_a_look_at_the_store(app: TestApp) {
+        const NOBODY: &str = "01890000-0000-7000-8000-000000000000";
+        let tagged = async |path: &str, tag: &str| {
+            Answer::of(app.request(Method::GET, path).header("If-None-Match", tag)).await
+        };
+        // There is no such picture, so the store would say 404.
+        let path = format!("/avatars/{NOBODY}/256.webp");
+        let tag = format!("\"{NOBODY}-256\"");
+        for tag in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}")] {
+            let answer = tagged(&path, &tag).await.is(304);
+            assert!(answer.body.is_empty() && answer.header("cache-control").contains("immutable"));
+        }
+        for (path, tag) in [(&path, "\"x\""), (&format!("/avatars/{NOBODY}/128.webp"), &*format!("\"{NOBODY}-128\""))] {
+            tagged(path, tag).await.is_problem(404, "not_found");
+        }
+    }
+
     async fn s6_every_cookie_is_for_this_host_over_https_only(setup: Setup) {
         let app = setup.env("USHER_PUBLIC_URL", HTTPS).start().await;
         let form = app.get("/sign-in").await.is(200);

@@ -85,8 +85,13 @@ pub(super) async fn show_picture(
 ) -> Result<Response, Problem> {
     let pixels = size.strip_suffix(".webp").and_then(|pixels| pixels.parse().ok());
     let (Ok(picture), Some(pixels)) = (picture.parse(), pixels) else { return Err(Problem::not_found()) };
+    let tag = format!("\"{picture}-{pixels}\"");
+    // What has this tag never changes, so whoever has it needs nobody to look.
+    if avatar::SIZES.contains(&pixels) && has(&headers, &tag) {
+        return Ok(not_modified(&tag));
+    }
     match avatar::find_picture(&users.pictures, picture, pixels).await {
-        Found::Picture(content) => Ok(kept(&headers, &format!("\"{picture}-{pixels}\""), "image/webp", content)),
+        Found::Picture(content) => Ok(kept(&tag, "image/webp", content)),
         Found::Nothing => Err(Problem::not_found()),
         // A page with people in it is not to look broken because of a store. Nobody keeps this one.
         Found::Unknown => {
@@ -109,17 +114,23 @@ pub(super) async fn show_initials(
 ) -> Result<Response, Problem> {
     let drawn = letters.strip_suffix(".svg").and_then(|letters| avatar::initials_picture(&tint, letters));
     let drawing = drawn.ok_or_else(Problem::not_found)?;
-    Ok(kept(&headers, "\"1\"", "image/svg+xml", drawing.into()))
+    let tag = "\"1\"";
+    Ok(if has(&headers, tag) { not_modified(tag) } else { kept(tag, "image/svg+xml", drawing.into()) })
 }
 
-/// Something that may be kept for ever; nothing of it for whoever has it.
-fn kept(headers: &HeaderMap, tag: &str, kind: &str, content: Bytes) -> Response {
-    let head = [(header::ETAG, tag), (header::CACHE_CONTROL, FOREVER)];
+/// Whether the client has what this tag is of (RFC 9110 §13.1.2).
+fn has(headers: &HeaderMap, tag: &str) -> bool {
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    if known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)) {
-        return (StatusCode::NOT_MODIFIED, head).into_response();
-    }
-    (head, [(header::CONTENT_TYPE, kind)], content).into_response()
+    known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag))
+}
+
+fn not_modified(tag: &str) -> Response {
+    (StatusCode::NOT_MODIFIED, [(header::ETAG, tag), (header::CACHE_CONTROL, FOREVER)]).into_response()
+}
+
+/// Something that may be kept for ever.
+fn kept(tag: &str, kind: &str, content: Bytes) -> Response {
+    ([(header::ETAG, tag), (header::CACHE_CONTROL, FOREVER), (header::CONTENT_TYPE, kind)], content).into_response()
 }
 
 /// Whose account is gone is not signed in any more.

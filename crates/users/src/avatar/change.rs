@@ -6,7 +6,7 @@ use storage::{BlobError, Tx};
 
 use super::container::BadImage;
 use super::studio::Busy;
-use super::{SIZES, file, record};
+use super::{SIZES, file, record, serve};
 use crate::{Account, Authority, Status, Users, account, may};
 
 /// How long a picture is kept that nobody has taken, in seconds: until then a process that put its files
@@ -54,6 +54,7 @@ pub async fn set_avatar(users: &Users, user: UserId, sent: Bytes) -> Result<Acco
         let name = file(picture, size).map_err(|error| BlobError::Unavailable(error.to_string()))?;
         users.pictures.blobs.put(&name, content).await?;
     }
+    serve::forget(&users.pictures, picture);
     let now = users.clock.now();
     let mut tx = users.db.begin().await?;
     account::lock(&mut tx, user).await?;

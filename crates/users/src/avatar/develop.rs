@@ -1,7 +1,7 @@
 //! Making the three pictures out of what somebody sent. It runs in a thread of the studio.
 
 use std::io::{BufRead, Cursor, Read, Seek, SeekFrom};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use image::codecs::gif::GifDecoder;
 use image::codecs::jpeg::JpegDecoder;
@@ -10,11 +10,12 @@ use image::codecs::webp::WebPDecoder;
 use image::imageops::{FilterType, resize};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, Limits, Rgba, RgbaImage};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::SIZES;
 use super::container::{BadImage, Format, LONGEST_SIDE, MOST_MEMORY, Shape, inspect};
 
-/// How long it may take. A debug build is many times slower.
+/// How much time of a processor it may take. A debug build is many times slower.
 pub(super) const BUDGET: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 2 });
 /// How much of the picture is kept when it is made smaller: 0 to 100.
 const QUALITY: f32 = 82.0;
@@ -30,7 +31,7 @@ struct Decoded {
 
 /// Makes the pictures. Nothing of the file but its pixels is in them.
 pub(super) fn develop(bytes: &[u8]) -> Result<Developed, BadImage> {
-    let deadline = Instant::now() + BUDGET;
+    let deadline = time_of_thread() + BUDGET;
     let shape = inspect(bytes)?;
     let Decoded { image, orientation } = decode(bytes, &shape, deadline)?;
     expect_time(deadline)?;
@@ -48,11 +49,18 @@ pub(super) fn develop(bytes: &[u8]) -> Result<Developed, BadImage> {
     Ok(developed)
 }
 
-fn expect_time(deadline: Instant) -> Result<(), BadImage> {
-    if Instant::now() < deadline { Ok(()) } else { Err(BadImage::TooLarge) }
+/// The time of a processor that this thread has had. On a busy machine it has little of an hour: that is not the
+/// picture's fault.
+pub(super) fn time_of_thread() -> Duration {
+    // Seconds and nanoseconds of a clock that begins at nought are never negative.
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
-fn decode(bytes: &[u8], shape: &Shape, deadline: Instant) -> Result<Decoded, BadImage> {
+pub(super) fn expect_time(deadline: Duration) -> Result<(), BadImage> {
+    if time_of_thread() < deadline { Ok(()) } else { Err(BadImage::TooLarge) }
+}
+
+fn decode(bytes: &[u8], shape: &Shape, deadline: Duration) -> Result<Decoded, BadImage> {
     match shape.format {
         Format::Png => with(|input| PngDecoder::with_limits(input, limits(shape)), bytes, shape, deadline),
         Format::Jpeg => with(JpegDecoder::new, bytes, shape, deadline),
@@ -65,7 +73,7 @@ fn with<'b, D: ImageDecoder>(
     make: impl FnOnce(Timed<'b>) -> image::ImageResult<D>,
     bytes: &'b [u8],
     shape: &Shape,
-    deadline: Instant,
+    deadline: Duration,
 ) -> Result<Decoded, BadImage> {
     let mut decoder = make(Timed { input: Cursor::new(bytes), deadline }).map_err(|error| bad(&error))?;
     if decoder.dimensions() != (shape.width, shape.height) {
@@ -180,7 +188,7 @@ fn average(sum: [u32; 4], colours: usize, pixels: u32) -> Rgba<u8> {
 /// A file that cannot be read any more once the time is over: so ends a decoder that works without end.
 struct Timed<'b> {
     input: Cursor<&'b [u8]>,
-    deadline: Instant,
+    deadline: Duration,
 }
 
 impl Timed<'_> {

@@ -5,9 +5,9 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{DynamicImage, ExtendedColorType, Frame, ImageEncoder as _, ImageFormat, Rgb, RgbImage, RgbaImage};
 
-use super::SIZES;
 use super::container::{BadImage, inspect};
-use super::develop::{Developed, develop};
+use super::develop::{Developed, develop, expect_time, time_of_thread};
+use super::{Found, SIZES};
 
 const RED: Rgb<u8> = Rgb([220, 20, 20]);
 const BLUE: Rgb<u8> = Rgb([20, 20, 220]);
@@ -75,6 +75,18 @@ fn with_segment(jpeg: &[u8], kind: u8, data: &[u8]) -> Vec<u8> {
 fn exif(orientation: u8) -> Vec<u8> {
     let entry = [0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0];
     [&b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01"[..], &entry, &[0, 0, 0, 0], b"GPS 52.5163 13.3777"].concat()
+}
+
+#[test]
+fn i3_a_picture_has_its_time_of_a_processor_however_busy_the_machine_is() {
+    let deadline = time_of_thread() + std::time::Duration::from_millis(20);
+    std::thread::sleep(std::time::Duration::from_millis(60));
+    assert_eq!(expect_time(deadline), Ok(()), "to wait is not to work");
+    let mut turns = 0_u64;
+    while expect_time(deadline).is_ok() {
+        turns += 1;
+    }
+    assert!(turns > 0 && time_of_thread() >= deadline);
 }
 
 fn decoded(picture: &[u8]) -> RgbaImage {
@@ -303,5 +315,33 @@ fn i3_whatever_is_changed_in_an_image_nothing_panics() {
             let outcome = std::panic::catch_unwind(|| develop(&changed));
             assert!(outcome.is_ok(), "a decoder panicked; the studio answers `broken_image`, but look: {changed:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_miss_is_known_for_a_moment_and_hides_no_picture_that_is_put() {
+    let blobs = storage::Blobs::default();
+    let pictures = super::Pictures::new(blobs.clone(), "http://localhost");
+    let picture = kernel::PictureId::new(kernel::Timestamp::from_unix_seconds(1_795_000_000));
+    let find = async |size: u32| super::find_picture(&pictures, picture, size).await;
+    for size in SIZES {
+        assert_eq!(find(size).await, Found::Nothing);
+        blobs.put(&super::file(picture, size).unwrap(), vec![1]).await.unwrap();
+        assert_eq!(find(size).await, Found::Nothing, "the store was asked a moment before");
+    }
+    // Whoever puts it forgets that.
+    super::serve::forget(&pictures, picture);
+    for size in SIZES {
+        assert_eq!(find(size).await, Found::Picture(vec![1].into()));
+    }
+    // In another process it is forgotten by itself.
+    let other = super::Pictures::new(blobs.clone(), "http://localhost");
+    let late = kernel::PictureId::new(kernel::Timestamp::from_unix_seconds(1_795_000_000));
+    assert_eq!(super::find_picture(&other, late, 64).await, Found::Nothing);
+    blobs.put(&super::file(late, 64).unwrap(), vec![2]).await.unwrap();
+    let begun = std::time::Instant::now();
+    while super::find_picture(&other, late, 64).await != Found::Picture(vec![2].into()) {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5), "a miss is kept for too long");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
