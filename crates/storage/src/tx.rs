@@ -1,5 +1,7 @@
 //! A transaction: rows and one event, all or nothing.
 
+use std::any::Any;
+
 use kernel::Event;
 use sqlx::Postgres;
 
@@ -49,6 +51,7 @@ pub struct Tx {
     inner: Inner,
     events: Vec<Event>,
     repeated: Vec<Event>,
+    remembered: Option<Box<dyn Any + Send>>,
 }
 
 enum Inner {
@@ -62,7 +65,7 @@ impl Tx {
             Backend::Sqlite { writer, .. } => Inner::Sqlite(writer.begin().await?),
             Backend::Postgres { pool, .. } => Inner::Postgres(pool.begin().await?),
         };
-        Ok(Self { db: db.clone(), inner, events: Vec::new(), repeated: Vec::new() })
+        Ok(Self { db: db.clone(), inner, events: Vec::new(), repeated: Vec::new(), remembered: None })
     }
 
     /// Adds what happened. It is committed with the rows, or not at all.
@@ -76,11 +79,22 @@ impl Tx {
         self.repeated.push(event);
     }
 
+    /// Keeps something that was read in this transaction, in the place of what was kept before, for whoever would read
+    /// it again.
+    pub fn remember(&mut self, what: impl Any + Send) {
+        self.remembered = Some(Box::new(what));
+    }
+
+    /// What was kept last, if it is one of these.
+    pub fn remembered<T: Any>(&self) -> Option<&T> {
+        self.remembered.as_ref()?.downcast_ref()
+    }
+
     /// Makes it true. When this returns, rows and events are on disk and this process has acted on
     /// them. An error means that nothing of it was done, except when the connection broke while
     /// PostgreSQL was answering: then nobody knows, and a retry must be harmless.
     pub async fn commit(self) -> Result<()> {
-        let Self { db, inner, events, repeated } = self;
+        let Self { db, inner, events, repeated, remembered: _ } = self;
         match inner {
             // Whatever was committed before on SQLite was also heard before: one at a time has the writer.
             Inner::Sqlite(savepoint) => savepoint.commit(events).await,

@@ -1,6 +1,7 @@
 //! The role record: all SQL that touches `roles`, `role_permissions`, `role_includes` and `role_revision`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kernel::permission::{EVERYTHING, RoleDefinition};
 use kernel::{RoleBook, Timestamp};
@@ -202,7 +203,7 @@ pub(crate) async fn replace(tx: &mut Tx, before: &RoleDefinition, after: &RoleDe
     for new in after.includes.iter().filter(|one| !before.includes.contains(one)) {
         execute!(tx, "INSERT INTO role_includes (role, included) VALUES ($1, $2)", name, new.as_str())?;
     }
-    Ok(())
+    advance(tx).await
 }
 
 /// Removes a role that nobody holds and none includes; the caller holds the roles.
@@ -213,9 +214,25 @@ pub(crate) async fn delete(tx: &mut Tx, name: &str) -> Result<()> {
     advance(tx).await
 }
 
-/// Every role with what it comes to.
-pub(crate) async fn book(on: &mut impl Connection) -> Result<RoleBook> {
-    Ok(RoleBook::new(&definitions(on).await?))
+/// A book that was read in a transaction, and of which revision it is.
+struct Read {
+    revision: i64,
+    book: Arc<RoleBook>,
+}
+
+/// Every role with what it comes to, now. Whoever changes many accounts in one transaction asks for each of them:
+/// the roles are read again only where one has been changed since.
+pub(crate) async fn book(tx: &mut Tx) -> Result<Arc<RoleBook>> {
+    if tx.remembered::<Read>().is_some() {
+        let now = revision(tx).await?;
+        if let Some(read) = tx.remembered::<Read>().filter(|read| read.revision == now) {
+            return Ok(read.book.clone());
+        }
+    }
+    let Written { revision, definitions } = written(tx).await?;
+    let book = Arc::new(RoleBook::new(&definitions));
+    tx.remember(Read { revision, book: book.clone() });
+    Ok(book)
 }
 
 /// Makes the built-in roles that are not there yet, and rows without any permission for names that
@@ -247,4 +264,32 @@ pub(crate) async fn make_built_in(tx: &mut Tx, now: Timestamp) -> Result<()> {
         now
     )?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_transaction_reads_the_roles_once_and_again_when_one_has_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = storage::Settings::sqlite(folder.path().join("usher.db"), 2);
+        let db = storage::Db::open(&settings, &[storage::MIGRATIONS, crate::MIGRATIONS].concat(), true).await.unwrap();
+        let now = Timestamp::from_unix_seconds(1_795_000_000);
+        let mut tx = db.begin().await.unwrap();
+        make_built_in(&mut tx, now).await.unwrap();
+        let first = book(&mut tx).await.unwrap();
+        assert!(first.allows([SUPPORT], may::USERS_BAN));
+        assert!(Arc::ptr_eq(&first, &book(&mut tx).await.unwrap()), "it is not read again");
+        let before = RoleDefinition { name: "lead".into(), ..RoleDefinition::default() };
+        insert(&mut tx, "lead", "", now).await.unwrap();
+        assert!(book(&mut tx).await.unwrap().contains("lead"));
+        let after = RoleDefinition { permissions: vec!["quiz:author".into()], ..before.clone() };
+        replace(&mut tx, &before, &after).await.unwrap();
+        assert!(book(&mut tx).await.unwrap().allows(["lead"], "quiz:author"));
+        replace(&mut tx, &after, &before).await.unwrap();
+        assert!(!book(&mut tx).await.unwrap().allows(["lead"], "quiz:author"));
+        delete(&mut tx, "lead").await.unwrap();
+        assert!(!book(&mut tx).await.unwrap().contains("lead"));
+    }
 }

@@ -124,6 +124,11 @@ impl Action {
         }
     }
 
+    /// The names of all that this program knows, each between commas.
+    pub(super) const fn known() -> &'static str {
+        ",grant_role,take_role,suspend,sign_out,delete,export,"
+    }
+
     /// Its name in the API, the database and the ledger.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -279,7 +284,7 @@ mod tests {
     fn actions_survive_being_kept() {
         let reason = Reason::parse("Spam").unwrap();
         let until = Some(SuspensionEnd::parse(NOW.plus_seconds(60), NOW).unwrap());
-        for action in [
+        let actions = [
             Action::GrantRole("quiz:player".into()),
             Action::TakeRole("support".into()),
             Action::Suspend { reason: reason.clone(), until },
@@ -287,7 +292,11 @@ mod tests {
             Action::SignOut,
             Action::Delete { reason },
             Action::Export { format: Format::Jsonl },
-        ] {
+        ];
+        let mut names: Vec<&str> = actions.iter().map(Action::name).collect();
+        names.dedup();
+        assert_eq!(Action::known(), format!(",{},", names.join(",")), "what is claimed is what can be done");
+        for action in actions {
             assert_eq!(Action::from_stored(action.name(), &action.to_stored()), Some(action));
         }
         assert_eq!(Action::from_stored("of_tomorrow", "{}"), None);

@@ -108,25 +108,28 @@ pub async fn find(on: &mut impl Connection, viewer: Viewer, id: JobId) -> Result
 /// the program, which this one cannot show, are left out.
 pub async fn list(on: &mut impl Connection, viewer: Viewer, before: Option<JobId>, limit: u32) -> Result<Vec<Job>> {
     let before = before.unwrap_or(JobId::from_bytes([0xff; 16]));
+    let known = Action::known();
     let rows: Vec<Row> = match viewer {
         Viewer::Own(user) => fetch_all!(
             on,
             "SELECT id, actor, action, parameters, state, total, done, failed, refusals, trouble, has_result, created_at,
                     started_at, ended_at, selection, bound, position
              FROM jobs WHERE actor = $1 AND id < $2
-                 AND action IN ('grant_role', 'take_role', 'suspend', 'sign_out', 'delete', 'export') ORDER BY id DESC LIMIT $3",
+                 AND $4 LIKE '%,' || action || ',%' ORDER BY id DESC LIMIT $3",
             user,
             before,
-            i64::from(limit)
+            i64::from(limit),
+            known
         )?,
         Viewer::All(_) => fetch_all!(
             on,
             "SELECT id, actor, action, parameters, state, total, done, failed, refusals, trouble, has_result, created_at,
                     started_at, ended_at, selection, bound, position
              FROM jobs WHERE id < $1
-                 AND action IN ('grant_role', 'take_role', 'suspend', 'sign_out', 'delete', 'export') ORDER BY id DESC LIMIT $2",
+                 AND $3 LIKE '%,' || action || ',%' ORDER BY id DESC LIMIT $2",
             before,
-            i64::from(limit)
+            i64::from(limit),
+            known
         )?,
     };
     Ok(rows.into_iter().filter_map(|row| row.job().ok()).collect())
@@ -174,8 +177,9 @@ pub(super) async fn any_to_claim(on: &mut impl Connection, now: Timestamp) -> Re
         "SELECT COUNT(*) AS number FROM (
              SELECT 1 AS one FROM jobs
              WHERE state IN ('queued', 'running') AND (lease_until IS NULL OR lease_until < $1)
-                 AND action IN ('grant_role', 'take_role', 'suspend', 'sign_out', 'delete', 'export') LIMIT 1) AS few",
-        now
+                 AND $2 LIKE '%,' || action || ',%' LIMIT 1) AS few",
+        now,
+        Action::known()
     )?;
     Ok(row.number > 0)
 }
@@ -188,32 +192,35 @@ pub(super) async fn claim(
     until: Timestamp,
     now: Timestamp,
 ) -> Result<Option<Claimed>> {
+    let known = Action::known();
     let row: Option<Row> = match dialect {
         Dialect::Sqlite => fetch_optional!(
             tx,
             "UPDATE jobs SET state = 'running', lease = $1, lease_until = $2, started_at = COALESCE(started_at, $3)
              WHERE id = (SELECT id FROM jobs
                          WHERE state IN ('queued', 'running') AND (lease_until IS NULL OR lease_until < $3)
-                             AND action IN ('grant_role', 'take_role', 'suspend', 'sign_out', 'delete', 'export')
+                             AND $4 LIKE '%,' || action || ',%'
                          ORDER BY id LIMIT 1)
              RETURNING id, actor, action, parameters, state, total, done, failed, refusals, trouble, has_result,
                        created_at, started_at, ended_at, selection, bound, position",
             lease.as_slice(),
             until,
-            now
+            now,
+            known
         )?,
         Dialect::Postgres => fetch_optional!(
             tx,
             "UPDATE jobs SET state = 'running', lease = $1, lease_until = $2, started_at = COALESCE(started_at, $3)
              WHERE id = (SELECT id FROM jobs
                          WHERE state IN ('queued', 'running') AND (lease_until IS NULL OR lease_until < $3)
-                             AND action IN ('grant_role', 'take_role', 'suspend', 'sign_out', 'delete', 'export')
+                             AND $4 LIKE '%,' || action || ',%'
                          ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
              RETURNING id, actor, action, parameters, state, total, done, failed, refusals, trouble, has_result,
                        created_at, started_at, ended_at, selection, bound, position",
             lease.as_slice(),
             until,
-            now
+            now,
+            known
         )?,
     };
     let Some(row) = row else { return Ok(None) };
