@@ -9,7 +9,7 @@ use kernel::{FieldError, Problem, StrictJson, UserId};
 use super::administration::parse;
 use super::officer::{May, UsersWrite, forbidden};
 use super::profile_body::{CreateAccount, PatchAccount};
-use super::{UserView, if_match, shown, shown_after, stale};
+use super::{AfterChange, UserView, if_match, shown, shown_after, stale};
 use crate::{
     AccountChange, Change, CreateAccountError, EmailAddress, NewAccount, NewProfile, Party, Roles, UpdateAccountError,
     Users, create_account, update_account,
@@ -57,7 +57,7 @@ pub(super) async fn create_user(
     params(("id" = UserId, Path, description = "The account."),
         ("If-Match" = Option<String>, Header, description = "The `version` that the change was made from, in quotes.")),
     request_body = PatchAccount,
-    responses((status = 200, description = "The account as it is now; without what is personal for callers without `users:read`.", body = UserView),
+    responses((status = 200, description = "The account as it is now; for callers without `users:read` its id and version alone.", body = AfterChange),
         (status = 403, description = "`forbidden`: the caller lacks the permission, or the account has permissions that the caller lacks.", body = ProblemDocument),
         (status = 404, description = "`not_found`", body = ProblemDocument),
         (status = 409, description = "`email_taken`; `wrong_status`: it is deleted; `own_account`: your own email is changed by `/users/me/email`.", body = ProblemDocument),

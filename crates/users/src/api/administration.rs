@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::officer::{May, RolesGrant, UsersBan, UsersDelete, UsersRead, UsersWrite, exceeds, forbidden};
 use super::roles::unknown_role;
-use super::{UserView, if_match, shown, shown_after, stale};
+use super::{AfterChange, UserView, if_match, shown, shown_after, stale};
 use crate::{
     ChangeRolesError, ChangeStatusError, Party, Reason, Roles, SignOutEverywhereError, StatusChange, SuspensionEnd,
     Users, account, change_roles, change_status, sign_out_everywhere,
@@ -169,7 +169,7 @@ pub(super) async fn sign_out_user(
     params(("id" = UserId, Path, description = "The account."),
         ("If-Match" = Option<String>, Header, description = "The `version` that the change was made from, in quotes.")),
     request_body = PutRoles,
-    responses((status = 200, description = "The account as it is now; without what is personal for callers without `users:read`.", body = UserView),
+    responses((status = 200, description = "The account as it is now; for callers without `users:read` its id and version alone.", body = AfterChange),
         (status = 403, description = "`forbidden`: the caller lacks the permission, or the account has, or a role that is given or taken comes to, permissions that the caller lacks.", body = ProblemDocument),
         (status = 404, description = "`not_found`", body = ProblemDocument),
         (status = 409, description = "`last_administrator`", body = ProblemDocument),

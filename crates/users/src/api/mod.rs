@@ -145,19 +145,38 @@ async fn shown(users: &Users, account: &Account, reader: Party) -> Result<Respon
     Ok((StatusCode::OK, [(header::ETAG, etag)], Json(view)).into_response())
 }
 
-/// The account for whoever has changed it. To change is not to read: what is personal is only shown to those
-/// who may read accounts.
+/// What whoever has changed an account is shown of it.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+enum AfterChange {
+    Account(Box<UserView>),
+    Changed(ChangedView),
+}
+
+/// An account for whoever may change it and not read it.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ChangedUser)]
+struct ChangedView {
+    /// Its id.
+    id: UserId,
+    /// Counts changes: send it as `If-Match` to guard one.
+    version: i64,
+}
+
+/// The account for whoever has changed it. To change is not to read: those who may not read accounts are told
+/// its version, for their next change, and nothing that they did not know.
 async fn shown_after(users: &Users, account: &Account, authority: Authority) -> Result<Response, Problem> {
     let held = match authority.actor() {
         Some(actor) => account::roles(&mut users.db.read().await?, actor).await?,
         None => Vec::new(),
     };
-    if users.roles.now().allows(held.iter().map(String::as_str), may::USERS_READ) {
-        return shown(users, account, Party::Officers).await;
-    }
     let etag = format!("\"{}\"", account.version);
-    let view = UserView::new(account, PersonalData::default(), account.avatar_url(users.pictures.origin()));
-    Ok((StatusCode::OK, [(header::ETAG, etag)], Json(view)).into_response())
+    let after = if users.roles.now().allows(held.iter().map(String::as_str), may::USERS_READ) {
+        AfterChange::Account(Box::new(users.view(account, Party::Officers).await?))
+    } else {
+        AfterChange::Changed(ChangedView { id: account.id, version: account.version })
+    };
+    Ok((StatusCode::OK, [(header::ETAG, etag)], Json(after)).into_response())
 }
 
 fn stale() -> Problem {

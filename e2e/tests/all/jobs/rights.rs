@@ -118,6 +118,68 @@ on_both! {
         assert_eq!(job(&root, &started).await["actor"], lead.id);
     }
 
+    async fn z4_an_export_whose_owner_loses_the_right_stops_and_says_so(setup: Setup) {
+        let app = crowd(setup, &[("many", 6_000)]).await;
+        let root = User::administrator(&app, "root").await;
+        let lead = officer(&app, &root, "lead", &["users:export", "users:read"]).await;
+        let started = bulk(&lead, json!({"action": "export"}), json!({"filter": {"q": "many"}})).await;
+        assert!(wait_until_moved(&app, Duration::from_secs(20)).await);
+        let change = json!({"permissions": ["users:read"]});
+        root.patch("/api/v1/roles/lead", change).await.is(200);
+        let ended = wait_until_over(&root, &started).await;
+        assert_eq!((&ended["state"], &ended["trouble"]), (&json!("failed"), &json!("forbidden")));
+        assert!(ended["done"].as_u64().unwrap() < 6_000, "{ended}");
+        lead.get(&format!("/api/v1/jobs/{started}/result")).await.is_problem(403, "forbidden");
+        // With the right again there is still no file of half of them.
+        root.patch("/api/v1/roles/lead", json!({"permissions": ["users:read", "users:export"]})).await.is(200);
+        lead.get(&format!("/api/v1/jobs/{started}/result")).await.is_problem(404, "not_found");
+    }
+
+    async fn z3_a_filter_needs_users_read_at_the_beginning_and_at_each_step(setup: Setup) {
+        let app = crowd(setup, &[("many", 6_000)]).await;
+        let root = User::administrator(&app, "root").await;
+        let lead = officer(&app, &root, "lead", &["users:ban", "users:read"]).await;
+        let blind = officer(&app, &root, "blind", &["users:ban", "users:export"]).await;
+        for action in ["sign_out", "export"] {
+            let body = json!({"action": action, "filter": {"q": "many1"}});
+            blind.post("/api/v1/users/bulk", body).await.is_problem(403, "forbidden");
+        }
+        // Whom they know by their ids is no secret that the number of those found would tell.
+        let ann = app.user("ann").await;
+        let by_ids = bulk(&blind, json!({"action": "sign_out"}), json!({"ids": [ann.id]})).await;
+        assert_eq!(wait_until_over(&root, &by_ids).await["done"], 1);
+        let started = bulk(&lead, json!({"action": "sign_out"}), json!({"filter": {"q": "many"}})).await;
+        assert!(wait_until_moved(&app, Duration::from_secs(20)).await);
+        root.patch("/api/v1/roles/lead", json!({"permissions": ["users:ban"]})).await.is(200);
+        let ended = wait_until_over(&root, &started).await;
+        assert_eq!((&ended["state"], &ended["trouble"]), (&json!("failed"), &json!("forbidden")));
+        assert!(ended["done"].as_u64().unwrap() < 6_000, "{ended}");
+    }
+
+    async fn i10_whoever_may_change_and_not_read_is_shown_nothing(app: TestApp) {
+        let root = User::administrator(&app, "root").await;
+        let writes = officer(&app, &root, "writes", &["users:write"]).await;
+        let grants = officer(&app, &root, "grants", &["roles:grant"]).await;
+        let ann = app.user("ann").await;
+        ann.patch("/api/v1/users/me", json!({"name": "Ann Quxzephyr", "phone_number": "+4915112345678"})).await.is(200);
+        let path = format!("/api/v1/users/{}", ann.id);
+        let roles = |user: &User| user.request(Method::PUT, &format!("{path}/roles")).json(&json!({"roles": []}));
+        for answer in [writes.patch(&path, json!({"bio": "x"})).await, writes.patch(&path, json!({})).await, Answer::of(roles(&grants)).await] {
+            let told = answer.is(200).json();
+            assert_eq!(told, json!({"id": ann.id, "version": told["version"]}));
+        }
+        // A version is enough to change it again, and what is refused says nothing either.
+        let etag = writes.patch(&path, json!({"bio": "y"})).await.is(200).header("etag").to_owned();
+        let guarded = |tag: &str| writes.request(Method::PATCH, &path).header("If-Match", tag).json(&json!({"bio": "z"}));
+        Answer::of(guarded(&etag)).await.is(200);
+        let stale = Answer::of(guarded(&etag)).await.is_problem(412, "stale");
+        assert!(!stale.body.contains("ann@") && !stale.body.contains("Quxzephyr"), "{}", stale.body);
+        writes.get(&path).await.is_problem(403, "forbidden");
+        // Who may read is shown it.
+        let reads = officer(&app, &root, "reads", &["users:write", "users:read"]).await;
+        assert_eq!(reads.patch(&path, json!({"bio": "a"})).await.is(200).json()["name"], "Ann Quxzephyr");
+    }
+
     async fn what_is_wrong_with_a_bulk_request_is_told_and_nothing_is_begun(app: TestApp) {
         let root = User::administrator(&app, "root").await;
         let many: Vec<&str> = vec![NOBODY; 1_001];
