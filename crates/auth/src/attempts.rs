@@ -59,8 +59,11 @@ const LOOKS: u32 = 20;
 /// Waits for a place to hash and takes one of the allowed failures, unless the account is locked.
 ///
 /// While others of the same account hold them all, the place is given back: whoever waits for them
-/// keeps nobody else from signing in.
-pub(crate) async fn begin(auth: &Auth, counter: Counter) -> std::result::Result<(Place, Attempt), BeginError> {
+/// keeps nobody else from signing in. It fails as the use case that asks does, for want of a place or a database.
+pub(crate) async fn begin<E>(auth: &Auth, counter: Counter) -> std::result::Result<(Place, Attempt), E>
+where
+    E: From<Busy> + From<storage::Error>,
+{
     for _ in 0..LOOKS {
         let place = auth.hasher().enter().await?;
         if let Some(attempt) = look(auth, &counter).await? {
@@ -70,15 +73,6 @@ pub(crate) async fn begin(auth: &Auth, counter: Counter) -> std::result::Result<
         tokio::time::sleep(PAUSE).await;
     }
     Ok((auth.hasher().enter().await?, Attempt::new(auth, counter, State::Locked)))
-}
-
-/// Why no attempt could be begun.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum BeginError {
-    #[error(transparent)]
-    Busy(#[from] Busy),
-    #[error(transparent)]
-    Storage(#[from] storage::Error),
 }
 
 /// The attempt; nothing while all allowed failures are held by attempts that are being compared.

@@ -11,7 +11,7 @@ use kernel::{Event, Kind, SessionId, Timestamp, UserId};
 use storage::Connection;
 use users::{Account, EmailAddress, Ended, Status};
 
-use crate::attempts::{BeginError, Counter};
+use crate::attempts::Counter;
 use crate::email_change::{self, EmailChange};
 use crate::hashing::{Busy, Comparison, HashError, Memory};
 use crate::{Auth, Password, attempts, credential, hashing, session};
@@ -37,15 +37,6 @@ pub enum RequestEmailChangeError {
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] storage::Error),
-}
-
-impl From<BeginError> for RequestEmailChangeError {
-    fn from(error: BeginError) -> Self {
-        match error {
-            BeginError::Busy(busy) => Self::Busy(busy),
-            BeginError::Storage(error) => Self::Storage(error),
-        }
-    }
 }
 
 /// The address was not changed.
@@ -76,7 +67,7 @@ pub async fn request_email_change(
     drop(read);
     // As for a change of password: whoever guesses from a stolen session locks that session's counter.
     let counter = Counter::new(auth, account.email.canonical(), Some(*asking.as_bytes()));
-    let (place, attempt) = attempts::begin(auth, counter).await?;
+    let (place, attempt) = attempts::begin::<RequestEmailChangeError>(auth, counter).await?;
     let is_locked = attempt.is_locked();
     let (pepper, cost) = (auth.pepper().clone(), auth.hasher().cost());
     let compare = move |memory: &mut Memory| -> Result<Comparison, HashError> {

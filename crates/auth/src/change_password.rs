@@ -3,7 +3,7 @@
 use kernel::{Event, Kind, SessionId, UserId};
 use users::{Ended, Status};
 
-use crate::attempts::{BeginError, Counter};
+use crate::attempts::Counter;
 use crate::hashing::{Busy, Comparison, HashError, Memory};
 use crate::register::known_words;
 use crate::{Auth, Password, Weakness, attempts, credential, hashing, session};
@@ -31,15 +31,6 @@ pub enum ChangePasswordError {
     Storage(#[from] storage::Error),
 }
 
-impl From<BeginError> for ChangePasswordError {
-    fn from(error: BeginError) -> Self {
-        match error {
-            BeginError::Busy(busy) => Self::Busy(busy),
-            BeginError::Storage(error) => Self::Storage(error),
-        }
-    }
-}
-
 /// Changes the password of `user`, from the session `asking`, which goes on.
 pub async fn change_password(
     auth: &Auth,
@@ -60,7 +51,7 @@ pub async fn change_password(
     // The session is the device here: guessing from a stolen session locks that session's counter,
     // and neither the owner's nor a stranger's.
     let counter = Counter::new(auth, account.email.canonical(), Some(*asking.as_bytes()));
-    let (place, attempt) = attempts::begin(auth, counter).await?;
+    let (place, attempt) = attempts::begin::<ChangePasswordError>(auth, counter).await?;
     let is_locked = attempt.is_locked();
     let (policy, pepper) = (auth.settings().policy.clone(), auth.pepper().clone());
     let (cost, stored) = (auth.hasher().cost(), credential.hash.clone());

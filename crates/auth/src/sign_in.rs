@@ -8,7 +8,7 @@ use kernel::{Event, Kind, Timestamp};
 use storage::Tx;
 use users::{Account, EmailAddress, Ended, Status};
 
-use crate::attempts::{Attempt, BeginError, Counter};
+use crate::attempts::{Attempt, Counter};
 use crate::credential::Credential;
 use crate::hashing::{Busy, Comparison, HashError};
 use crate::{Auth, Client, Opened, Password, attempts, browser, credential, hashing, session};
@@ -20,15 +20,6 @@ pub struct Credentials {
     pub email: String,
     /// Their password.
     pub password: String,
-}
-
-impl From<BeginError> for SignInError {
-    fn from(error: BeginError) -> Self {
-        match error {
-            BeginError::Busy(busy) => Self::Busy(busy),
-            BeginError::Storage(error) => Self::Storage(error),
-        }
-    }
 }
 
 /// Nobody was signed in.
@@ -66,7 +57,7 @@ pub async fn sign_in(
         browser::known_device(auth, cookie, account.id, credential.version)
     });
     let canonical = email.as_ref().map_or(credentials.email.as_str(), EmailAddress::canonical);
-    let (place, attempt) = attempts::begin(auth, Counter::new(auth, canonical, device)).await?;
+    let (place, attempt) = attempts::begin::<SignInError>(auth, Counter::new(auth, canonical, device)).await?;
 
     let may_come_in = |account: &Account| account.status == Status::Active && !attempt.is_locked();
     let comparable = found.as_ref().filter(|(account, _)| may_come_in(account));

@@ -27,6 +27,20 @@ impl Memory {
         std::mem::take(&mut self.hashes)
     }
 
+    /// Gives back what is more than a hash of this many blocks needs: a dear one that was imported is checked once.
+    pub(super) fn keep_at_most(&mut self, count: usize) {
+        self.pages.take_if(|pages| pages.len() > count * Block::SIZE + HUGE_PAGE);
+        if self.fallback.len() > count {
+            self.fallback = Vec::new();
+        }
+    }
+
+    /// How many blocks there is memory for.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        self.pages.as_ref().map_or(self.fallback.len(), |pages| (pages.len() - HUGE_PAGE) / Block::SIZE)
+    }
+
     /// At least `count` blocks, with whatever the last hash left in them: Argon2 writes each block
     /// before it reads it.
     pub(super) fn blocks(&mut self, count: usize) -> &mut [Block] {
@@ -66,5 +80,10 @@ mod tests {
         assert_eq!(memory.blocks(7_168).len(), 7_168);
         assert_eq!(memory.blocks(19_456).as_ptr(), first);
         assert_eq!(memory.blocks(40_000).len(), 40_000);
+        assert_eq!(memory.room(), 40_000);
+        memory.keep_at_most(40_000);
+        assert_eq!(memory.room(), 40_000);
+        memory.keep_at_most(19_456);
+        assert_eq!(memory.room(), 0);
     }
 }

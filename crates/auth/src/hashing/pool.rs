@@ -172,6 +172,7 @@ fn work(shared: &Weak<Shared>) {
                 if std::panic::catch_unwind(AssertUnwindSafe(|| job(&mut memory))).is_err() {
                     memory = Memory::default();
                 }
+                memory.keep_at_most(shared.settings.cost.blocks());
             }
             None => memory = Memory::default(),
         }
@@ -215,6 +216,18 @@ mod tests {
         drop(held);
         assert!(waiting.await.unwrap());
         assert_eq!(hasher.stats().refused, 1);
+    }
+
+    #[tokio::test]
+    async fn a_thread_keeps_the_memory_of_our_own_hashes_and_not_that_of_a_dearer_one() {
+        let hasher = hasher(1, 64);
+        let run = async |blocks: usize| {
+            let place = hasher.enter().await.unwrap();
+            place.run(move |memory| (memory.room(), memory.blocks(blocks).len())).await.unwrap()
+        };
+        assert_eq!(run(7_168).await, (0, 7_168));
+        assert_eq!(run(100_000).await, (7_168, 100_000), "ours stays");
+        assert_eq!(run(7_168).await, (0, 7_168), "the dear one went");
     }
 
     #[tokio::test]
