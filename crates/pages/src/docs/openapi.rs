@@ -30,6 +30,8 @@ pub struct Call {
     pub summary: String,
     pub description: String,
     pub needs_token: bool,
+    /// What the caller's roles have to come to.
+    pub permissions: Vec<String>,
     pub parameters: Vec<Field>,
     pub body: Option<Body>,
     pub answers: Vec<Answer>,
@@ -123,14 +125,20 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn call(&self, path: &str, method: &str, operation: &'a Value) -> Call {
         let id = operation["operationId"].as_str().map_or_else(|| format!("{method}{path}"), str::to_owned);
+        let ways =
+            || each(operation.get("security").unwrap_or(&self.document["security"])).filter_map(Value::as_object);
         Call {
             anchor: anchor("call", &id),
             method: method.to_uppercase(),
             path: path.to_owned(),
             summary: text(operation, "summary").to_owned(),
             description: text(operation, "description").to_owned(),
-            needs_token: each(operation.get("security").unwrap_or(&self.document["security"]))
-                .any(|way| way.as_object().is_some_and(|way| !way.is_empty())),
+            needs_token: ways().any(|way| !way.is_empty()),
+            permissions: ways()
+                .flat_map(Map::values)
+                .flat_map(each)
+                .filter_map(|scope| scope.as_str().map(str::to_owned))
+                .collect(),
             parameters: each(&operation["parameters"]).map(|parameter| self.parameter(parameter)).collect(),
             body: content(&operation["requestBody"])
                 .map(|schema| Body { kind: self.kind(schema), fields: self.fields(schema, MAX_DEPTH) }),
@@ -283,7 +291,7 @@ mod tests {
             "info": {"title": "Usher", "version": "1"},
             "tags": [{"name": "auth", "description": "Who are you."}, {"name": "unused"}],
             "paths": {"/api/v1/users/{id}": {"get": {
-                "tags": ["auth"], "operationId": "show_user", "summary": "One user", "security": [{"bearer": []}],
+                "tags": ["auth"], "operationId": "show_user", "summary": "One user", "security": [{"bearer": ["users:read"]}],
                 "parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "string", "format": "uuid"}}],
                 "responses": {
                     "200": {"description": "It", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/User"}}}},
@@ -318,7 +326,8 @@ mod tests {
         assert_eq!(call.answers[0].kind[0].anchor.as_deref(), Some("schema-User"));
         assert_eq!(words(&call.answers[1].kind), "nothing");
         let open = &document.groups[1].calls[0];
-        assert!(!open.needs_token);
+        assert_eq!(call.permissions, ["users:read"]);
+        assert!(!open.needs_token && open.permissions.is_empty());
         assert_eq!(open.body.as_ref().unwrap().fields.len(), 5);
     }
 
