@@ -1,5 +1,7 @@
 //! The password record: all SQL that touches `passwords`.
 
+use std::collections::HashMap;
+
 use kernel::{Timestamp, UserId};
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 use storage::{Conn, Connection, Error, Result, Tx, execute, fetch_one, fetch_optional};
@@ -80,9 +82,35 @@ pub(crate) async fn facts(on: &mut impl Connection, user: UserId) -> Result<Opti
     }))
 }
 
-/// The hash of an account's password, for an export that was told to have them.
-pub async fn hash_of(on: &mut impl Connection, user: UserId) -> Result<Option<String>> {
-    Ok(find(on, user).await?.map(|credential| credential.hash))
+#[derive(sqlx::FromRow)]
+struct HashOf {
+    user_id: UserId,
+    hash: String,
+}
+
+/// The hashes of these accounts' passwords, of those that have one: for an export that was told to have them.
+pub async fn hashes_of(on: &mut impl Connection, users: &[UserId]) -> Result<HashMap<UserId, String>> {
+    macro_rules! select_from {
+        ($database:ty, $connection:expr, $piece:expr) => {{
+            let mut query = QueryBuilder::<$database>::new("SELECT user_id, hash FROM passwords");
+            query.push(" WHERE user_id IN (");
+            let mut ids = query.separated(", ");
+            for user in $piece {
+                ids.push_bind(*user);
+            }
+            query.push(")");
+            query.build_query_as::<HashOf>().persistent(false).fetch_all($connection).await.map_err(Error::from)?
+        }};
+    }
+    let mut hashes = HashMap::new();
+    for piece in users.chunks(500) {
+        let rows: Vec<HashOf> = match on.conn() {
+            Conn::Sqlite(connection) => select_from!(Sqlite, &mut *connection, piece),
+            Conn::Postgres(connection) => select_from!(Postgres, &mut *connection, piece),
+        };
+        hashes.extend(rows.into_iter().map(|row| (row.user_id, row.hash)));
+    }
+    Ok(hashes)
 }
 
 /// Records that the hash of this version was matched, if it is still the one. It locks the row, so

@@ -65,8 +65,8 @@ pub struct ImportBatch {
     pub to: u64,
     /// Whether the file ends here.
     pub is_last: bool,
-    /// How many rows between could not be read.
-    pub unreadable: u64,
+    /// The rows between that could not be read.
+    pub unreadable: Vec<NotTaken>,
     /// The rows.
     pub rows: Vec<ImportRow>,
 }
@@ -96,7 +96,7 @@ pub struct BatchReport {
 }
 
 /// How far a file has got.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ImportState {
     /// How many rows are done.
     pub position: u64,
@@ -106,6 +106,9 @@ pub struct ImportState {
     pub skipped: u64,
     /// How many were refused.
     pub refused: u64,
+    /// Those of the last batch that were not taken: a report may lack them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_taken: Vec<NotTaken>,
 }
 
 /// A batch could not be written; nothing of it was.
@@ -144,7 +147,7 @@ pub fn prepare(auth: &Auth, options: &ImportOptions, mut batch: ImportBatch) -> 
     let mut prepared = PreparedBatch {
         accounts: Vec::with_capacity(rows.len()),
         ready: Vec::with_capacity(rows.len()),
-        report: BatchReport::default(),
+        report: BatchReport { not_taken: std::mem::take(&mut batch.unreadable), ..BatchReport::default() },
         batch,
     };
     for row in rows {
@@ -214,6 +217,7 @@ pub async fn begin_import(auth: &Auth, file: &[u8; 32], source: &str, dry_run: b
         imported: number(progress.imported),
         skipped: number(progress.skipped),
         refused: number(progress.refused),
+        not_taken: progress.not_taken.and_then(|rows| serde_json::from_str(&rows).ok()).unwrap_or_default(),
     }))
 }
 
@@ -253,7 +257,7 @@ pub async fn import_batch(
     }
     let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let skipped = report.not_taken.iter().filter(|row| row.is_duplicate).count() as u64;
-    let refused = report.not_taken.len() as u64 - skipped + batch.unreadable;
+    let refused = report.not_taken.len() as u64 - skipped;
     let step = import_record::Step {
         from: count(batch.from),
         to: count(batch.to),
@@ -261,6 +265,8 @@ pub async fn import_batch(
         skipped: count(skipped),
         refused: count(refused),
         is_last: batch.is_last,
+        // Lines and words can always be written.
+        not_taken: serde_json::to_string(&report.not_taken).unwrap_or_default(),
     };
     if !import_record::advance(&mut tx, &batch.file, step, now).await? {
         return Err(ImportError::Overtaken);

@@ -55,7 +55,7 @@ pub use change_email::{
 };
 pub use change_password::{ChangePasswordError, change_password};
 pub use client::{Client, SessionKind};
-pub use credential::{PasswordFacts, hash_of as password_hash_of};
+pub use credential::{PasswordFacts, hashes_of as password_hashes_of};
 pub use end_sessions::{EndSessionError, EndSessionOfError, end_other_sessions, end_session, end_session_of};
 pub use erase::{EraseError, erase, erase_expired};
 pub use hashing::{Busy, Hasher};
@@ -200,6 +200,14 @@ pub const MIGRATIONS: &[Migration] = &[
         version: 4,
         name: "imports",
         shared: include_str!("../migrations/0004_imports.sql"),
+        sqlite: "",
+        postgres: "",
+    },
+    Migration {
+        owner: "auth",
+        version: 5,
+        name: "rows that an import did not take",
+        shared: include_str!("../migrations/0005_import_not_taken.sql"),
         sqlite: "",
         postgres: "",
     },

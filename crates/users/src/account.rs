@@ -12,7 +12,7 @@ use crate::{DisplayName, EmailAddress, Locale, Roles, avatar};
 
 pub(crate) use ending::erase;
 pub use ending::{RETURN_SECONDS, deleted_before, set_email};
-pub(crate) use many::{insert_many, insert_roles};
+pub(crate) use many::{find_many, insert_many, insert_roles};
 
 /// The role that everybody has.
 pub const USER: &str = "user";
@@ -249,17 +249,6 @@ pub async fn find_by_email(on: &mut impl Connection, email: &EmailAddress) -> Re
         email.canonical()
     )?;
     Ok(row.map(Account::from))
-}
-
-/// Accounts in the order of their ids, those behind `after`, at most `limit` of them; without deleted ones.
-pub async fn ids_after(on: &mut impl Connection, after: Option<UserId>, limit: i64) -> Result<Vec<UserId>> {
-    let rows: Vec<Id> = fetch_all!(
-        on,
-        "SELECT id FROM users WHERE id > $1 AND status <> 'deleted' ORDER BY id LIMIT $2",
-        after.unwrap_or(UserId::from_bytes([0; 16])),
-        limit
-    )?;
-    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 /// Makes an account with these roles; nothing if the address is taken, in whatever spelling.

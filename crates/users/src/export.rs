@@ -79,15 +79,15 @@ pub const COLUMNS: [&str; 17] = [
 pub struct Line(serde_json::Map<String, serde_json::Value>);
 
 impl Line {
-    /// What is to be written of this account.
-    pub async fn read(users: &Users, account: &Account) -> Result<Self, PersonalDataError> {
-        let view = users.view(account, Party::Officers).await?;
-        let all = serde_json::to_value(&view).unwrap_or_default();
-        let mut line = serde_json::Map::new();
-        for column in COLUMNS {
-            line.insert(column.to_owned(), all.get(column).cloned().unwrap_or_default());
-        }
-        Ok(Self(line))
+    /// What is to be written of these accounts, in the same order.
+    pub async fn read(users: &Users, accounts: &[Account]) -> Result<Vec<Self>, PersonalDataError> {
+        let views = users.views(accounts, Party::Officers).await?;
+        let line = |view| {
+            let all = serde_json::to_value(view).unwrap_or_default();
+            let field = |column: &str| (column.to_owned(), all.get(column).cloned().unwrap_or_default());
+            Self(COLUMNS.into_iter().map(field).collect())
+        };
+        Ok(views.into_iter().map(line).collect())
     }
 
     /// Its cells, in the order of [`COLUMNS`].
@@ -116,9 +116,20 @@ pub fn is_formula(cell: &str) -> bool {
     cell.starts_with(['=', '+', '-', '@', '\t', '\0', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
 }
 
-/// A cell that no spreadsheet takes for a formula.
+/// Whether this would be a formula but for the apostrophes before it.
+fn is_quoted_formula(cell: &str) -> bool {
+    cell.strip_prefix('\'').is_some_and(|rest| is_formula(rest.trim_start_matches('\'')))
+}
+
+/// A cell that no spreadsheet takes for a formula. One that begins with an apostrophe and would be a formula
+/// without it gets one more, so that [`armed`] takes off exactly what was put on.
 pub fn defused(text: &str) -> Cow<'_, str> {
-    if is_formula(text) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+    if is_formula(text) || is_quoted_formula(text) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+}
+
+/// What a cell was before it was [`defused`].
+pub fn armed(cell: &str) -> &str {
+    if is_quoted_formula(cell) { &cell[1..] } else { cell }
 }
 
 /// These accounts as a piece of a file, with the line of names before them if it is the first.
@@ -168,10 +179,17 @@ mod tests {
             ("\u{ff0b}1", "'\u{ff0b}1"),
             ("\u{ff0d}1", "'\u{ff0d}1"),
             ("\u{ff20}SUM(A1)", "'\u{ff20}SUM(A1)"),
+            ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
+            ("'=1", "''=1"),
             ("Ann", "Ann"),
             ("a=b", "a=b"),
+            ("O'Neil", "O'Neil"),
+            (" =1", " =1"),
+            ("'quoted'", "'quoted'"),
+            ("", ""),
         ] {
             assert_eq!(defused(typed), written);
+            assert_eq!(armed(written), typed);
         }
         assert_eq!((defused("\0x"), defused("\rx")), ("'\0x".into(), "'\rx".into()));
         let text = String::from_utf8(text(Format::Csv, true, &[line("=HYPERLINK(\"x\"),\r\ny")])).unwrap();

@@ -208,4 +208,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: "",
         postgres: "",
     },
+    Migration {
+        owner: "users",
+        version: 9,
+        name: "counts by the hour",
+        shared: include_str!("../migrations/0009_event_counts_by_hour.sql"),
+        sqlite: "",
+        postgres: "",
+    },
 ];

@@ -14,6 +14,10 @@ const HOUR: i64 = 3_600;
 const BATCH: u16 = 5_000;
 /// The longest time that can be asked for by the hour: a year.
 const MAX_HOURS: i64 = 366 * 24;
+/// How long counts are kept, in seconds: the longest time that can be asked for, and the same before it to compare.
+const KEPT: i64 = 2 * MAX_HOURS * HOUR;
+/// How many rows one transaction looks at when old ones are removed.
+const OLD: i64 = 500;
 
 /// Events of one kind, hour by hour.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +66,20 @@ pub async fn count_events(users: &Users) -> Result<bool> {
     }
     tx.commit().await?;
     Ok(happened.len() == usize::from(BATCH))
+}
+
+/// Removes counts that are too old, some of them. Whether there may be more.
+pub async fn sweep(users: &Users) -> Result<bool> {
+    let before = users.clock.now().plus_seconds(-KEPT);
+    let mut tx = users.db.begin().await?;
+    let removed = execute!(
+        &mut tx,
+        "DELETE FROM event_counts WHERE hour IN (SELECT hour FROM event_counts WHERE hour < $1 ORDER BY hour LIMIT $2)",
+        before,
+        OLD
+    )?;
+    tx.commit().await?;
+    Ok(removed > 0)
 }
 
 /// How often each of these kinds happened, hour by hour, from the hour of `from` up to `to`, a year at most.

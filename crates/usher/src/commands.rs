@@ -17,6 +17,7 @@ use users::{Account, Authority, EmailAddress, Party, Reason, StatusChange};
 use people::find;
 
 pub use roles::RolesWords;
+pub use transfer::Page;
 
 /// One request.
 #[derive(Serialize, Deserialize)]
@@ -137,17 +138,21 @@ pub enum Command {
         /// The rows.
         batch: Box<ImportBatch>,
     },
-    /// Show a page of all accounts.
+    /// Show a page of accounts.
     ExportPage {
+        /// The filter, by the names of the API.
+        filter: Vec<(String, String)>,
         /// The last account of the page before.
         after: Option<UserId>,
         /// Whether the hashes of passwords go along.
         with_password_hashes: bool,
     },
-    /// Record that all accounts were written to a file.
+    /// Record that accounts were written to a file.
     EndExport {
         /// How many they were.
         accounts: u64,
+        /// Whether a filter chose them.
+        filtered: bool,
         /// Whether the hashes of passwords went along.
         with_password_hashes: bool,
     },
@@ -226,9 +231,11 @@ pub async fn execute(auth: &Auth, signals: &Signals, command: Command) -> Result
         Command::EraseUser { email, confirm } => people::erase(auth, &email, &confirm).await,
         Command::BeginImport { file, source, dry_run } => transfer::begin(auth, &file, &source, dry_run).await,
         Command::ImportBatch { options, batch } => transfer::write(auth, options, *batch).await,
-        Command::ExportPage { after, with_password_hashes } => transfer::page(auth, after, with_password_hashes).await,
-        Command::EndExport { accounts, with_password_hashes } => {
-            transfer::end_export(auth, accounts, with_password_hashes).await
+        Command::ExportPage { filter, after, with_password_hashes } => {
+            transfer::page(auth, filter, after, with_password_hashes).await
+        }
+        Command::EndExport { accounts, filtered, with_password_hashes } => {
+            transfer::end_export(auth, accounts, filtered, with_password_hashes).await
         }
         Command::ListKeys => Ok(keys(auth)),
         Command::RotateKeys => {

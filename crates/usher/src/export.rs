@@ -1,4 +1,4 @@
-//! `usher export`: all accounts into a file, a page at a time, from the running server or right here.
+//! `usher export`: accounts into a file, a page at a time, from the running server or right here.
 
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
@@ -7,11 +7,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
-use kernel::UserId;
 use serde_json::Value;
-use users::export::is_formula;
+use users::export::defused;
 
-use crate::commands::{self, Command, Output};
+use crate::commands::{self, Command, Output, Page};
 use crate::config::Checked;
 use crate::control;
 use crate::setup::{self, Absent, Opened};
@@ -27,6 +26,8 @@ pub enum ExportFormat {
 
 /// What somebody wants to export.
 pub struct Export {
+    /// Which accounts, by the names of the API.
+    pub filter: Vec<(String, String)>,
     /// How it is written.
     pub format: ExportFormat,
     /// Where to, if not to standard output.
@@ -74,9 +75,10 @@ impl Asked<'_> {
     }
 }
 
-/// Writes all accounts that are not deleted, in the order of their ids; says how many they are.
+/// Writes the accounts in the order of their ids; says how many they are.
 pub async fn run(checked: &Checked, export: &Export) -> Result<u64> {
-    let page = |after| Command::ExportPage { after, with_password_hashes: export.with_password_hashes };
+    let with_password_hashes = export.with_password_hashes;
+    let page = |after| Command::ExportPage { filter: export.filter.clone(), after, with_password_hashes };
     let folder = checked.config.data_dir.as_str();
     let (asked, mut output) = if let Some(output) = control::ask(folder, &page(None)).await? {
         (Asked::Server(folder), output)
@@ -88,16 +90,20 @@ pub async fn run(checked: &Checked, export: &Export) -> Result<u64> {
     };
     let mut writer = open(export)?;
     let mut count = 0;
-    while let Some(rows) = output.data.as_array().filter(|rows| !rows.is_empty()) {
-        for row in rows {
-            writer.row(row).context("writing the export")?;
+    loop {
+        let Page { accounts, next } = serde_json::from_value(output.data)?;
+        for account in &accounts {
+            writer.row(account).context("writing the export")?;
         }
-        count += rows.len() as u64;
-        let last: UserId = rows.last().and_then(|row| row["id"].as_str()?.parse().ok()).context("a row has no id")?;
-        output = asked.ask(page(Some(last))).await?;
+        count += accounts.len() as u64;
+        if next.is_none() {
+            break;
+        }
+        output = asked.ask(page(next)).await?;
     }
     writer.finish().context("writing the export")?;
-    let ended = Command::EndExport { accounts: count, with_password_hashes: export.with_password_hashes };
+    let filtered = !export.filter.is_empty();
+    let ended = Command::EndExport { accounts: count, filtered, with_password_hashes };
     asked.ask(ended).await.context("the export is written, but the ledger does not say so")?;
     if let Asked::Here(opened) = &asked {
         opened.auth.db().close().await;
@@ -163,18 +169,12 @@ fn cell(column: &str, value: &Value) -> String {
         Value::Null => String::new(),
         // Its own bytes, or it could not be read again. It begins with `$`, `{` or a letter.
         Value::String(hash) if column == "password_hash" => hash.clone(),
-        Value::String(text) => defused(text),
-        Value::Array(list) => list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+        Value::String(text) => defused(text).into_owned(),
+        Value::Array(list) => {
+            defused(&list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")).into_owned()
+        }
         other => other.to_string(),
     }
-}
-
-/// A cell that a spreadsheet takes for text. One that begins with a quote and would be a formula without it
-/// gets one more, so that reading takes off exactly what was put on.
-fn defused(text: &str) -> String {
-    let dangerous =
-        is_formula(text) || text.strip_prefix('\'').is_some_and(|rest| is_formula(rest.trim_start_matches('\'')));
-    if dangerous { format!("'{text}") } else { text.to_owned() }
 }
 
 #[cfg(test)]
@@ -184,16 +184,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn i8_cells_that_would_be_formulas_are_text() {
-        for begin in ["=", "+", "-", "@", "\t", "\0", "\r", "\n", "\u{ff1d}", "\u{ff0b}", "\u{ff0d}", "\u{ff20}"] {
-            let text = format!("{begin}HYPERLINK(\"http://evil.example\")");
-            assert_eq!(defused(&text), format!("'{text}"));
-        }
-        assert_eq!(defused("=cmd|' /C calc'!A0"), "'=cmd|' /C calc'!A0");
-        for harmless in ["Ann", "O'Neil", "a=b", " =1", "'quoted'", ""] {
-            assert_eq!(defused(harmless), harmless);
-        }
-        assert_eq!(defused("'=1"), "''=1");
+    fn i8_cells_that_would_be_formulas_are_text_joined_ones_too() {
+        assert_eq!(cell("name", &json!("=HYPERLINK(\"http://evil.example\")")), "'=HYPERLINK(\"http://evil.example\")");
+        assert_eq!(cell("roles", &json!(["-2", "user"])), "'-2 user");
+        assert_eq!(cell("roles", &json!(["support", "-2"])), "support -2");
+        assert_eq!(cell("version", &json!(3)), "3");
+        assert_eq!(cell("password_hash", &json!("=not a hash")), "=not a hash");
     }
 
     #[test]

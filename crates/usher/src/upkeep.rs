@@ -171,13 +171,20 @@ async fn look_after(auth: &Auth, applier: &Applier) {
     if let Err(error) = auth.keys().keep_fresh().await {
         tracing::warn!(%error, "the signing keys could not be looked after");
     }
-    sweep_jobs(auth.users()).await;
+    let users = auth.users();
+    sweep("what jobs have left behind", || users::job::sweep(users)).await;
+    sweep("old counts", || users::statistics::sweep(users)).await;
+    sweep("old rows", || auth::sweep(auth)).await;
+}
+
+/// Removes something, a round after the other, until there is no more for now.
+async fn sweep<F: Future<Output = storage::Result<bool>>>(what: &str, round: impl Fn() -> F) {
     loop {
-        match auth::sweep(auth).await {
+        match round().await {
             Ok(true) => {}
             Ok(false) => return,
             Err(error) => {
-                tracing::warn!(%error, "old rows could not be removed");
+                tracing::warn!(%error, what, "something old could not be removed; the next round tries again");
                 return;
             }
         }
@@ -206,20 +213,6 @@ async fn make_searchable(users: &users::Users) {
             Err(error) => {
                 tracing::warn!(%error, "new accounts could not be made searchable");
                 tokio::time::sleep(SEARCH).await;
-            }
-        }
-    }
-}
-
-/// Removes what jobs have left behind, until there is no more for now.
-async fn sweep_jobs(users: &users::Users) {
-    loop {
-        match users::job::sweep(users).await {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(error) => {
-                tracing::warn!(%error, "old jobs and their files could not be removed");
-                return;
             }
         }
     }

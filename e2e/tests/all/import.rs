@@ -222,23 +222,30 @@ on_both! {
         }).collect();
         let text = lines(&rows[1..]);
         let path = file(&whole, "many.jsonl", &text);
-        import(&whole, &path, "jsonl", &[]).await;
+        let (report, whole_report) = (path.clone() + ".report", path.clone() + ".whole-report");
+        import(&whole, &path, "jsonl", &["--report", &whole_report]).await;
 
         killed.cli_ok(&["migrate"]).await;
         let mut dice = u64::from(std::process::id()) | 1;
         for kill in 0..20_u64 {
-            let mut child = killed.command(&["import", &path, "--from", "jsonl"]).stdout(Stdio::null())
+            let mut child = killed.command(&["import", &path, "--from", "jsonl", "--report", &report]).stdout(Stdio::null())
                 .stderr(Stdio::null()).spawn().unwrap();
             // Somewhere in the next twentieth of the file, wherever the processor happens to be.
             wait_for_position(&killed, 1 + kill * 1_900).await;
             dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            tokio::time::sleep(Duration::from_micros(dice >> 33 & 0x7fff)).await;
+            // At once every second time: a batch is in the database, and its rows are about to be in the report.
+            if kill % 2 == 0 {
+                tokio::time::sleep(Duration::from_micros(dice >> 33 & 0x7fff)).await;
+            }
             child.kill().unwrap();
             child.wait().unwrap();
         }
-        let last = import(&killed, &path, "jsonl", &[]).await;
+        let last = import(&killed, &path, "jsonl", &["--report", &report]).await;
         assert!(last["before"]["position"].as_u64().unwrap() > 30_000, "it went on where it was: {last}");
         assert_eq!(accounts(&killed).await, accounts(&whole).await);
+        let (report, whole_report) = (std::fs::read_to_string(report).unwrap(), std::fs::read_to_string(whole_report).unwrap());
+        assert!(report.lines().count() > 800);
+        assert!(report == whole_report, "a row is missing in the report, or stands there twice");
         assert_eq!(killed.look().await.texts("SELECT email FROM users WHERE email = 'user2@example.com'").await.len(), 1);
     }
 }

@@ -5,6 +5,7 @@ mod administration;
 mod keys;
 mod lifecycle;
 mod sessions;
+mod upkeep;
 mod withdrawal;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -67,7 +68,10 @@ impl World {
         Self::on(storage::Settings::postgres(new_database().await, 8)).await
     }
 
-    async fn on(database: storage::Settings) -> Self {
+    async fn on(mut database: storage::Settings) -> Self {
+        // A connection that was dropped comes back a moment later, so that the next statement may open one more. That
+        // takes seconds where all tests run at once, and is no failure.
+        database.acquire_timeout = std::time::Duration::from_secs(30);
         let migrations = [storage::MIGRATIONS, users::MIGRATIONS, crate::MIGRATIONS].concat();
         let db = Db::open(&database, &migrations, true).await.unwrap();
         let clock = Clock::fixed(Timestamp::from_unix_seconds(1_795_000_000));

@@ -36,7 +36,7 @@ const KNOWN: [(&str, &str, &str); 31] = [
     ("email.change_requested", "Asked for another address", "mail"),
     ("email.changed", "Changed the address", "mail"),
     ("accounts.imported", "Came from a file", "download"),
-    ("accounts.exported", "All accounts were exported", "download"),
+    ("accounts.exported", "Accounts were exported", "download"),
     ("signing_key.withdrawn", "A signing key was withdrawn", "key-round"),
     ("signing_key.created", "A signing key was made", "key-round"),
     ("role.created", "A role was made", "shield-check"),

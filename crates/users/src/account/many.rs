@@ -4,9 +4,11 @@ use std::collections::HashSet;
 
 use kernel::{Timestamp, UserId};
 use sqlx::{Postgres, QueryBuilder, Sqlite};
-use storage::{Conn, Connection as _, Error, Result, Tx};
+use storage::{Conn, Connection, Error, Result, Tx};
 
+use super::{Account, COLUMNS, Row};
 use crate::import::ImportedAccount;
+use crate::search::{Statement, Value};
 use crate::{Avatar, Bio, DisplayName, Locale, TimeZoneName};
 
 /// Rows in one statement: their values stay below SQLite's 32,766 and PostgreSQL's 65,535.
@@ -15,6 +17,20 @@ const PIECE: usize = 500;
 #[derive(sqlx::FromRow)]
 struct Id {
     id: UserId,
+}
+
+/// Those of these accounts that there are, whatever their status, in the order of their ids.
+pub(crate) async fn find_many(on: &mut impl Connection, ids: &[UserId]) -> Result<Vec<Account>> {
+    let mut accounts = Vec::with_capacity(ids.len());
+    for piece in ids.chunks(PIECE) {
+        let statement = Statement::new("SELECT").and(COLUMNS).and("FROM users WHERE id IN (NULL").planned_anew();
+        let statement = piece.iter().fold(statement, |statement, id| statement.and(",").value(Value::Id(*id)));
+        let most = i64::try_from(piece.len()).unwrap_or(i64::MAX);
+        let statement = statement.and(") ORDER BY id LIMIT").value(Value::Number(most));
+        accounts.extend(statement.fetch::<Row>(on).await?.into_iter().map(Account::from));
+    }
+    accounts.sort_unstable_by_key(|account| account.id);
+    Ok(accounts)
 }
 
 /// Makes these accounts, each unless its address or its id is taken; says of each whether it was made.

@@ -5,11 +5,11 @@ use kernel::secret::random_bytes;
 use kernel::{JobId, UserId};
 use storage::{BlobError, BlobName, Error, Result};
 
-use super::State;
 use super::record::{self, Claimed};
 use super::run::{self, Step, kept, lease_end};
+use super::{Job, State};
 use crate::export::{self, Format};
-use crate::{PersonalDataError, Users, account};
+use crate::{Account, PersonalDataError, Users, account};
 
 /// How many accounts one part has: well below what the store takes, whatever they say of themselves.
 pub(super) const ACCOUNTS: usize = 200;
@@ -64,35 +64,50 @@ pub(super) async fn write(users: &Users, claimed: &mut Claimed, format: Format, 
     Ok(Step::On)
 }
 
-/// Reads the accounts, seals their lines and puts them in the store. The part's number and name.
-async fn put(users: &Users, job: &mut super::Job, format: Format, ids: &[UserId]) -> Result<(i64, BlobName)> {
-    let mut read = users.db.read().await?;
-    let number = record::count_parts(&mut read, job.id).await?;
-    let mut accounts = Vec::with_capacity(ids.len());
-    for id in ids {
-        accounts.push((*id, account::find(&mut read, *id).await?));
+/// What is to be written of these accounts.
+async fn lines(users: &Users, job: &mut Job, accounts: &[Account]) -> Result<Vec<export::Line>> {
+    match export::Line::read(users, accounts).await {
+        Ok(lines) => {
+            for _ in &lines {
+                job.count_done();
+            }
+            return Ok(lines);
+        }
+        Err(PersonalDataError::Storage(error)) => return Err(error),
+        // Each by itself shows whose it is.
+        Err(PersonalDataError::Unsealable(_)) => {}
     }
-    // Personal data is read over a connection of its own: to hold this one meanwhile is to wait for oneself
-    // when there is no other.
-    drop(read);
     let mut lines = Vec::with_capacity(accounts.len());
-    for (id, account) in accounts {
-        let Some(account) = account else {
-            job.count_refused(id, "not_found");
-            continue;
-        };
-        match export::Line::read(users, &account).await {
+    for account in accounts {
+        match export::Line::read(users, std::slice::from_ref(account)).await {
             Ok(line) => {
-                lines.push(line);
+                lines.extend(line);
                 job.count_done();
             }
             Err(PersonalDataError::Unsealable(cause)) => {
-                tracing::error!(account = %id, %cause, "an account is not in an export: its data cannot be read");
-                job.count_refused(id, "internal_error");
+                tracing::error!(account = %account.id, %cause, "an account is not in an export: its data cannot be read");
+                job.count_refused(account.id, "internal_error");
             }
             Err(PersonalDataError::Storage(error)) => return Err(error),
         }
     }
+    Ok(lines)
+}
+
+/// Reads the accounts, seals their lines and puts them in the store. The part's number and name.
+async fn put(users: &Users, job: &mut Job, format: Format, ids: &[UserId]) -> Result<(i64, BlobName)> {
+    let mut read = users.db.read().await?;
+    let number = record::count_parts(&mut read, job.id).await?;
+    let accounts = account::find_many(&mut read, ids).await?;
+    // Personal data is read over a connection of its own: to hold this one meanwhile is to wait for oneself
+    // when there is no other.
+    drop(read);
+    for id in ids {
+        if accounts.binary_search_by_key(id, |account| account.id).is_err() {
+            job.count_refused(*id, "not_found");
+        }
+    }
+    let lines = lines(users, job, &accounts).await?;
     let text = export::text(format, number == 0, &lines);
     let sealed = users.jobs.seal().seal(&place(job.id, number), &text);
     let sealed = sealed.map_err(|error| Error::Broken(sqlx::Error::Encode(error.into())))?;

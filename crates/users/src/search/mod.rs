@@ -76,6 +76,20 @@ pub async fn search(
     Ok(Found { accounts, next })
 }
 
+/// Accounts that the filter wants in the order of their ids, at most `limit` behind `after`, and whom the following
+/// are behind; nobody after the last. There may be fewer, or none, as on any page.
+pub async fn page_by_id(
+    users: &Users,
+    filter: &Filter,
+    after: Option<UserId>,
+    limit: u32,
+) -> storage::Result<(Vec<Account>, Option<UserId>)> {
+    let place = after.map(|id| Place { key: sort::Key::Nothing, id });
+    let mut walk = Walk::new(filter, Order::Id, place);
+    let accounts = walk.page(&mut users.db.read().await?, limit).await?;
+    Ok((accounts, walk.place().map(|place| place.id)))
+}
+
 /// How many accounts the filter wants, counted up to `most`.
 pub async fn count_up_to(users: &Users, filter: &Filter, most: u32) -> storage::Result<Count> {
     let mut read = users.db.read().await?;

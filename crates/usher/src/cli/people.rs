@@ -113,7 +113,7 @@ pub struct Who {
 
 /// Which accounts.
 #[derive(Args)]
-pub struct ListWords {
+pub struct FilterWords {
     /// What stands anywhere in the name or the address
     #[arg(long, value_name = "TEXT")]
     query: Option<String>,
@@ -135,6 +135,43 @@ pub struct ListWords {
     /// Signed in at this moment or later
     #[arg(long, value_name = "TIME")]
     last_login_after: Option<String>,
+    /// Those with this telephone number
+    #[arg(long, value_name = "NUMBER")]
+    phone: Option<String>,
+    /// Those whose attribute is this; may be said more than once
+    #[arg(long = "attribute", value_name = "NAME=VALUE", value_parser = attribute)]
+    attributes: Vec<(String, String)>,
+}
+
+/// An attribute that can be searched, and what it has to be.
+fn attribute(typed: &str) -> Result<(String, String), String> {
+    let (name, value) = typed.split_once('=').ok_or("say NAME=VALUE")?;
+    Ok((format!("attribute.{name}"), value.to_owned()))
+}
+
+impl FilterWords {
+    /// The filter, by the names of the API.
+    pub fn into_pairs(self) -> Vec<(String, String)> {
+        let parts = [
+            ("q", self.query),
+            ("role", self.role),
+            ("status", self.status),
+            ("verified", self.verified),
+            ("created_after", self.created_after),
+            ("created_before", self.created_before),
+            ("last_login_after", self.last_login_after),
+            ("phone", self.phone),
+        ];
+        let said = parts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        said.chain(self.attributes).collect()
+    }
+}
+
+/// Which accounts, in which order, and how many.
+#[derive(Args)]
+pub struct ListWords {
+    #[command(flatten)]
+    filter: FilterWords,
     /// `created_at`, `-created_at`, `email`, `name` or `last_login_at`
     #[arg(long, default_value = "-created_at", allow_hyphen_values = true)]
     sort: String,
@@ -165,16 +202,6 @@ pub fn command(words: UsersWords) -> Command {
     }
 }
 
-fn list(words: ListWords) -> Command {
-    let parts = [
-        ("q", words.query),
-        ("role", words.role),
-        ("status", words.status),
-        ("verified", words.verified),
-        ("created_after", words.created_after),
-        ("created_before", words.created_before),
-        ("last_login_after", words.last_login_after),
-    ];
-    let filter = parts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
-    Command::ListUsers { filter, sort: words.sort, cursor: words.cursor, limit: words.limit }
+fn list(ListWords { filter, sort, limit, cursor }: ListWords) -> Command {
+    Command::ListUsers { filter: filter.into_pairs(), sort, cursor, limit }
 }

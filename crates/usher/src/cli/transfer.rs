@@ -8,6 +8,7 @@ use anyhow::Result;
 use auth::{ImportOptions, Passwords};
 use clap::{Args, ValueEnum};
 
+use super::people::FilterWords;
 use crate::config::Config;
 use crate::export::{self, Export, ExportFormat};
 use crate::import::{self, Format, Import};
@@ -65,13 +66,15 @@ enum PasswordWords {
     None,
 }
 
-/// Export all accounts
+/// Export accounts: all of them, or those that a filter wants
 ///
-/// Deleted accounts are left out. Without --output it is written to standard output.
+/// Deleted accounts are left out, unless --status deleted asks for them. Without --output it is written to standard
+/// output.
 #[derive(Args)]
 #[command(after_help = "Examples:
   usher export --output accounts.jsonl
   usher export --format csv --output accounts.csv
+  usher export --role support --created-after 2026-01-01T00:00:00Z
   usher export --with-password-hashes --output move.jsonl   To move to another Usher. Keep it like a password")]
 pub struct ExportWords {
     /// How it is written
@@ -83,6 +86,8 @@ pub struct ExportWords {
     /// Write the hashes of passwords too. Another Usher can check them only with the same master key
     #[arg(long)]
     with_password_hashes: bool,
+    #[command(flatten)]
+    filter: FilterWords,
 }
 
 /// Imports.
@@ -117,8 +122,8 @@ pub fn import(config: Config, words: ImportWords, json: bool) -> Result<()> {
 /// Exports.
 pub fn export(config: Config, words: ExportWords, json: bool) -> Result<()> {
     let checked = config.check()?;
-    let ExportWords { format, output, with_password_hashes } = words;
-    let export = Export { format, output, with_password_hashes };
+    let ExportWords { format, output, with_password_hashes, filter } = words;
+    let export = Export { filter: filter.into_pairs(), format, output, with_password_hashes };
     let count = super::runtime(1)?.block_on(export::run(&checked, &export))?;
     match &export.output {
         Some(path) if json => println!("{}", serde_json::json!({"accounts": count, "file": path})),

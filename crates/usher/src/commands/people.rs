@@ -55,16 +55,24 @@ fn describe(account: &Value) -> String {
     said.collect::<Vec<_>>().join("\n")
 }
 
+/// Reads a filter. A part that no filter has is refused: it was meant to leave accounts out.
+pub fn filter(auth: &Auth, mut pairs: Vec<(String, String)>) -> Result<Filter> {
+    let raw = RawFilter::take(&mut pairs)?;
+    if let Some((name, _)) = pairs.first() {
+        bail!("a filter has no part `{}`", plain(name));
+    }
+    Filter::parse(auth.users(), &raw).map_err(|errors| wrong(&errors))
+}
+
 /// A page of the accounts that a filter wants.
 pub async fn list(
     auth: &Auth,
-    mut filter: Vec<(String, String)>,
+    filter: Vec<(String, String)>,
     sort: &str,
     cursor: Option<&str>,
     limit: u32,
 ) -> Result<Output> {
-    let raw = RawFilter::take(&mut filter)?;
-    let filter = Filter::parse(auth.users(), &raw).map_err(|errors| wrong(&errors))?;
+    let filter = self::filter(auth, filter)?;
     let sort = Sort::parse(sort).context("--sort is one of created_at, -created_at, email, name, last_login_at")?;
     let cursor = cursor.map(|text| Cursor::parse(text, &filter, sort)).transpose()?;
     let limit = limit.clamp(1, MOST);

@@ -1,15 +1,18 @@
 //! What an import and an export ask of whoever has the database: one batch at a time.
 
+use std::collections::HashMap;
+
 use anyhow::{Context as _, Result};
 use auth::{Auth, ImportBatch, ImportOptions};
 use kernel::{Event, Kind, UserId};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use users::{Authority, Avatar, Party};
 
-use super::Output;
+use super::{Output, people};
 
 /// How many accounts stand in a page of an export.
-pub const PAGE: i64 = 500;
+pub const PAGE: u32 = 500;
 
 fn data(data: Value) -> Output {
     Output { text: String::new(), data }
@@ -30,15 +33,33 @@ pub async fn write(auth: &Auth, options: ImportOptions, batch: ImportBatch) -> R
     Ok(data(serde_json::to_value(report)?))
 }
 
-/// The accounts behind `after`, each as the API shows it, and with the hash of its password if that is
-/// wanted.
-pub async fn page(auth: &Auth, after: Option<UserId>, with_password_hashes: bool) -> Result<Output> {
-    let mut read = auth.db().read().await?;
-    let mut rows = Vec::new();
-    for id in users::account::ids_after(&mut read, after, PAGE).await? {
-        // It may have been erased since.
-        let Some(account) = users::account::find(&mut read, id).await? else { continue };
-        let mut row = serde_json::to_value(auth.users().view(&account, Party::Officers).await?)?;
+/// A page of accounts for an export.
+#[derive(Serialize, Deserialize)]
+pub struct Page {
+    /// Each as the API shows it, and with the hash of its password if that is wanted.
+    pub accounts: Vec<Value>,
+    /// Whom the following page is behind; nobody after the last.
+    pub next: Option<UserId>,
+}
+
+/// The accounts that the filter wants behind `after`.
+pub async fn page(
+    auth: &Auth,
+    filter: Vec<(String, String)>,
+    after: Option<UserId>,
+    with_password_hashes: bool,
+) -> Result<Output> {
+    let filter = people::filter(auth, filter)?;
+    let (accounts, next) = users::search::page_by_id(auth.users(), &filter, after, PAGE).await?;
+    let ids: Vec<UserId> = accounts.iter().map(|account| account.id).collect();
+    let mut hashes = if with_password_hashes {
+        auth::password_hashes_of(&mut auth.db().read().await?, &ids).await?
+    } else {
+        HashMap::new()
+    };
+    let mut rows = Vec::with_capacity(accounts.len());
+    for (account, view) in accounts.iter().zip(auth.users().views(&accounts, Party::Officers).await?) {
+        let mut row = serde_json::to_value(view)?;
         if let Some(fields) = row.as_object_mut() {
             // A picture that is kept here is at an address of this Usher, which may be about to go.
             let elsewhere = match &account.avatar {
@@ -47,19 +68,20 @@ pub async fn page(auth: &Auth, after: Option<UserId>, with_password_hashes: bool
             };
             fields.insert("avatar_url".to_owned(), json!(elsewhere));
             if with_password_hashes {
-                let hash = auth::password_hash_of(&mut read, id).await?;
-                fields.insert("password_hash".to_owned(), json!(hash));
+                fields.insert("password_hash".to_owned(), json!(hashes.remove(&account.id)));
             }
         }
         rows.push(row);
     }
-    Ok(data(Value::Array(rows)))
+    Ok(data(serde_json::to_value(Page { accounts: rows, next })?))
 }
 
-/// Records that everything was taken away in a file: how much, and whether passwords could be guessed from it.
-pub async fn end_export(auth: &Auth, accounts: u64, with_password_hashes: bool) -> Result<Output> {
+/// Records that accounts were taken away in a file: how many, whether those were all that there are, and whether
+/// passwords could be guessed from it. What a filter said may be a person's name, so it is not told.
+pub async fn end_export(auth: &Auth, accounts: u64, filtered: bool, with_password_hashes: bool) -> Result<Output> {
     let event = Event::new(Kind::AccountsExported, auth.clock().now())
         .with("accounts", accounts)
+        .with("filtered", filtered)
         .with("with_password_hashes", with_password_hashes);
     let mut tx = auth.db().begin().await?;
     tx.append(Authority::Operator.sign(event));

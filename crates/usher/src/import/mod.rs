@@ -30,7 +30,7 @@ use tokio::sync::mpsc;
 use users::{Authority, EmailAddress};
 
 pub use reader::Format;
-use reader::{Produced, Source};
+use reader::Source;
 pub use report::Summary;
 
 use crate::commands::Command;
@@ -125,12 +125,12 @@ pub async fn run(checked: &Checked, import: Import) -> Result<Summary> {
     let mut summary = Summary::new(&import, state)?;
     let read = Arc::new(AtomicU64::new(0));
     let bar = progress::Bar::new(length, read.clone());
-    let (hand_on, mut batches) = mpsc::channel::<(Handed, Vec<NotTaken>)>(2);
+    let (hand_on, mut batches) = mpsc::channel::<Handed>(2);
     let reading = read_apart(source, read, &sink, import.options.clone(), hand_on);
     let mut written = Ok(());
-    while let Some((handed, unreadable)) = batches.recv().await {
+    while let Some(handed) = batches.recv().await {
         match sink.write(&import.options, handed).await {
-            Ok(report) => summary.add(report, unreadable)?,
+            Ok(report) => summary.add(report)?,
             Err(error) => {
                 written = Err(error);
                 break;
@@ -144,7 +144,6 @@ pub async fn run(checked: &Checked, import: Import) -> Result<Summary> {
     if let Sink::Here(auth) = &sink {
         auth.db().close().await;
     }
-    summary.finish()?;
     written?;
     match ended {
         Ok(Ok(())) => Ok(summary),
@@ -160,7 +159,7 @@ fn read_apart(
     read: Arc<AtomicU64>,
     sink: &Sink,
     options: ImportOptions,
-    hand_on: mpsc::Sender<(Handed, Vec<NotTaken>)>,
+    hand_on: mpsc::Sender<Handed>,
 ) -> std::thread::JoinHandle<Result<(), Stop>> {
     let auth = match sink {
         Sink::Here(auth) => Some(auth.clone()),
@@ -168,13 +167,13 @@ fn read_apart(
     };
     std::thread::spawn(move || {
         let mut twice = Twice::new(options.dry_run);
-        reader::read(&source, read, &mut |Produced { mut batch, mut unreadable }| {
-            twice.take_out(&mut batch, &mut unreadable);
+        reader::read(&source, read, &mut |mut batch| {
+            twice.take_out(&mut batch);
             let handed = match &auth {
                 Some(auth) => Handed::Prepared(Box::new(auth::prepare_import(auth, &options, batch))),
                 None => Handed::Raw(Box::new(batch)),
             };
-            hand_on.blocking_send((handed, unreadable)).map_err(|_| Stop::Abandoned)
+            hand_on.blocking_send(handed).map_err(|_| Stop::Abandoned)
         })
     })
 }
@@ -191,8 +190,9 @@ impl Twice {
         Self { seen: dry_run.then(HashSet::new), hasher: RandomState::new() }
     }
 
-    fn take_out(&mut self, batch: &mut auth::ImportBatch, not_taken: &mut Vec<NotTaken>) {
+    fn take_out(&mut self, batch: &mut auth::ImportBatch) {
         let Some(seen) = &mut self.seen else { return };
+        let not_taken = &mut batch.unreadable;
         batch.rows.retain(|row| {
             let email = row.account.email.as_deref().and_then(|email| EmailAddress::parse(email).ok());
             let is_new = email.is_none_or(|email| seen.insert(self.hasher.hash_one(email.canonical())));

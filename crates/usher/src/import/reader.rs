@@ -73,14 +73,6 @@ pub struct Source {
     pub now: Timestamp,
 }
 
-/// Rows to be written, and those between that cannot be.
-pub struct Produced {
-    /// The batch.
-    pub batch: ImportBatch,
-    /// What could not be read, in this batch.
-    pub unreadable: Vec<NotTaken>,
-}
-
 /// Says what a file is: its first bytes and its length. That changes with every export, and needs no
 /// reading of a file of gigabytes.
 pub fn digest(path: &Path) -> Result<([u8; 32], u64)> {
@@ -96,7 +88,7 @@ pub fn digest(path: &Path) -> Result<([u8; 32], u64)> {
 pub fn read(
     source: &Source,
     read: Arc<AtomicU64>,
-    hand_on: &mut dyn FnMut(Produced) -> Result<(), Stop>,
+    hand_on: &mut dyn FnMut(ImportBatch) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
     let file = File::open(&source.path)?;
     let (input, budget) = Bounded::new(file, read);
@@ -170,7 +162,7 @@ fn begins_with(path: &Path, wanted: u8) -> Result<bool, Stop> {
 /// Gathers rows until there are enough for a transaction.
 struct Batcher<'b> {
     source: &'b Source,
-    hand_on: &'b mut dyn FnMut(Produced) -> Result<(), Stop>,
+    hand_on: &'b mut dyn FnMut(ImportBatch) -> Result<(), Stop>,
     /// How many rows were read.
     read: u64,
     /// How many of them were handed on, or written before.
@@ -181,7 +173,7 @@ struct Batcher<'b> {
 }
 
 impl<'b> Batcher<'b> {
-    fn new(source: &'b Source, hand_on: &'b mut dyn FnMut(Produced) -> Result<(), Stop>) -> Self {
+    fn new(source: &'b Source, hand_on: &'b mut dyn FnMut(ImportBatch) -> Result<(), Stop>) -> Self {
         let done = source.position;
         Self { source, hand_on, read: 0, done, rows: Vec::new(), unreadable: Vec::new(), bytes: 0 }
     }
@@ -214,17 +206,16 @@ impl<'b> Batcher<'b> {
             };
         }
         self.bytes = 0;
-        let unreadable = std::mem::take(&mut self.unreadable);
         let batch = ImportBatch {
             file: self.source.digest,
             source: self.source.format.as_str().to_owned(),
             from: self.done,
             to: self.read,
             is_last,
-            unreadable: unreadable.len() as u64,
+            unreadable: std::mem::take(&mut self.unreadable),
             rows: std::mem::take(&mut self.rows),
         };
         self.done = self.read;
-        (self.hand_on)(Produced { batch, unreadable })
+        (self.hand_on)(batch)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
+use users::export::armed;
 use users::import::RawAccount;
 
 use super::input::{Bounded, Budget, CHUNK};
@@ -173,38 +174,33 @@ fn names<R: Read>(reader: &mut Reader<R>, budget: &Budget, header: Header) -> Re
 
 /// A row of our own CSV. Roles stand in one cell, with spaces, commas or semicolons between.
 pub fn ours(cells: &Cells<'_>) -> Result<Row, String> {
-    let roles = cells.get("roles").unwrap_or_default().split([' ', ',', ';']).filter(|role| !role.is_empty());
+    let roles = armed(cells.get("roles").unwrap_or_default());
+    let roles = roles.split([' ', ',', ';']).filter(|role| !role.is_empty());
+    // What an export wrote with an apostrophe before it is itself again.
+    let owned = |column: &str| cells.get(column).map(|cell| armed(cell).to_owned());
     let account = RawAccount {
-        id: cells.owned("id"),
-        email: cells.owned("email"),
+        id: owned("id"),
+        email: owned("email"),
         email_verified: cells.boolean("email_verified")?,
-        name: cells.get("name").map(armed),
-        locale: cells.owned("locale"),
-        bio: cells.get("bio").map(armed),
-        timezone: cells.owned("timezone"),
-        avatar_url: cells.owned("avatar_url").filter(|url| url.starts_with("https://")),
-        phone_number: cells.get("phone_number").map(armed),
-        address: cells.get("address").map(armed),
-        preferences: cells.owned("preferences"),
+        name: owned("name"),
+        locale: owned("locale"),
+        bio: owned("bio"),
+        timezone: owned("timezone"),
+        avatar_url: owned("avatar_url").filter(|url| url.starts_with("https://")),
+        phone_number: owned("phone_number"),
+        address: owned("address"),
+        preferences: owned("preferences"),
         attributes: cells.get("attributes").map_or(Ok(BTreeMap::new()), |text| {
             serde_json::from_str(text).map_err(|_| "attributes: It is not a JSON object.".to_owned())
         })?,
         drops_unknown_attributes: false,
-        status: cells.owned("status"),
+        status: owned("status"),
         roles: roles.map(str::to_owned).collect(),
         created_at: cells.moment("created_at")?,
         updated_at: cells.moment("updated_at")?,
         last_login_at: cells.moment("last_login_at")?,
     };
     Ok((account, cells.owned("password_hash")))
-}
-
-/// What an export wrote with a `'` before it, so that a spreadsheet takes it for text, is itself again.
-fn armed(cell: &str) -> String {
-    match cell.strip_prefix('\'') {
-        Some(rest) if users::export::is_formula(rest.trim_start_matches('\'')) => rest.to_owned(),
-        _ => cell.to_owned(),
-    }
 }
 
 /// A row of Firebase's CSV.

@@ -27,9 +27,9 @@ fn read(path: &Path, format: Format) -> Found {
         now: Timestamp::from_unix_seconds(1_795_000_000),
     };
     let (mut rows, mut refused) = (Vec::new(), Vec::new());
-    let end = reader::read(&source, Arc::new(AtomicU64::new(0)), &mut |produced| {
-        rows.extend(produced.batch.rows);
-        refused.extend(produced.unreadable.into_iter().map(|row| (row.line, row.reason)));
+    let end = reader::read(&source, Arc::new(AtomicU64::new(0)), &mut |batch| {
+        rows.extend(batch.rows);
+        refused.extend(batch.unreadable.into_iter().map(|row| (row.line, row.reason)));
         Ok(())
     });
     (rows, refused, end)
