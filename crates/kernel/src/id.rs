@@ -79,6 +79,8 @@ ids! {
     JobId;
     /// One picture of somebody.
     PictureId;
+    /// One message to one person on one channel.
+    DeliveryId;
 }
 
 /// 48 bits of milliseconds and 12 bits of their fractions, then 62 random bits (RFC 9562 §6.2, method 3).

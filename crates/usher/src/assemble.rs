@@ -12,6 +12,7 @@ use axum::http::header;
 use axum::routing::get;
 use gateway::Services;
 use kernel::Clock;
+use notify::Notify;
 use pages::{Pages, Surroundings};
 use prometheus_client::registry::Registry;
 use signals::Signals;
@@ -42,8 +43,8 @@ pub struct Process {
     pub house: Option<House>,
     /// Runs until the process ends.
     pub background: Vec<tokio::task::JoinHandle<()>>,
-    /// Sends Shared Signals; ends by itself when the process stops.
-    pub transmitter: Option<tokio::task::JoinHandle<()>>,
+    /// What tells others: Shared Signals, and people. Each ends by itself when the process stops.
+    pub tellers: Vec<tokio::task::JoinHandle<()>>,
     /// What the pages are told about the process.
     pub surroundings: Surroundings,
     /// Follows the feed in a gateway alone, for as long as it is kept.
@@ -54,8 +55,10 @@ pub struct Process {
 pub struct House {
     /// Who signs in.
     pub auth: Auth,
-    /// Who is told.
+    /// Which services are told.
     pub signals: Signals,
+    /// Who tells people.
+    pub notify: Notify,
 }
 
 impl House {
@@ -82,10 +85,11 @@ pub async fn with_services(
     readiness: &Readiness,
     registry: &mut Registry,
 ) -> Result<Process> {
-    let Opened { auth, signals, master } = setup::open(checked, public_url.to_owned(), Absent::Make).await?;
+    let Opened { auth, signals, notify, master } = setup::open(checked, public_url.to_owned(), Absent::Make).await?;
     auth.keys().keep_fresh().await?;
     auth::recover(&auth).await?;
     users::job::recover(auth.users()).await?;
+    notify.recover().await?;
     let verifier = verifier(public_url);
     upkeep::load_keys(&auth, &verifier);
     let applier = Applier::new(verifier.clone(), auth.keys().clone(), Clock::system());
@@ -97,20 +101,20 @@ pub async fn with_services(
         views.heed(events);
     }));
     let position = applier.catch_up(auth.db()).await?;
-    let house = House { auth, signals };
+    let house = House { auth, signals, notify };
     control::listen(&checked.config.data_dir, house.auth.clone(), house.signals.clone())?;
     registry.register_collector(Box::new(metrics::Services { auth: house.auth.clone(), verifier: verifier.clone() }));
     house.signals.register(registry);
+    house.notify.register(registry);
     let surroundings = Surroundings::default();
     if only.has(Service::Auth) || only.has(Service::Feed) {
         let signals = house.signals.clone();
         surroundings.set_listeners(move || doors::listeners(&signals));
     }
-    let transmits = only.has(Service::Auth) || only.has(Service::Feed);
     Ok(Process {
         services: Services::Here(router(&house, only, readiness, surroundings.clone())),
         background: upkeep::begin(&house, only, &verifier, &applier, position, readiness),
-        transmitter: transmits.then(|| upkeep::transmit(&house.signals)),
+        tellers: upkeep::tell(&house, only),
         verifier,
         identity_seed: checked.identity_seed(Some(&master))?,
         house: Some(house),
@@ -148,7 +152,7 @@ pub async fn gateway_alone(
         house: None,
         surroundings: Surroundings::default(),
         background: Vec::new(),
-        transmitter: None,
+        tellers: Vec::new(),
         follower: Some(follower),
     })
 }

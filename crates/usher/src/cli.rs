@@ -55,7 +55,7 @@ struct Options {
 enum Words {
     /// Run the server
     Serve {
-        /// The services to run, with commas between: gateway, auth, users, pages, feed [default: all]
+        /// The services to run, with commas between: gateway, auth, users, pages, feed, notify [default: all]
         #[arg(long, value_name = "SERVICES")]
         only: Option<String>,
     },

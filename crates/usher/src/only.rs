@@ -17,14 +17,17 @@ pub enum Service {
     Pages,
     /// The revocation feed and Shared Signals alone, to run more of them.
     Feed,
+    /// What people are told: e-mail and the rest.
+    Notify,
 }
 
-const NAMES: [(&str, Service); 5] = [
+const NAMES: [(&str, Service); 6] = [
     ("gateway", Service::Gateway),
     ("auth", Service::Auth),
     ("users", Service::Users),
     ("pages", Service::Pages),
     ("feed", Service::Feed),
+    ("notify", Service::Notify),
 ];
 
 /// The services of this process.
@@ -39,12 +42,12 @@ impl Only {
         for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
             match NAMES.iter().find(|(known, _)| *known == name) {
                 Some((_, service)) => services.insert(*service),
-                None => bail!("`--only {name}`: there are gateway, auth, users, pages and feed"),
+                None => bail!("`--only {name}`: there are gateway, auth, users, pages, feed and notify"),
             };
         }
         let only = Self(services);
         if only.0.is_empty() {
-            bail!("`--only` names no service: there are gateway, auth, users, pages and feed");
+            bail!("`--only` names no service: there are gateway, auth, users, pages, feed and notify");
         }
         if only.has(Service::Gateway) && !only.is_gateway_alone() && only.0.len() < NAMES.len() {
             bail!("`--only`: the gateway runs alone, or with all services; the others have a door of their own");
@@ -79,7 +82,7 @@ mod tests {
         assert!(Only::parse(Some("gateway")).unwrap().is_gateway_alone());
         let some = Only::parse(Some("auth, users,pages")).unwrap();
         assert!(some.has(Service::Auth) && !some.has(Service::Gateway) && !some.has(Service::Feed));
-        assert!(!Only::parse(Some("gateway,auth,users,pages,feed")).unwrap().is_gateway_alone());
+        assert!(!Only::parse(Some("gateway,auth,users,pages,feed,notify")).unwrap().is_gateway_alone());
         for wrong in ["", ",", "mail", "gateway,auth"] {
             assert!(Only::parse(Some(wrong)).is_err(), "{wrong}");
         }

@@ -48,7 +48,7 @@ pub async fn run(checked: Checked, only: Only, sources: &Sources, reread: Reread
     } else {
         assemble::with_services(&checked, &only, &public_url, &readiness, &mut registry).await?
     };
-    let Process { services, verifier, identity_seed, house, background, transmitter, surroundings, follower } = process;
+    let Process { services, verifier, identity_seed, house, background, tellers, surroundings, follower } = process;
     let access_log =
         checked.config.log.access.then(|| AccessLog::start(checked.log_format, checked.config.log.access_sample));
     let settings = gateway::Settings {
@@ -97,10 +97,13 @@ pub async fn run(checked: Checked, only: Only, sources: &Sources, reread: Reread
     if !finished {
         tracing::warn!("some requests did not finish in time and were cut off");
     }
-    if let Some(transmitter) = transmitter
-        && tokio::time::timeout(PATIENCE, transmitter).await.is_err()
-    {
-        tracing::warn!("a receiver of Shared Signals did not answer in time");
+    let told = async {
+        for teller in tellers {
+            let _ = teller.await;
+        }
+    };
+    if tokio::time::timeout(PATIENCE, told).await.is_err() {
+        tracing::warn!("a receiver of Shared Signals or a mail server did not answer in time");
     }
     for task in background.into_iter().chain(role_follower) {
         task.abort();
@@ -191,19 +194,24 @@ async fn until(mut stopped: watch::Receiver<bool>) {
 struct Streams {
     gateway: Arc<Gateway>,
     signals: Option<signals::Signals>,
+    notify: Option<notify::Notify>,
     jobs: Option<users::job::Desk>,
 }
 
 impl Streams {
     fn of(gateway: Arc<Gateway>, house: Option<&House>) -> Self {
         let signals = house.map(|house| house.signals.clone());
-        Self { gateway, signals, jobs: house.map(|house| house.auth.users().jobs.clone()) }
+        let notify = house.map(|house| house.notify.clone());
+        Self { gateway, signals, notify, jobs: house.map(|house| house.auth.users().jobs.clone()) }
     }
 
     fn stop(&self) {
         self.gateway.stop();
         if let Some(signals) = &self.signals {
             signals.stop();
+        }
+        if let Some(notify) = &self.notify {
+            notify.stop();
         }
         if let Some(jobs) = &self.jobs {
             jobs.stop();
@@ -251,6 +259,13 @@ async fn greet(house: Option<&House>, public_url: &str, checked: &Checked, start
             "The gateway is at {public_url}  (ready in {millis:.0} ms; services at {})",
             checked.config.services.url
         ),
+    }
+    if let Some(house) = house {
+        if house.notify.has_development_inbox() {
+            println!("No mail leaves this machine, for `mail.url` is not set: it is kept at {public_url}/dev/inbox");
+        } else if !house.notify.sends_mail() {
+            println!("No mail is sent, for `mail.url` is not set");
+        }
     }
     if let Some(link) = link {
         println!("Make the first administrator within 60 minutes: {link}");

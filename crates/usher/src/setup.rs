@@ -1,8 +1,9 @@
 //! Opening what every command needs: folder, master key, database, services.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use auth::Auth;
 use kernel::{Clock, MasterKeys};
+use notify::Notify;
 use signals::Signals;
 use storage::{Db, Migration};
 use users::Users;
@@ -12,7 +13,7 @@ use crate::config::Checked;
 
 /// The tables of all crates, in the order in which they refer to each other.
 pub fn migrations() -> Vec<Migration> {
-    [storage::MIGRATIONS, users::MIGRATIONS, auth::MIGRATIONS, signals::MIGRATIONS].concat()
+    [storage::MIGRATIONS, users::MIGRATIONS, auth::MIGRATIONS, signals::MIGRATIONS, notify::MIGRATIONS].concat()
 }
 
 /// What to do where there is no database yet.
@@ -28,8 +29,10 @@ pub enum Absent {
 pub struct Opened {
     /// Who signs in.
     pub auth: Auth,
-    /// Who is told.
+    /// Which services are told.
     pub signals: Signals,
+    /// Who tells people.
+    pub notify: Notify,
     /// What everything secret is derived from.
     pub master: MasterKeys,
 }
@@ -52,8 +55,10 @@ pub async fn open(checked: &Checked, issuer: String, absent: Absent) -> Result<O
         None => checked.make_master_keys()?,
     };
     let users = Users::open(db, Clock::system(), checked.user_settings(issuer.clone())?, &master).await?;
+    let notify =
+        Notify::new(users.clone(), checked.notify_settings(&issuer)?, &master).context("`notify.templates`")?;
     let auth = Auth::new(users, checked.auth_settings(issuer), &master).await?;
-    Ok(Opened { signals: Signals::new(auth.clone(), &master), auth, master })
+    Ok(Opened { signals: Signals::new(auth.clone(), &master), auth, notify, master })
 }
 
 /// Brings the database up to date.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth::Auth;
-use signals::Signals;
+use notify::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 use verify::Verifier;
 
@@ -105,6 +105,18 @@ pub fn begin(
             }));
         }
     }
+    if only.has(Service::Notify) {
+        let notify = house.notify.clone();
+        tasks.push(supervise("notifications", move || {
+            let notify = notify.clone();
+            async move { notify.follow().await }
+        }));
+        let notify = house.notify.clone();
+        tasks.push(supervise("old notifications", move || {
+            let notify = notify.clone();
+            async move { sweep_deliveries(&notify).await }
+        }));
+    }
     if only.has(Service::Auth) || only.has(Service::Feed) {
         let signals = house.signals.clone();
         tasks.push(supervise("feed", move || {
@@ -115,17 +127,35 @@ pub fn begin(
     tasks
 }
 
-/// Sends Shared Signals until [`Signals::stop`] is called; what is under way then is finished. To be
-/// waited for, not aborted: a stream that is broken off has to wait for its lease.
-pub fn transmit(signals: &Signals) -> JoinHandle<()> {
-    let signals = signals.clone();
+/// Tells services and people until `stop` of each is called; what is under way then is finished. To be waited for,
+/// not aborted: what is broken off has to wait for its lease.
+pub fn tell(house: &House, only: &Only) -> Vec<JoinHandle<()>> {
+    let mut tellers = Vec::new();
+    if only.has(Service::Auth) || only.has(Service::Feed) {
+        let signals = house.signals.clone();
+        tellers.push(until_it_ends("Shared Signals", move || {
+            let signals = signals.clone();
+            async move { signals.transmit().await }
+        }));
+    }
+    if only.has(Service::Notify) {
+        let notify = house.notify.clone();
+        tellers.push(until_it_ends("notifications", move || {
+            let notify = notify.clone();
+            async move { notify.deliver().await }
+        }));
+    }
+    tellers
+}
+
+/// Runs a task until it ends by itself; if it panics, it is begun again.
+fn until_it_ends<F>(name: &'static str, task: impl Fn() -> F + Send + 'static) -> JoinHandle<()>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     tokio::spawn(async move {
-        loop {
-            let sending = signals.clone();
-            match tokio::spawn(async move { sending.transmit().await }).await {
-                Ok(()) => return,
-                Err(error) => tracing::error!(%error, "sending Shared Signals panicked; it is begun again"),
-            }
+        while let Err(error) = tokio::spawn(task()).await {
+            tracing::error!(task = name, %error, "sending panicked; it is begun again");
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     })
@@ -186,6 +216,20 @@ async fn sweep<F: Future<Output = storage::Result<bool>>>(what: &str, round: imp
             Err(error) => {
                 tracing::warn!(%error, what, "something old could not be removed; the next round tries again");
                 return;
+            }
+        }
+    }
+}
+
+/// Removes what was told long ago.
+async fn sweep_deliveries(notify: &Notify) {
+    loop {
+        match notify.sweep().await {
+            Ok(true) => {}
+            Ok(false) => tokio::time::sleep(UPKEEP).await,
+            Err(error) => {
+                tracing::warn!(%error, "old deliveries could not be removed");
+                tokio::time::sleep(UPKEEP).await;
             }
         }
     }

@@ -13,6 +13,7 @@ use auth::{Policy, Settings, TokenSettings};
 use base64::Engine as _;
 use gateway::{LogFormat, Network};
 use kernel::{Label, MasterKeys};
+use notify::{Provider, Sender, SmtpSettings, Templates};
 use storage::{BlobSettings, Blobs};
 use tracing_subscriber::EnvFilter;
 use users::AttributeSchema;
@@ -64,6 +65,7 @@ impl Config {
         self.check_ranges()?;
         self.blobs()?;
         self.attributes()?;
+        self.check_mail(listen)?;
         if !self.secrets.master_key.is_empty() {
             MasterKeys::parse(&self.secrets.master_key).context("`secrets.master_key`")?;
         }
@@ -77,6 +79,54 @@ impl Config {
         };
         self.check_gateway(listen)?;
         Ok(Checked { config: self, listen, private_listen, trusted_proxies, log_format, algorithm })
+    }
+
+    /// How mail is handed over.
+    fn mail_provider(&self, listen: SocketAddr) -> Result<Provider> {
+        let mail = &self.mail;
+        if mail.url.is_empty() {
+            return Ok(if listen.ip().is_loopback() { Provider::Inbox } else { Provider::None });
+        }
+        // The address has a password or a key in it: it is not repeated.
+        let provider = Provider::parse(&mail.url).context("`mail.url`")?;
+        Ok(match provider {
+            Provider::Smtp(settings) if !mail.ca.is_empty() => {
+                let pem = fs::read(&mail.ca).with_context(|| format!("`mail.ca`: reading {}", mail.ca))?;
+                Provider::Smtp(SmtpSettings { root_certificate: Some(pem), ..settings })
+            }
+            other => other,
+        })
+    }
+
+    /// Whom mail is from, where people reach us at `origin`.
+    fn sender(&self, origin: &str) -> Result<Sender> {
+        let mail = &self.mail;
+        if !mail.from.is_empty() {
+            return Sender::parse(&mail.from, &mail.product_name).context("`mail.from`");
+        }
+        let host = origin.split_once("://").map_or(origin, |(_, host)| host);
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        let is_name = name.chars().any(|c| c.is_ascii_alphabetic()) && !name.starts_with('[');
+        let domain = if is_name { name } else { "localhost" };
+        Sender::parse(&format!("no-reply@{domain}"), &mail.product_name).context("`mail.from`")
+    }
+
+    fn check_mail(&self, listen: SocketAddr) -> Result<()> {
+        let mail = &self.mail;
+        if mail.product_name.trim().is_empty() || mail.product_name.chars().any(char::is_control) {
+            bail!("`mail.product_name` is what mails call the product: it cannot be empty or have line breaks");
+        }
+        self.mail_provider(listen)?;
+        if !mail.url.is_empty() && mail.from.is_empty() {
+            bail!("`mail.from` is missing: it is whom mail is from, like Harbour <no-reply@example.com>");
+        }
+        self.sender("http://localhost")?;
+        Templates::load(self.template_folder().as_deref(), &self.notify.language).context("`notify`")?;
+        Ok(())
+    }
+
+    fn template_folder(&self) -> Option<PathBuf> {
+        (!self.notify.templates.is_empty()).then(|| PathBuf::from(&self.notify.templates))
     }
 
     fn check_gateway(&self, listen: SocketAddr) -> Result<()> {
@@ -265,6 +315,18 @@ impl Checked {
             "" => Ok(master.map(|master| *master.seed(Label::GatewayIdentity))),
             text => identity_seed(text).map(Some),
         }
+    }
+
+    /// Settings of the `notify` crate.
+    pub fn notify_settings(&self, origin: &str) -> Result<notify::Settings> {
+        Ok(notify::Settings {
+            provider: self.config.mail_provider(self.listen)?,
+            from: self.config.sender(origin)?,
+            product: self.config.mail.product_name.clone(),
+            origin: origin.to_owned(),
+            templates: self.config.template_folder(),
+            language: self.config.notify.language.clone(),
+        })
     }
 
     /// Where Usher's services are, for a gateway without them.

@@ -24,8 +24,14 @@ pub struct Flags {
 pub type Sources = BTreeMap<String, String>;
 
 /// Keys whose values are never shown.
-const SECRET: [&str; 5] =
-    ["secrets.master_key", "database.url", "gateway.identity_key", "services.token", "blobs.secret_access_key"];
+const SECRET: [&str; 6] = [
+    "secrets.master_key",
+    "database.url",
+    "gateway.identity_key",
+    "services.token",
+    "mail.url",
+    "blobs.secret_access_key",
+];
 /// Environment variables begin with this; `__` stands for a dot.
 const PREFIX: &str = "USHER_";
 

@@ -43,6 +43,10 @@ pub struct Config {
     pub passwords: Passwords,
     /// Tokens and their keys.
     pub tokens: Tokens,
+    /// E-mail.
+    pub mail: Mail,
+    /// What people are told.
+    pub notify: Notify,
     /// Rate limits.
     pub limits: Limits,
     /// Logs.
@@ -197,6 +201,31 @@ pub struct Tokens {
     pub rotation_days: u32,
 }
 
+/// E-mail.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mail {
+    /// `smtp://user:password@host:port`, `smtps://…` or `sendgrid://key`. If empty, mail is kept in the development
+    /// inbox while `listen` is on loopback, and else none is sent.
+    pub url: String,
+    /// Whom mail is from: an address, or a name and an address.
+    pub from: String,
+    /// What the product is called that people have accounts at.
+    pub product_name: String,
+    /// A PEM file with a certificate to trust beside those that everybody trusts.
+    pub ca: String,
+}
+
+/// What people are told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Notify {
+    /// A folder with templates and words that come before those that are built in.
+    pub templates: String,
+    /// The language of those who have named none.
+    pub language: String,
+}
+
 /// Rate limits.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -242,6 +271,8 @@ impl Default for Config {
             auth: Auth::default(),
             passwords: Passwords::default(),
             tokens: Tokens::default(),
+            mail: Mail::default(),
+            notify: Notify::default(),
             limits: Limits::default(),
             log: Log::default(),
             server: Server::default(),
@@ -285,6 +316,18 @@ impl Default for Argon2 {
 impl Default for Tokens {
     fn default() -> Self {
         Self { access_seconds: 900, refresh_seconds: 604_800, algorithm: "EdDSA".into(), rotation_days: 30 }
+    }
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Self { url: String::new(), from: String::new(), product_name: "Usher".into(), ca: String::new() }
+    }
+}
+
+impl Default for Notify {
+    fn default() -> Self {
+        Self { templates: String::new(), language: "en".into() }
     }
 }
 

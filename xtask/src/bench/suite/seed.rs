@@ -49,7 +49,7 @@ pub async fn ids(folder: &Path) -> Result<Vec<String>> {
 
 /// What the schema is made of.
 pub fn migrations() -> Vec<Migration> {
-    [storage::MIGRATIONS, users::MIGRATIONS, auth::MIGRATIONS, signals::MIGRATIONS].concat()
+    [storage::MIGRATIONS, users::MIGRATIONS, auth::MIGRATIONS, signals::MIGRATIONS, notify::MIGRATIONS].concat()
 }
 
 async fn copy_template(db: &Db, accounts: usize) -> Result<()> {

@@ -1,0 +1,312 @@
+//! The record of deliveries: all SQL that touches `deliveries` and `notify_position`.
+
+use kernel::id::DeliveryId;
+use kernel::{EventId, Timestamp, UserId};
+use serde_json::{Map, Value};
+use storage::{Connection, Dialect, Result, Tx, execute, fetch_all, fetch_one};
+
+/// For how many seconds a delivery is tried.
+pub(crate) const PATIENCE: i64 = 24 * 3_600;
+
+/// What has become of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It was not tried yet.
+    Queued,
+    /// It was handed over.
+    Sent,
+    /// It was tried, and is tried again.
+    Failed,
+    /// It was given up.
+    Dead,
+    /// It was not to be told after all.
+    Dropped,
+}
+
+impl State {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Queued, Self::Sent, Self::Failed, Self::Dead, Self::Dropped];
+
+    /// Its name in the database and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+            Self::Dead => "dead",
+            Self::Dropped => "dropped",
+        }
+    }
+
+    /// The state of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+}
+
+/// A delivery to be written down.
+#[derive(Debug)]
+pub(crate) struct NewDelivery {
+    pub(crate) id: DeliveryId,
+    pub(crate) event_id: EventId,
+    pub(crate) event_index: Option<i64>,
+    pub(crate) event_at: Timestamp,
+    pub(crate) user: UserId,
+    pub(crate) category: &'static str,
+    pub(crate) channel: &'static str,
+    pub(crate) template: &'static str,
+    pub(crate) urgency: i64,
+    pub(crate) data: Map<String, Value>,
+    /// What becomes of it: to be sent, or already at its end, and why.
+    pub(crate) state: State,
+    pub(crate) reason: Option<&'static str>,
+    pub(crate) message_id: Option<String>,
+}
+
+/// A delivery that was taken up.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(crate) struct Claimed {
+    pub(crate) id: DeliveryId,
+    pub(crate) event_id: EventId,
+    pub(crate) event_at: Timestamp,
+    pub(crate) user_id: UserId,
+    pub(crate) category: String,
+    pub(crate) template: String,
+    pub(crate) data: String,
+    pub(crate) claims: i64,
+    pub(crate) attempts: i64,
+    pub(crate) message_id: Option<String>,
+    pub(crate) give_up_at: Timestamp,
+}
+
+/// Writes a delivery down, unless it is there: an entry of the ledger may be read twice. Whether it was new.
+pub(crate) async fn insert(tx: &mut Tx, new: &NewDelivery, now: Timestamp) -> Result<bool> {
+    let ended_at = matches!(new.state, State::Dead | State::Dropped | State::Sent).then_some(now);
+    let inserted = execute!(
+        tx,
+        "INSERT INTO deliveries (id, event_id, event_index, event_at, user_id, category, channel, template, urgency,
+             data, state, claims, attempts, next_at, give_up_at, leased_until, reason, message_id, created_at,
+             ended_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, $12, $16, NULL, $13, $14, $12, $15)
+         ON CONFLICT (event_id, user_id, channel, template) DO NOTHING",
+        new.id,
+        new.event_id,
+        new.event_index,
+        new.event_at,
+        new.user,
+        new.category,
+        new.channel,
+        new.template,
+        new.urgency,
+        // A map of JSON can always be written.
+        serde_json::to_string(&new.data).unwrap_or_default(),
+        new.state.as_str(),
+        now,
+        new.reason,
+        new.message_id.as_deref(),
+        ended_at,
+        now.plus_seconds(PATIENCE)
+    )?;
+    Ok(inserted == 1)
+}
+
+#[derive(sqlx::FromRow)]
+struct Due {
+    next_at: Option<Timestamp>,
+}
+
+/// When the next delivery of a channel is due, if there is one to come.
+pub(crate) async fn next_due(on: &mut impl Connection, channel: &str) -> Result<Option<Timestamp>> {
+    let row: Due = fetch_one!(
+        on,
+        "SELECT MIN(next_at) AS next_at FROM (
+             SELECT MIN(next_at) AS next_at FROM deliveries
+             WHERE channel = $1 AND urgency = 0 AND state IN ('queued', 'failed')
+             UNION ALL
+             SELECT MIN(next_at) AS next_at FROM deliveries
+             WHERE channel = $1 AND urgency = 1 AND state IN ('queued', 'failed')) AS both_urgencies",
+        channel
+    )?;
+    Ok(row.next_at)
+}
+
+/// Takes up what is due on a channel, the urgent first, at most `limit`, until `until`: nobody else gets it before.
+/// Processes that ask at the same time get different rows.
+pub(crate) async fn claim(
+    tx: &mut Tx,
+    dialect: Dialect,
+    channel: &str,
+    now: Timestamp,
+    until: Timestamp,
+    limit: i64,
+) -> Result<Vec<Claimed>> {
+    let mut claimed: Vec<Claimed> = match dialect {
+        Dialect::Sqlite => fetch_all!(
+            tx,
+            "UPDATE deliveries SET leased_until = $3, next_at = $3, claims = claims + 1 WHERE id IN (
+                 SELECT id FROM deliveries WHERE channel = $1 AND state IN ('queued', 'failed') AND next_at <= $2
+                 ORDER BY urgency, next_at LIMIT $4)
+             RETURNING id, event_id, event_at, user_id, category, template, data, claims, attempts, message_id,
+                 give_up_at",
+            channel,
+            now,
+            until,
+            limit
+        )?,
+        Dialect::Postgres => fetch_all!(
+            tx,
+            "UPDATE deliveries SET leased_until = $3, next_at = $3, claims = claims + 1 WHERE id IN (
+                 SELECT id FROM deliveries WHERE channel = $1 AND state IN ('queued', 'failed') AND next_at <= $2
+                 ORDER BY urgency, next_at LIMIT $4 FOR UPDATE SKIP LOCKED)
+             RETURNING id, event_id, event_at, user_id, category, template, data, claims, attempts, message_id,
+                 give_up_at",
+            channel,
+            now,
+            until,
+            limit
+        )?,
+    };
+    claimed.sort_by_key(|delivery| delivery.id);
+    Ok(claimed)
+}
+
+/// How many rows one statement marks as sent.
+pub(crate) const TOGETHER: usize = 16;
+
+/// Marks these as handed over. Whoever handed them over says so whatever became of the lease: it is true.
+pub(crate) async fn mark_sent(tx: &mut Tx, ids: &[DeliveryId], now: Timestamp) -> Result<()> {
+    for piece in ids.chunks(TOGETHER) {
+        let Some(first) = piece.first() else { continue };
+        // One statement for every number of rows: the places that are left name the first row again.
+        let at = |place: usize| *piece.get(place).unwrap_or(first);
+        execute!(
+            tx,
+            "UPDATE deliveries SET state = 'sent', reason = NULL, leased_until = NULL, attempts = attempts + 1,
+                 ended_at = $1
+             WHERE state IN ('queued', 'failed') AND id IN
+                 ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+            now,
+            at(0),
+            at(1),
+            at(2),
+            at(3),
+            at(4),
+            at(5),
+            at(6),
+            at(7),
+            at(8),
+            at(9),
+            at(10),
+            at(11),
+            at(12),
+            at(13),
+            at(14),
+            at(15)
+        )?;
+    }
+    Ok(())
+}
+
+/// It was tried and is to be tried again at `next`, if it is still whose claim this was.
+pub(crate) async fn mark_failed(tx: &mut Tx, id: DeliveryId, claims: i64, reason: &str, next: Timestamp) -> Result<()> {
+    execute!(
+        tx,
+        "UPDATE deliveries SET state = 'failed', reason = $1, leased_until = NULL, attempts = attempts + 1, next_at = $2
+         WHERE id = $3 AND claims = $4 AND state IN ('queued', 'failed')",
+        reason,
+        next,
+        id,
+        claims
+    )?;
+    Ok(())
+}
+
+/// It is at its end without having been handed over, if it is still whose claim this was.
+pub(crate) async fn mark_ended(
+    tx: &mut Tx,
+    id: DeliveryId,
+    claims: i64,
+    state: State,
+    reason: &str,
+    now: Timestamp,
+) -> Result<()> {
+    execute!(
+        tx,
+        "UPDATE deliveries SET state = $1, reason = $2, leased_until = NULL, attempts = attempts + 1, ended_at = $3
+         WHERE id = $4 AND claims = $5 AND state IN ('queued', 'failed')",
+        state.as_str(),
+        reason,
+        now,
+        id,
+        claims
+    )?;
+    Ok(())
+}
+
+/// It was taken up and not tried: it is due again at once, as if nobody had taken it.
+pub(crate) async fn give_back(tx: &mut Tx, id: DeliveryId, claims: i64, now: Timestamp) -> Result<()> {
+    execute!(
+        tx,
+        "UPDATE deliveries SET leased_until = NULL, next_at = $1, claims = claims - 1
+         WHERE id = $2 AND claims = $3 AND state IN ('queued', 'failed')",
+        now,
+        id,
+        claims
+    )?;
+    Ok(())
+}
+
+/// What a process that is gone had taken up is due again. Only where there is no other process.
+pub(crate) async fn release_all(tx: &mut Tx, now: Timestamp) -> Result<()> {
+    execute!(
+        tx,
+        "UPDATE deliveries SET leased_until = NULL, next_at = $1
+         WHERE state IN ('queued', 'failed') AND leased_until IS NOT NULL",
+        now
+    )?;
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct Count {
+    count: i64,
+}
+
+/// Removes what came to its end before then, at most `limit`. How much it was.
+pub(crate) async fn sweep(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
+    execute!(
+        tx,
+        "DELETE FROM deliveries WHERE id IN (
+             SELECT id FROM deliveries WHERE ended_at < $1 ORDER BY ended_at LIMIT $2)",
+        before,
+        limit
+    )
+}
+
+/// Whether anything came to its end before then.
+pub(crate) async fn any_to_sweep(on: &mut impl Connection, before: Timestamp) -> Result<bool> {
+    let row: Count = fetch_one!(
+        on,
+        "SELECT COUNT(*) AS count FROM (SELECT 1 AS one FROM deliveries WHERE ended_at < $1 LIMIT 1) AS few",
+        before
+    )?;
+    Ok(row.count > 0)
+}
+
+#[derive(sqlx::FromRow)]
+struct Position {
+    idx: i64,
+}
+
+/// The newest ledger number whose messages are here.
+pub(crate) async fn position(on: &mut impl Connection) -> Result<i64> {
+    let row: Position = fetch_one!(on, "SELECT idx FROM notify_position WHERE one = 1")?;
+    Ok(row.idx)
+}
+
+/// Moves the position on, if nobody else has. Whoever does holds the row until its commit: one process at a time
+/// turns entries into deliveries.
+pub(crate) async fn advance(tx: &mut Tx, from: i64, to: i64) -> Result<bool> {
+    let moved = execute!(tx, "UPDATE notify_position SET idx = $1 WHERE one = 1 AND idx = $2", to, from)?;
+    Ok(moved == 1)
+}

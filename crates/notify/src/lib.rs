@@ -1,0 +1,217 @@
+//! Telling people: what the ledger says happened becomes messages, and each is handed over once.
+//!
+//! `reader` follows the ledger and asks `plan` what an event is told as. What is to be told to whom is a row of
+//! `deliveries` (`delivery` has the SQL). The `worker` of a channel takes rows up in batches, has `compose` write the
+//! message (`template`) and hands it to the [`Channel`]; `settle` writes down what has become of it. `email` is a channel:
+//! by SMTP, by SendGrid's API, or into the inbox of a development machine. What a person is told about and how comes
+//! into `reader`, where the channels of a message are chosen; another channel is another worker.
+//!
+//! Nothing in a request waits for any of this, and it decides nothing about anybody's trust. Secrets of links are
+//! derived while a message is written, and not kept.
+
+mod backoff;
+mod category;
+mod channel;
+mod compose;
+mod delivery;
+mod email;
+mod metrics;
+mod plan;
+mod reader;
+mod settings;
+mod settle;
+mod template;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kernel::id::DeliveryId;
+use kernel::secret::SealingRing;
+use kernel::{Label, MasterKeys};
+use prometheus_client::registry::Registry;
+use storage::{Db, Migration};
+use tokio::sync::watch;
+use users::Users;
+
+pub use category::Category;
+pub use channel::{Channel, ChannelName, Receipt, Rendered, SendError};
+pub use delivery::State;
+pub use email::{
+    DevelopmentMail, InvalidMailUrl, InvalidSender, Provider, Security, SendGridSettings, Sender, SmtpSettings,
+};
+pub use settings::Settings;
+pub use template::{Template, TemplateError, Templates};
+
+use email::Email;
+use metrics::Metrics;
+
+/// What happened longer ago is told to nobody any more.
+pub(crate) const TOO_OLD: Duration = Duration::from_secs(24 * 3_600);
+/// For how many days it is kept what has become of a delivery.
+const KEPT_DAYS: i64 = 30;
+/// How many rows one transaction throws away.
+const SWEEP: i64 = 500;
+
+/// What this crate works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Notify(Arc<Parts>);
+
+struct Parts {
+    users: Users,
+    settings: Settings,
+    templates: Templates,
+    sealing: SealingRing,
+    metrics: Metrics,
+    /// Changes whenever there may be something to send.
+    wake: watch::Sender<u64>,
+    stopping: watch::Sender<bool>,
+}
+
+impl Notify {
+    /// Puts the parts together. Templates that cannot be used are an error.
+    pub fn new(users: Users, settings: Settings, master: &MasterKeys) -> Result<Self, TemplateError> {
+        let templates = Templates::load(settings.templates.as_deref(), &settings.language)?;
+        Ok(Self(Arc::new(Parts {
+            users,
+            settings,
+            templates,
+            sealing: master.sealing_ring(Label::KeyEncryption),
+            metrics: Metrics::new(),
+            wake: watch::Sender::new(0),
+            stopping: watch::Sender::new(false),
+        })))
+    }
+
+    /// What this program had taken up when it died is due at once where there is no other process. To be called once,
+    /// at start.
+    pub async fn recover(&self) -> storage::Result<()> {
+        if self.db().is_shared() {
+            return Ok(());
+        }
+        let mut tx = self.db().begin().await?;
+        delivery::release_all(&mut tx, self.users().clock.now()).await?;
+        tx.commit().await
+    }
+
+    /// Reads the ledger and writes down what is to be told. It ends only with the process.
+    pub async fn follow(&self) {
+        reader::run(self).await;
+    }
+
+    /// Hands over what is due, until [`Notify::stop`]; then what is under way is finished.
+    pub async fn deliver(&self) {
+        match Email::open(self, self.settings()) {
+            Some(email) => worker::run(self, email).await,
+            None => self.stopped().await,
+        }
+    }
+
+    /// Ends the workers, so that the process can stop.
+    pub fn stop(&self) {
+        self.0.stopping.send_replace(true);
+        self.wake();
+    }
+
+    /// Removes deliveries that came to their end long ago. Whether there may be more.
+    pub async fn sweep(&self) -> storage::Result<bool> {
+        let before = self.users().clock.now().plus_seconds(-KEPT_DAYS * 86_400);
+        if !delivery::any_to_sweep(&mut self.db().read().await?, before).await? {
+            return Ok(false);
+        }
+        let mut tx = self.db().begin().await?;
+        let removed = delivery::sweep(&mut tx, before, SWEEP).await?;
+        tx.commit().await?;
+        Ok(removed == SWEEP.unsigned_abs())
+    }
+
+    /// Whether there is a development inbox: no mail leaves this machine.
+    pub fn has_development_inbox(&self) -> bool {
+        matches!(self.settings().provider, Provider::Inbox)
+    }
+
+    /// Whether mail reaches anybody, be it whoever develops.
+    pub fn sends_mail(&self) -> bool {
+        !matches!(self.settings().provider, Provider::None)
+    }
+
+    /// What the development inbox has, newest first, at most `limit`; nothing where there is none.
+    pub async fn development_mails(&self, limit: u32) -> storage::Result<Vec<DevelopmentMail>> {
+        if !self.has_development_inbox() {
+            return Ok(Vec::new());
+        }
+        email::inbox::list(self, limit.into()).await
+    }
+
+    /// One mail of the development inbox.
+    pub async fn development_mail(&self, id: DeliveryId) -> storage::Result<Option<DevelopmentMail>> {
+        if !self.has_development_inbox() {
+            return Ok(None);
+        }
+        email::inbox::find(self, id).await
+    }
+
+    /// Empties the development inbox.
+    pub async fn clear_development_mails(&self) -> storage::Result<()> {
+        email::inbox::clear(self).await
+    }
+
+    /// Registers what is counted.
+    pub fn register(&self, registry: &mut Registry) {
+        self.metrics().register(registry);
+    }
+
+    /// What an operator has set.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    pub(crate) fn users(&self) -> &Users {
+        &self.0.users
+    }
+
+    pub(crate) fn db(&self) -> &Db {
+        &self.0.users.db
+    }
+
+    pub(crate) fn templates(&self) -> &Templates {
+        &self.0.templates
+    }
+
+    pub(crate) fn sealing(&self) -> &SealingRing {
+        &self.0.sealing
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// There may be something to send.
+    pub(crate) fn wake(&self) {
+        self.0.wake.send_modify(|count| *count += 1);
+    }
+
+    pub(crate) fn woken(&self) -> watch::Receiver<u64> {
+        self.0.wake.subscribe()
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.0.stopping.borrow()
+    }
+
+    async fn stopped(&self) {
+        let _ = self.0.stopping.subscribe().wait_for(|stopping| *stopping).await;
+    }
+}
+
+/// The tables of this crate.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    owner: "notify",
+    version: 1,
+    name: "deliveries",
+    shared: include_str!("../migrations/0001_deliveries.sql"),
+    sqlite: "",
+    postgres: "",
+}];

@@ -1,0 +1,44 @@
+//! What an event is told as, and to whom.
+
+use kernel::{Event, Kind, UserId};
+
+use crate::{Category, Template};
+
+/// One message that an event asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Planned {
+    pub(crate) user: UserId,
+    pub(crate) template: Template,
+    pub(crate) category: Category,
+}
+
+/// What kind of event is told as what, and when.
+struct Rule {
+    kind: Kind,
+    template: Template,
+    category: Category,
+    applies: fn(&Event) -> bool,
+}
+
+const fn rule(kind: Kind, template: Template, category: Category) -> Rule {
+    Rule { kind, template, category, applies: |_| true }
+}
+
+const RULES: &[Rule] = &[
+    rule(Kind::AccountRegistered, Template::Welcome, Category::Account),
+    rule(Kind::PasswordChanged, Template::PasswordChanged, Category::Security),
+    rule(Kind::AccountLocked, Template::AccountLocked, Category::Security),
+    rule(Kind::RefreshTokenReused, Template::SessionStolen, Category::Security),
+];
+
+/// Whether events of this kind may ask for a message.
+pub(crate) fn is_relevant(kind: &str) -> bool {
+    RULES.iter().any(|rule| rule.kind.as_str() == kind)
+}
+
+/// The messages that an event asks for. An event about nobody asks for none.
+pub(crate) fn plan(event: &Event) -> Vec<Planned> {
+    let Some(user) = event.subject else { return Vec::new() };
+    let asked = RULES.iter().filter(|rule| rule.kind == event.kind && (rule.applies)(event));
+    asked.map(|rule| Planned { user, template: rule.template, category: rule.category }).collect()
+}

@@ -1,0 +1,207 @@
+//! The reader of the ledger: writes down what each entry asks to be told.
+//!
+//! The deliveries of an entry and the position after it are written in one transaction. So each entry is turned into
+//! deliveries once, whichever process does it and whenever one dies.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use kernel::id::DeliveryId;
+use kernel::{Event, EventId, Timestamp, UserId};
+use serde::Deserialize;
+use serde_json::Map;
+use storage::ledger;
+
+use crate::channel::ChannelName;
+use crate::delivery::{self, NewDelivery, State};
+use crate::email::Provider;
+use crate::plan::{self, Planned};
+use crate::{Notify, TOO_OLD};
+
+/// How many entries are read at once.
+const BATCH: i64 = 500;
+/// How long to wait when nothing is heard, or after a failure.
+const PAUSE: Duration = Duration::from_secs(2);
+/// How many entries that mean nothing may be read again after a restart.
+const UNWRITTEN: i64 = 10_000;
+
+/// Where this process is.
+struct Place {
+    /// Up to here, entries were read.
+    read: i64,
+    /// Up to here, the database knows it.
+    written: i64,
+}
+
+/// Reads for as long as the process lives.
+pub(crate) async fn run(notify: &Notify) {
+    let mut head = notify.db().head();
+    let mut place = None;
+    loop {
+        let _ = head.borrow_and_update();
+        match step(notify, &mut place).await {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the ledger could not be read for notifications");
+                place = None;
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        // The number can also grow without being told, by another process: ask now and then.
+        let _ = tokio::time::timeout(PAUSE, head.changed()).await;
+    }
+}
+
+/// Reads some entries, as a process that has just begun. Whether there may be more.
+#[cfg(test)]
+pub(crate) async fn step_once(notify: &Notify) -> storage::Result<bool> {
+    step(notify, &mut None).await
+}
+
+/// Reads some entries. Whether there may be more.
+async fn step(notify: &Notify, place: &mut Option<Place>) -> storage::Result<bool> {
+    let mut read = notify.db().read().await?;
+    let here = if let Some(place) = place.take() {
+        place
+    } else {
+        let written = delivery::position(&mut read).await?;
+        Place { read: written, written }
+    };
+    let entries = ledger::after(&mut read, here.read, BATCH).await?;
+    drop(read);
+    let Some(&(last, _)) = entries.last() else {
+        *place = Some(here);
+        return Ok(false);
+    };
+    let found: Vec<(i64, Found)> =
+        entries.iter().filter_map(|(index, body)| Some((*index, found_in(*index, body)?))).collect();
+    let mut written = here.written;
+    if !found.is_empty() || last - written >= UNWRITTEN {
+        if !write(notify, &found, written, last).await? {
+            // Another process was faster: go on from where it is.
+            return Ok(true);
+        }
+        written = last;
+    }
+    *place = Some(Place { read: last, written });
+    Ok(entries.len() == usize::try_from(BATCH).unwrap_or(usize::MAX))
+}
+
+/// What an entry asks for.
+enum Found {
+    /// These messages.
+    Messages(Box<Event>, Vec<Planned>),
+    /// It should ask for some, and it cannot be read.
+    Unreadable,
+}
+
+/// The part of an entry by which most are passed over.
+#[derive(Deserialize)]
+struct KindOnly<'a> {
+    #[serde(borrow)]
+    kind: std::borrow::Cow<'a, str>,
+}
+
+/// What an entry asks for; nothing if it is nothing. To stop at one that cannot be read would keep every later
+/// message from everybody.
+fn found_in(index: i64, body: &str) -> Option<Found> {
+    let kind = serde_json::from_str::<KindOnly<'_>>(body).ok()?;
+    if !plan::is_relevant(&kind.kind) {
+        return None;
+    }
+    let planned = catch_unwind(AssertUnwindSafe(|| {
+        let event = serde_json::from_str::<Event>(body)?;
+        let planned = plan::plan(&event);
+        Ok::<_, serde_json::Error>((event, planned))
+    }));
+    match planned {
+        Ok(Ok((_, planned))) if planned.is_empty() => None,
+        Ok(Ok((event, planned))) => Some(Found::Messages(Box::new(event), planned)),
+        Ok(Err(error)) => {
+            tracing::error!(index, %error, "a ledger entry cannot be read: it is told to nobody");
+            Some(Found::Unreadable)
+        }
+        Err(_) => {
+            tracing::error!(index, "a ledger entry cannot be understood: it is told to nobody");
+            Some(Found::Unreadable)
+        }
+    }
+}
+
+async fn write(notify: &Notify, found: &[(i64, Found)], from: i64, last: i64) -> storage::Result<bool> {
+    let now = notify.users().clock.now();
+    let mut tx = notify.db().begin().await?;
+    if !delivery::advance(&mut tx, from, last).await? {
+        return Ok(false);
+    }
+    let mut queued = 0;
+    for (index, found) in found {
+        match found {
+            Found::Messages(event, planned) => {
+                for planned in planned {
+                    let new = new_delivery(notify, *index, event, *planned, now);
+                    if delivery::insert(&mut tx, &new, now).await? && new.state == State::Queued {
+                        queued += 1;
+                    }
+                }
+            }
+            Found::Unreadable => {
+                delivery::insert(&mut tx, &unreadable(*index, now), now).await?;
+            }
+        }
+    }
+    tx.commit().await?;
+    if queued > 0 {
+        notify.metrics().queued(ChannelName::Email, queued);
+        notify.wake();
+    }
+    Ok(true)
+}
+
+fn new_delivery(notify: &Notify, index: i64, event: &Event, planned: Planned, now: Timestamp) -> NewDelivery {
+    let id = DeliveryId::new(now);
+    let too_old = now.since(event.at) > TOO_OLD;
+    let (state, reason) = match notify.settings().provider {
+        Provider::None => (State::Dropped, Some("no mail provider is configured (`mail.url`)")),
+        _ if too_old => (State::Dropped, Some("it had happened more than 24 hours before it could be told")),
+        Provider::Inbox | Provider::Smtp(_) | Provider::SendGrid(_) => (State::Queued, None),
+    };
+    NewDelivery {
+        id,
+        event_id: event.id,
+        event_index: Some(index),
+        event_at: event.at,
+        user: planned.user,
+        category: planned.category.as_str(),
+        channel: ChannelName::Email.as_str(),
+        template: planned.template.as_str(),
+        urgency: planned.category.urgency(),
+        data: event.data.clone(),
+        state,
+        reason,
+        message_id: Some(notify.settings().message_id(id)),
+    }
+}
+
+/// A dead letter for an entry that cannot be read: somebody has to look at it.
+fn unreadable(index: i64, now: Timestamp) -> NewDelivery {
+    let mut place = [0; 16];
+    place[8..].copy_from_slice(&index.to_be_bytes());
+    NewDelivery {
+        id: DeliveryId::new(now),
+        // Its own id is among what cannot be read: its number stands for it.
+        event_id: EventId::from_bytes(place),
+        event_index: Some(index),
+        event_at: now,
+        user: UserId::from_bytes([0; 16]),
+        category: "security",
+        channel: ChannelName::Email.as_str(),
+        template: "",
+        urgency: 0,
+        data: Map::new(),
+        state: State::Dead,
+        reason: Some("the ledger entry cannot be read"),
+        message_id: None,
+    }
+}

@@ -1,0 +1,31 @@
+//! What an operator can set.
+
+use std::path::PathBuf;
+
+use kernel::id::DeliveryId;
+
+use crate::email::{Provider, Sender};
+
+/// What an operator can set.
+#[derive(Clone)]
+pub struct Settings {
+    /// How mail is handed over.
+    pub provider: Provider,
+    /// Whom mail is from.
+    pub from: Sender,
+    /// What the product is called that people have accounts at.
+    pub product: String,
+    /// The address that people and services use: every link begins with it.
+    pub origin: String,
+    /// A folder with templates and words that come before those that are compiled in.
+    pub templates: Option<PathBuf>,
+    /// The language of those who have named none.
+    pub language: String,
+}
+
+impl Settings {
+    /// The Message-ID of a delivery: nobody else makes the same, and it is the same at every try.
+    pub(crate) fn message_id(&self, id: DeliveryId) -> String {
+        format!("<{id}@{}>", self.from.domain())
+    }
+}

@@ -1,0 +1,178 @@
+//! Which messages there are, and what each of them is made of.
+
+use serde::Serialize;
+
+use super::words::{Args, Voice};
+use super::{Input, RenderError, one_line};
+
+macro_rules! templates {
+    ($($(#[$doc:meta])* $name:ident => $text:literal, $action:expr,)+) => {
+        /// A message: what it says is named for it in the words of each language.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Template {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl Template {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// Its name in the database, in files and in the API.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)+ }
+            }
+
+            /// What there is to press in it.
+            pub(crate) const fn action(self) -> Action {
+                match self { $(Self::$name => $action,)+ }
+            }
+        }
+    };
+}
+
+/// What there is to press in a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// A page of Usher's, the same for everybody.
+    Page(&'static str),
+}
+
+templates! {
+    /// Somebody has an account now.
+    Welcome => "welcome", Action::Page("/account"),
+    /// The password is another one.
+    PasswordChanged => "password-changed", Action::Page("/account"),
+    /// Too many wrong passwords.
+    AccountLocked => "account-locked", Action::Page("/account"),
+    /// A refresh token came back that had been replaced.
+    SessionStolen => "session-stolen", Action::Page("/account"),
+}
+
+impl Template {
+    /// The template of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|template| template.as_str() == name)
+    }
+}
+
+/// One line of what happened when and where.
+#[derive(Debug, Serialize)]
+pub(super) struct Fact {
+    label: String,
+    value: String,
+}
+
+/// What the layouts are given. All of it is text: they escape it.
+#[derive(Debug, Serialize)]
+pub(super) struct Content {
+    template: &'static str,
+    language: String,
+    direction: &'static str,
+    start: &'static str,
+    product: String,
+    host: String,
+    pub(super) preview: String,
+    title: String,
+    greeting: String,
+    lead: String,
+    code: Option<String>,
+    link: Option<String>,
+    button: String,
+    button_fails: String,
+    facts: Vec<Fact>,
+    note: Option<String>,
+    why: String,
+    reference_label: String,
+    reference: String,
+}
+
+/// One line that says what the message is.
+pub(super) fn subject(voice: &Voice<'_>, input: &Input<'_>) -> Result<String, RenderError> {
+    voice.must(&key(input, "subject"), &args(input))
+}
+
+/// What the layouts are given.
+pub(super) fn content(voice: &Voice<'_>, input: &Input<'_>) -> Result<Content, RenderError> {
+    let args = args(input);
+    let must = |part: &str| voice.must(&key(input, part), &args);
+    let greeting = match input.name {
+        Some(_) => voice.must("hello-name", &args)?,
+        None => voice.must("hello", &args)?,
+    };
+    let rtl = voice.is_right_to_left();
+    Ok(Content {
+        template: input.template.as_str(),
+        language: voice.language().to_owned(),
+        direction: if rtl { "rtl" } else { "ltr" },
+        start: if rtl { "right" } else { "left" },
+        product: input.product.to_owned(),
+        host: host(input.origin).to_owned(),
+        preview: one_line(&must("preview")?),
+        title: must("title")?,
+        greeting: one_line(&greeting),
+        lead: must("lead")?,
+        code: input.code.map(str::to_owned),
+        link: input.link.map(str::to_owned),
+        button: if input.link.is_some() { must("button")? } else { String::new() },
+        button_fails: voice.must("button-fails", &args)?,
+        facts: facts(voice, input, &args)?,
+        note: voice.may(&key(input, "note"), &args)?,
+        why: match voice.may(&key(input, "why"), &args)? {
+            Some(why) => why,
+            None => voice.must("because-account", &args)?,
+        },
+        reference_label: voice.must("reference", &args)?,
+        reference: input.reference.to_owned(),
+    })
+}
+
+fn key(input: &Input<'_>, part: &str) -> String {
+    format!("{}-{part}", input.template.as_str())
+}
+
+/// The public address without its scheme.
+fn host(origin: &str) -> &str {
+    origin.split_once("://").map_or(origin, |(_, host)| host)
+}
+
+fn args<'i>(input: &Input<'i>) -> Args<'i> {
+    let mut args = Args::new();
+    args.set("product", input.product);
+    args.set("host", host(input.origin));
+    args.set("email", input.email);
+    if let Some(name) = input.name {
+        args.set("name", name);
+    }
+    if let Some(other) = input.facts.other_email {
+        args.set("other", other);
+    }
+    if let Some(device) = input.facts.device {
+        args.set("device", device);
+    }
+    if let Some(count) = input.facts.count {
+        args.set("count", count);
+    }
+    if let Some(code) = input.code {
+        args.set("code", code);
+    }
+    if let Some(expires_at) = input.expires_at {
+        args.set("minutes", expires_at.since(input.at).as_secs().div_ceil(60));
+        args.set("hours", expires_at.since(input.at).as_secs().div_ceil(3_600));
+        args.set("days", expires_at.since(input.at).as_secs().div_ceil(86_400));
+    }
+    args
+}
+
+/// When, where from, and until when.
+fn facts(voice: &Voice<'_>, input: &Input<'_>, args: &Args<'_>) -> Result<Vec<Fact>, RenderError> {
+    let mut facts = vec![Fact { label: voice.must("fact-when", args)?, value: voice.moment(input.at, input.zone)? }];
+    if let Some(device) = input.facts.device {
+        facts.push(Fact { label: voice.must("fact-from", args)?, value: one_line(device) });
+    }
+    if let Some(expires_at) = input.expires_at {
+        let mut once = Args::new();
+        once.set("moment", voice.moment(expires_at, input.zone)?);
+        facts.push(Fact { label: voice.must("fact-until", args)?, value: voice.must("once", &once)? });
+    }
+    Ok(facts)
+}

@@ -1,0 +1,182 @@
+//! What messages say: words in Fluent, one file a language, laid out by two templates, HTML and text.
+//!
+//! Both are compiled in. A folder (`notify.templates`) may have others: `mail.html` and `mail.txt` for all messages,
+//! `verify-email.html` for one, `de.ftl` with some words of a language or `nl.ftl` with all of another. Everything is
+//! tried out when it is read, so that a mistake shows at start and not in somebody's mail.
+
+mod layout;
+mod message;
+mod words;
+
+use std::path::{Path, PathBuf};
+
+use kernel::Timestamp;
+
+pub(crate) use message::Action;
+pub use message::Template;
+
+use layout::Layout;
+use words::Words;
+
+/// Templates that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// A file cannot be read.
+    #[error("cannot read {path}: {cause}")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        cause: std::io::Error,
+    },
+    /// A file says something that cannot be understood.
+    #[error("{file}: {what}")]
+    Wrong {
+        /// Which.
+        file: String,
+        /// What is wrong, and where.
+        what: String,
+    },
+    /// There are no words in this language.
+    #[error("there are no words in `{0}`: there are {1}")]
+    NoLanguage(String, String),
+}
+
+/// A message cannot be written: our own failure, not the recipient's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct RenderError(pub(crate) String);
+
+/// What a message is written from.
+pub(crate) struct Input<'i> {
+    pub(crate) template: Template,
+    /// The language that the recipient reads (BCP 47).
+    pub(crate) locale: Option<&'i str>,
+    pub(crate) product: &'i str,
+    /// The public address of everything.
+    pub(crate) origin: &'i str,
+    pub(crate) name: Option<&'i str>,
+    pub(crate) email: &'i str,
+    /// When what it tells of happened.
+    pub(crate) at: Timestamp,
+    /// Where the recipient's clock is (a name of the IANA database).
+    pub(crate) zone: Option<&'i str>,
+    /// Where its button leads.
+    pub(crate) link: Option<&'i str>,
+    pub(crate) code: Option<&'i str>,
+    /// Until when link and code work.
+    pub(crate) expires_at: Option<Timestamp>,
+    /// More that its words may name.
+    pub(crate) facts: Facts<'i>,
+    /// What to quote to whoever looks after it.
+    pub(crate) reference: &'i str,
+}
+
+/// What some messages say beside that.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Facts<'i> {
+    /// A browser or device, as its owner knows it.
+    pub(crate) device: Option<&'i str>,
+    /// An address: the one that is to be, or that was.
+    pub(crate) other_email: Option<&'i str>,
+    /// How many failures there were.
+    pub(crate) count: Option<i64>,
+}
+
+/// A message that is written.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    pub(crate) language: String,
+    pub(crate) subject: String,
+    pub(crate) preview: String,
+    pub(crate) html: String,
+    pub(crate) text: String,
+}
+
+/// All words and layouts.
+pub struct Templates {
+    words: Words,
+    layout: Layout,
+}
+
+impl Templates {
+    /// Reads what is compiled in and what is in the folder, and writes every message in every language once.
+    pub fn load(folder: Option<&Path>, language: &str) -> Result<Self, TemplateError> {
+        let templates = Self { words: Words::load(folder, language)?, layout: Layout::load(folder)? };
+        // What is compiled in was tried out by a test.
+        if folder.is_some() {
+            templates.try_all()?;
+        }
+        Ok(templates)
+    }
+
+    /// The languages that there are.
+    pub fn languages(&self) -> Vec<&str> {
+        self.words.languages()
+    }
+
+    pub(crate) fn write(&self, input: &Input<'_>) -> Result<Written, RenderError> {
+        let voice = self.words.voice(input.locale);
+        let content = message::content(&voice, input)?;
+        Ok(Written {
+            language: voice.language().to_owned(),
+            html: self.layout.html(input.template, &content)?,
+            text: self.layout.text(input.template, &content)?,
+            subject: one_line(&message::subject(&voice, input)?),
+            preview: content.preview,
+        })
+    }
+
+    /// A message as it looks, with somebody who is nobody.
+    pub(crate) fn sample(
+        &self,
+        template: Template,
+        locale: &str,
+        product: &str,
+        origin: &str,
+    ) -> Result<Written, RenderError> {
+        let Action::Page(page) = template.action();
+        let link = format!("{origin}{page}");
+        self.write(&Input {
+            template,
+            locale: Some(locale),
+            product,
+            origin,
+            name: Some("Amara Okafor"),
+            email: "amara@okafor.example",
+            at: Timestamp::from_unix_seconds(1_791_901_860),
+            zone: None,
+            link: Some(&link),
+            code: None,
+            expires_at: None,
+            facts: Facts {
+                device: Some("Firefox on macOS"),
+                other_email: Some("amara.okafor@example.com"),
+                count: Some(3),
+            },
+            reference: "9C1V-77HB",
+        })
+    }
+
+    fn try_all(&self) -> Result<(), TemplateError> {
+        for language in self.words.languages() {
+            for template in Template::ALL {
+                self.sample(*template, language, "Usher", "https://id.example.com").map_err(|error| {
+                    TemplateError::Wrong {
+                        file: format!("{} in {language}", template.as_str()),
+                        what: error.to_string(),
+                    }
+                })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What stands in a header or in one line of text: nothing in it breaks the line.
+pub(crate) fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests;
