@@ -23,6 +23,15 @@ const CONTENT_POLICY: HeaderValue = HeaderValue::from_static(
      base-uri 'none'; frame-ancestors 'none'; object-src 'none'",
 );
 const PICTURE_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox");
+/// What the development inbox shows is ours, and stands in a frame.
+const INBOX_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; \
+     frame-src 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'",
+);
+/// Mail has its style in itself, because mail programs take no other; and nothing else of it may happen.
+const MAIL_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'; sandbox",
+);
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
 
 /// An answer that came through.
@@ -80,8 +89,11 @@ impl Answerer {
         }
         if is_ours {
             secure(headers);
-            if visit.kind == Some(Kind::Picture) {
-                show_elsewhere(headers);
+            match visit.kind {
+                Some(Kind::Picture) => show_elsewhere(headers),
+                Some(Kind::Inbox) => drop(headers.insert(CONTENT_SECURITY_POLICY, INBOX_POLICY)),
+                Some(Kind::Mail) => drop(headers.insert(CONTENT_SECURITY_POLICY, MAIL_POLICY)),
+                Some(Kind::Call | Kind::Page | Kind::Asset | Kind::Health) | None => {}
             }
             if !headers.contains_key(CACHE_CONTROL) && !matches!(visit.kind, Some(Kind::Asset | Kind::Picture)) {
                 headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -86,6 +86,8 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         page("password_page", exact("/account/password"), Some(PASSWORD)),
         page("email_page", exact("/account/email"), Some(PASSWORD)),
         page("confirm_email_page", exact("/account/email/confirm"), Some(PASSWORD)),
+        Route { kind: Kind::Inbox, ..page("development_inbox", prefix("/dev/inbox/"), Some(WRITE)) },
+        Route { kind: Kind::Mail, ..page("development_mail", prefix("/dev/mail/"), Some(WRITE)) },
         page("pages", prefix("/"), Some(WRITE)),
     ]
 });

@@ -48,6 +48,10 @@ pub(crate) enum Kind {
     Asset,
     /// A picture, which pages of other sites show, too.
     Picture,
+    /// A page with a mail in a frame: the development inbox.
+    Inbox,
+    /// The mail in the frame.
+    Mail,
     /// How this very process is: never asked of another machine.
     Health,
 }
@@ -93,7 +97,8 @@ impl Route {
 
     /// Whether a browser is shown a page when something goes wrong.
     pub(crate) fn shows_pages(&self) -> bool {
-        matches!(self.kind, Kind::Page | Kind::Asset) || matches!(self.target, Target::Upstreams(_))
+        matches!(self.kind, Kind::Page | Kind::Inbox | Kind::Mail | Kind::Asset)
+            || matches!(self.target, Target::Upstreams(_))
     }
 
     /// Whether it takes requests of this method.

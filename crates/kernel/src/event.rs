@@ -104,6 +104,8 @@ kinds! {
     ServiceTokenCreated => "service_token.created",
     /// A service's token was taken back.
     ServiceTokenRevoked => "service_token.revoked",
+    /// Somebody had a message told again.
+    DeliveryRetried => "notification.retried",
     /// A receiver of Shared Signals made a stream.
     StreamCreated => "stream.created",
     /// A stream was changed, paused, disabled or enabled.

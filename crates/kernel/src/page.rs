@@ -34,6 +34,11 @@ pub struct PageQuery {
 }
 
 impl PageQuery {
+    /// The page behind this cursor, for a list whose query has more than a page's parts.
+    pub const fn of_cursor(cursor: Option<String>) -> Self {
+        Self { limit: None, cursor }
+    }
+
     /// Rows to show, within 1 to [`MAX_LIMIT`].
     pub fn limit(&self) -> u32 {
         self.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT)
@@ -80,6 +85,16 @@ pub trait CursorId {
 }
 
 impl CursorId for crate::SessionId {
+    fn from_cursor(bytes: [u8; 16]) -> Self {
+        Self::from_bytes(bytes)
+    }
+
+    fn to_cursor(&self) -> [u8; 16] {
+        *self.as_bytes()
+    }
+}
+
+impl CursorId for crate::id::DeliveryId {
     fn from_cursor(bytes: [u8; 16]) -> Self {
         Self::from_bytes(bytes)
     }

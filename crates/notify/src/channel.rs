@@ -71,6 +71,13 @@ pub struct Receipt {
     pub reference: Option<String>,
 }
 
+/// A reason as it is kept and logged: one line, not too long, and without any address: reasons are read by people who
+/// have no need to know whose it is.
+pub(crate) fn plain_reason(text: &str) -> String {
+    let masked: Vec<&str> = text.split_whitespace().map(|word| if word.contains('@') { "<…>" } else { word }).collect();
+    crate::template::one_line(&masked.join(" ")).chars().take(300).collect()
+}
+
 /// A message was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SendError {
@@ -131,4 +138,15 @@ pub trait Channel: Send + Sync + 'static {
 
     /// Hands a message over. When it returns [`Receipt`], whoever is responsible from now on has it.
     fn send(&self, message: &Rendered) -> impl Future<Output = Result<Receipt, SendError>> + Send;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_names_nobody_and_is_one_line() {
+        assert_eq!(plain_reason("550 <ann@example.com>: no\r\nsuch mailbox"), "550 <…> no such mailbox");
+        assert_eq!(plain_reason(&"x".repeat(1_000)).len(), 300);
+    }
 }

@@ -84,8 +84,10 @@ fn write(
     category: Category,
 ) -> Result<Rendered, ComposeError> {
     let settings = notify.settings();
-    let Action::Page(page) = template.action();
-    let link = format!("{}{page}", settings.origin);
+    let link = match template.action() {
+        Action::Page(page) => format!("{}{page}", settings.origin),
+        Action::Link { .. } => return Err(ComposeError::Ours("no event names this link".into())),
+    };
     let name = account.name.as_ref().map(DisplayName::as_str);
     let written = notify.templates().write(&Input {
         template,

@@ -3,7 +3,9 @@
 use kernel::id::DeliveryId;
 use kernel::{EventId, Timestamp, UserId};
 use serde_json::{Map, Value};
-use storage::{Connection, Dialect, Result, Tx, execute, fetch_all, fetch_one};
+use storage::{Connection, Dialect, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
+
+use crate::ChannelName;
 
 /// For how many seconds a delivery is tried.
 pub(crate) const PATIENCE: i64 = 24 * 3_600;
@@ -75,6 +77,7 @@ pub(crate) struct Claimed {
     pub(crate) data: String,
     pub(crate) claims: i64,
     pub(crate) attempts: i64,
+    pub(crate) leased_until: Timestamp,
     pub(crate) message_id: Option<String>,
     pub(crate) give_up_at: Timestamp,
 }
@@ -146,8 +149,8 @@ pub(crate) async fn claim(
             "UPDATE deliveries SET leased_until = $3, next_at = $3, claims = claims + 1 WHERE id IN (
                  SELECT id FROM deliveries WHERE channel = $1 AND state IN ('queued', 'failed') AND next_at <= $2
                  ORDER BY urgency, next_at LIMIT $4)
-             RETURNING id, event_id, event_at, user_id, category, template, data, claims, attempts, message_id,
-                 give_up_at",
+             RETURNING id, event_id, event_at, user_id, category, template, data, claims, attempts, leased_until,
+                 message_id, give_up_at",
             channel,
             now,
             until,
@@ -158,8 +161,8 @@ pub(crate) async fn claim(
             "UPDATE deliveries SET leased_until = $3, next_at = $3, claims = claims + 1 WHERE id IN (
                  SELECT id FROM deliveries WHERE channel = $1 AND state IN ('queued', 'failed') AND next_at <= $2
                  ORDER BY urgency, next_at LIMIT $4 FOR UPDATE SKIP LOCKED)
-             RETURNING id, event_id, event_at, user_id, category, template, data, claims, attempts, message_id,
-                 give_up_at",
+             RETURNING id, event_id, event_at, user_id, category, template, data, claims, attempts, leased_until,
+                 message_id, give_up_at",
             channel,
             now,
             until,
@@ -207,25 +210,31 @@ pub(crate) async fn mark_sent(tx: &mut Tx, ids: &[DeliveryId], now: Timestamp) -
     Ok(())
 }
 
-/// It was tried and is to be tried again at `next`, if it is still whose claim this was.
-pub(crate) async fn mark_failed(tx: &mut Tx, id: DeliveryId, claims: i64, reason: &str, next: Timestamp) -> Result<()> {
+/// It was tried and is to be tried again at `next`, if it is still whose lease this was.
+pub(crate) async fn mark_failed(
+    tx: &mut Tx,
+    id: DeliveryId,
+    lease: Timestamp,
+    reason: &str,
+    next: Timestamp,
+) -> Result<()> {
     execute!(
         tx,
         "UPDATE deliveries SET state = 'failed', reason = $1, leased_until = NULL, attempts = attempts + 1, next_at = $2
-         WHERE id = $3 AND claims = $4 AND state IN ('queued', 'failed')",
+         WHERE id = $3 AND leased_until = $4 AND state IN ('queued', 'failed')",
         reason,
         next,
         id,
-        claims
+        lease
     )?;
     Ok(())
 }
 
-/// It is at its end without having been handed over, if it is still whose claim this was.
+/// It is at its end without having been handed over, if it is still whose lease this was.
 pub(crate) async fn mark_ended(
     tx: &mut Tx,
     id: DeliveryId,
-    claims: i64,
+    lease: Timestamp,
     state: State,
     reason: &str,
     now: Timestamp,
@@ -233,25 +242,25 @@ pub(crate) async fn mark_ended(
     execute!(
         tx,
         "UPDATE deliveries SET state = $1, reason = $2, leased_until = NULL, attempts = attempts + 1, ended_at = $3
-         WHERE id = $4 AND claims = $5 AND state IN ('queued', 'failed')",
+         WHERE id = $4 AND leased_until = $5 AND state IN ('queued', 'failed')",
         state.as_str(),
         reason,
         now,
         id,
-        claims
+        lease
     )?;
     Ok(())
 }
 
 /// It was taken up and not tried: it is due again at once, as if nobody had taken it.
-pub(crate) async fn give_back(tx: &mut Tx, id: DeliveryId, claims: i64, now: Timestamp) -> Result<()> {
+pub(crate) async fn give_back(tx: &mut Tx, id: DeliveryId, lease: Timestamp, now: Timestamp) -> Result<()> {
     execute!(
         tx,
         "UPDATE deliveries SET leased_until = NULL, next_at = $1, claims = claims - 1
-         WHERE id = $2 AND claims = $3 AND state IN ('queued', 'failed')",
+         WHERE id = $2 AND leased_until = $3 AND state IN ('queued', 'failed')",
         now,
         id,
-        claims
+        lease
     )?;
     Ok(())
 }
@@ -309,4 +318,117 @@ pub(crate) async fn position(on: &mut impl Connection) -> Result<i64> {
 pub(crate) async fn advance(tx: &mut Tx, from: i64, to: i64) -> Result<bool> {
     let moved = execute!(tx, "UPDATE notify_position SET idx = $1 WHERE one = 1 AND idx = $2", to, from)?;
     Ok(moved == 1)
+}
+
+/// A delivery, as whoever looks after the queue sees it: without what it says, and without the address.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Delivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// The ledger number of the event that asked for it.
+    pub event_index: Option<i64>,
+    /// Whom it is for.
+    pub user_id: UserId,
+    /// What it is for.
+    pub category: String,
+    /// How it is told.
+    pub channel: String,
+    /// What it says.
+    pub template: String,
+    /// What has become of it.
+    pub state: String,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// When it is tried next, while it is not at its end.
+    pub next_at: Timestamp,
+    /// Why it failed, was given up or dropped.
+    pub reason: Option<String>,
+    /// Its Message-ID.
+    pub message_id: Option<String>,
+    /// When it was written down.
+    pub created_at: Timestamp,
+    /// When it came to its end.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// Which deliveries are listed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Filter {
+    /// Those in this state.
+    pub state: Option<State>,
+    /// Those on this channel.
+    pub channel: Option<ChannelName>,
+    /// Those for this account.
+    pub user: Option<UserId>,
+}
+
+/// The deliveries that a filter lets through, newest first, `limit` of those before `before`.
+pub(crate) async fn list(
+    on: &mut impl Connection,
+    filter: Filter,
+    before: Option<DeliveryId>,
+    limit: i64,
+) -> Result<Vec<Delivery>> {
+    let before = before.unwrap_or(DeliveryId::from_bytes([0xff; 16]));
+    let channel = filter.channel.map(ChannelName::as_str);
+    match (filter.user, filter.state.map(State::as_str)) {
+        (Some(user), state) => fetch_all!(
+            on,
+            "SELECT id, event_index, user_id, category, channel, template, state, attempts, next_at, reason, message_id,
+                 created_at, ended_at
+             FROM deliveries WHERE user_id = $1 AND id < $2 AND (CAST($3 AS TEXT) IS NULL OR state = $3)
+                 AND (CAST($4 AS TEXT) IS NULL OR channel = $4) ORDER BY id DESC LIMIT $5",
+            user,
+            before,
+            state,
+            channel,
+            limit
+        ),
+        (None, Some(state)) => fetch_all!(
+            on,
+            "SELECT id, event_index, user_id, category, channel, template, state, attempts, next_at, reason, message_id,
+                 created_at, ended_at
+             FROM deliveries WHERE state = $1 AND id < $2 AND (CAST($3 AS TEXT) IS NULL OR channel = $3)
+             ORDER BY id DESC LIMIT $4",
+            state,
+            before,
+            channel,
+            limit
+        ),
+        (None, None) => fetch_all!(
+            on,
+            "SELECT id, event_index, user_id, category, channel, template, state, attempts, next_at, reason, message_id,
+                 created_at, ended_at
+             FROM deliveries WHERE id < $1 AND (CAST($2 AS TEXT) IS NULL OR channel = $2) ORDER BY id DESC LIMIT $3",
+            before,
+            channel,
+            limit
+        ),
+    }
+}
+
+/// One delivery.
+pub(crate) async fn find(on: &mut impl Connection, id: DeliveryId) -> Result<Option<Delivery>> {
+    fetch_optional!(
+        on,
+        "SELECT id, event_index, user_id, category, channel, template, state, attempts, next_at, reason, message_id,
+             created_at, ended_at
+         FROM deliveries WHERE id = $1",
+        id
+    )
+}
+
+/// Has a delivery tried again from the beginning, at once and for another day, if it was not sent and nobody tries it
+/// at this moment: check and act in one statement. Whether it was so.
+pub(crate) async fn restart(tx: &mut Tx, id: DeliveryId, now: Timestamp) -> Result<bool> {
+    let restarted = execute!(
+        tx,
+        "UPDATE deliveries SET state = 'queued', attempts = 0, claims = 0, next_at = $1, give_up_at = $2, reason = NULL,
+             ended_at = NULL
+         WHERE id = $3 AND state IN ('failed', 'dead', 'dropped') AND leased_until IS NULL AND template <> ''",
+        now,
+        now.plus_seconds(PATIENCE),
+        id
+    )?;
+    Ok(restarted == 1)
 }

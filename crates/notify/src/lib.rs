@@ -2,13 +2,15 @@
 //!
 //! `reader` follows the ledger and asks `plan` what an event is told as. What is to be told to whom is a row of
 //! `deliveries` (`delivery` has the SQL). The `worker` of a channel takes rows up in batches, has `compose` write the
-//! message (`template`) and hands it to the [`Channel`]; `settle` writes down what has become of it. `email` is a channel:
+//! message (`template`) and hands it to the [`Channel`]; `settle` writes down what has become of it. `retry_delivery` has it
+//! tried again; `api` is the JSON face. `email` is a channel:
 //! by SMTP, by SendGrid's API, or into the inbox of a development machine. What a person is told about and how comes
 //! into `reader`, where the channels of a message are chosen; another channel is another worker.
 //!
 //! Nothing in a request waits for any of this, and it decides nothing about anybody's trust. Secrets of links are
 //! derived while a message is written, and not kept.
 
+pub mod api;
 mod backoff;
 mod category;
 mod channel;
@@ -18,6 +20,7 @@ mod email;
 mod metrics;
 mod plan;
 mod reader;
+mod retry_delivery;
 mod settings;
 mod settle;
 mod template;
@@ -38,10 +41,11 @@ use users::Users;
 
 pub use category::Category;
 pub use channel::{Channel, ChannelName, Receipt, Rendered, SendError};
-pub use delivery::State;
+pub use delivery::{Delivery, Filter, State};
 pub use email::{
     DevelopmentMail, InvalidMailUrl, InvalidSender, Provider, Security, SendGridSettings, Sender, SmtpSettings,
 };
+pub use retry_delivery::{RetryDeliveryError, retry_delivery};
 pub use settings::Settings;
 pub use template::{Template, TemplateError, Templates};
 
@@ -156,6 +160,16 @@ impl Notify {
     /// Empties the development inbox.
     pub async fn clear_development_mails(&self) -> storage::Result<()> {
         email::inbox::clear(self).await
+    }
+
+    /// Deliveries, newest first: `limit` of those before `before`.
+    pub async fn deliveries(
+        &self,
+        filter: Filter,
+        before: Option<DeliveryId>,
+        limit: u32,
+    ) -> storage::Result<Vec<Delivery>> {
+        delivery::list(&mut self.db().read().await?, filter, before, limit.into()).await
     }
 
     /// Registers what is counted.

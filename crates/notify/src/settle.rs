@@ -64,23 +64,23 @@ async fn write(notify: &Notify, channel: ChannelName, batch: &[Settled]) -> stor
     let mut tx = notify.db().begin().await?;
     delivery::mark_sent(&mut tx, &sent, now).await?;
     for Settled { claimed, outcome } in batch {
-        let (id, claims, failures) = (claimed.id, claimed.claims, claimed.attempts + 1);
+        let (id, lease, failures) = (claimed.id, claimed.leased_until, claimed.attempts + 1);
         let (reason, wait) = match outcome {
             Outcome::Sent => continue,
             Outcome::NotTried => {
-                delivery::give_back(&mut tx, id, claims, now).await?;
+                delivery::give_back(&mut tx, id, lease, now).await?;
                 continue;
             }
             Outcome::Dropped(reason) => {
-                delivery::mark_ended(&mut tx, id, claims, State::Dropped, reason, now).await?;
+                delivery::mark_ended(&mut tx, id, lease, State::Dropped, reason, now).await?;
                 continue;
             }
             Outcome::GivenUp(reason) => {
-                delivery::mark_ended(&mut tx, id, claims, State::Dead, reason, now).await?;
+                delivery::mark_ended(&mut tx, id, lease, State::Dead, reason, now).await?;
                 continue;
             }
             Outcome::Ours(reason) if failures >= OURS => {
-                delivery::mark_ended(&mut tx, id, claims, State::Dead, reason, now).await?;
+                delivery::mark_ended(&mut tx, id, lease, State::Dead, reason, now).await?;
                 continue;
             }
             Outcome::Ours(reason) => (reason, backoff(failures)),
@@ -90,9 +90,9 @@ async fn write(notify: &Notify, channel: ChannelName, batch: &[Settled]) -> stor
         let next = now.plus_seconds(wait);
         if next > claimed.give_up_at {
             let reason = format!("given up after 24 hours; at last: {reason}");
-            delivery::mark_ended(&mut tx, id, claims, State::Dead, &reason, now).await?;
+            delivery::mark_ended(&mut tx, id, lease, State::Dead, &reason, now).await?;
         } else {
-            delivery::mark_failed(&mut tx, id, claims, reason, next).await?;
+            delivery::mark_failed(&mut tx, id, lease, reason, next).await?;
         }
     }
     tx.commit().await?;

@@ -17,8 +17,8 @@ struct World {
     database: storage::Settings,
     master: MasterKeys,
     clock: Clock,
-    _folder: Option<tempfile::TempDir>,
-    _numbering: tokio::task::JoinHandle<()>,
+    /// Where a SQLite file is, for as long as the test lives.
+    folder: Option<tempfile::TempDir>,
 }
 
 fn settings() -> Settings {
@@ -40,7 +40,7 @@ impl World {
     async fn sqlite_with(settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = storage::Settings::sqlite(folder.path().join("usher.db"), 4);
-        Self { _folder: Some(folder), ..Self::on(database, settings, Clock::system()).await }
+        Self { folder: Some(folder), ..Self::on(database, settings, Clock::system()).await }
     }
 
     async fn postgres() -> Self {
@@ -51,8 +51,8 @@ impl World {
         let master = MasterKeys::generate();
         let notify = open(&database, settings, &master, &clock).await;
         let db = notify.db().clone();
-        let _numbering = tokio::spawn(async move { db.keep().await });
-        Self { notify, database, master, clock, _folder: None, _numbering }
+        tokio::spawn(async move { db.keep().await });
+        Self { notify, database, master, clock, folder: None }
     }
 
     /// Another process on the same PostgreSQL.
@@ -201,10 +201,9 @@ impl Channel for Post {
             (inner.mailboxes.get(&name).cloned().unwrap_or(Mailbox::Takes), tries)
         };
         match mailbox {
-            Mailbox::Takes => {}
             Mailbox::Refuses(error) => return Err(error),
             Mailbox::RefusesFirst(times, error) if tries <= times => return Err(error),
-            Mailbox::RefusesFirst(..) => {}
+            Mailbox::Takes | Mailbox::RefusesFirst(..) => {}
             Mailbox::Hangs => std::future::pending().await,
             Mailbox::Panics => panic!("as it was told"),
         }
@@ -455,7 +454,7 @@ async fn the_development_inbox_keeps_what_would_be_sent_and_keeps_it_sealed() {
     }
     world.notify.stop();
     delivering.await.unwrap();
-    let file = world._folder.as_ref().unwrap().path().join("usher.db");
+    let file = world.folder.as_ref().unwrap().path().join("usher.db");
     world.notify.db().close().await;
     let bytes = std::fs::read(file).unwrap();
     assert!(!bytes.windows(18).any(|window| window == b"Welcome to Harbour"));

@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::Notify;
-use crate::channel::{Channel, Receipt, SendError};
+use crate::channel::{Channel, Receipt, SendError, plain_reason};
 use crate::compose::{ComposeError, compose};
 use crate::delivery::{self, Claimed};
 use crate::settle::{self, Outcome, Settled};
@@ -221,12 +221,12 @@ async fn attempt<C: Channel>(desk: &Desk<C>, claimed: &Claimed) -> Outcome {
         }
         Err(SendError::Never { reason }) => {
             desk.heard();
-            Outcome::GivenUp(reason)
+            Outcome::GivenUp(plain_reason(&reason))
         }
-        Err(SendError::Later { reason, after }) => Outcome::Later { reason, after },
+        Err(SendError::Later { reason, after }) => Outcome::Later { reason: plain_reason(&reason), after },
         Err(SendError::Away { reason, after }) => {
             desk.missed(after);
-            Outcome::Away { reason, after }
+            Outcome::Away { reason: plain_reason(&reason), after }
         }
     }
 }

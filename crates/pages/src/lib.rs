@@ -19,6 +19,7 @@ mod assets;
 mod attributes;
 mod browser;
 mod csrf;
+mod dev_inbox;
 mod docs;
 mod entry;
 mod error;
@@ -44,6 +45,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 use kernel::Problem;
+use notify::Notify;
 
 pub use error::problem_page;
 pub use surroundings::{About, ListenerRow, RouteRow, Setting, Surroundings, UpstreamRow};
@@ -53,6 +55,8 @@ pub use surroundings::{About, ListenerRow, RouteRow, Setting, Surroundings, Upst
 pub struct Pages {
     /// Who proves who they are, and where accounts are.
     pub auth: Auth,
+    /// Who tells people.
+    pub notify: Notify,
     /// Where people reach these pages: `scheme://host[:port]`, without a path. Forms are accepted from
     /// there only, and cookies are `Secure` if it is https.
     pub origin: String,
@@ -92,6 +96,7 @@ pub fn router(pages: Pages) -> Router {
         .route("/account/sessions/end-others", post(account::sessions::end_others))
         .route("/account/sessions/{id}/end", post(account::sessions::end))
         .merge(admin::router())
+        .merge(dev_inbox::router())
         .layer(DefaultBodyLimit::max(MAX_FORM))
         .with_state(Arc::new(pages))
         .merge(documentation)

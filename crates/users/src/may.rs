@@ -27,11 +27,15 @@ pub const GATEWAY_READ: &str = "gateway:read";
 pub const KEYS_READ: &str = "keys:read";
 /// Rotate and withdraw signing keys.
 pub const KEYS_WRITE: &str = "keys:write";
+/// See what people are told, and what became of it.
+pub const NOTIFICATIONS_READ: &str = "notifications:read";
+/// Have it told again.
+pub const NOTIFICATIONS_WRITE: &str = "notifications:write";
 /// See how Usher is set up.
 pub const SETTINGS_READ: &str = "settings:read";
 
 /// All of them, each with what it allows, in the order in which people are shown them.
-pub const ALL: [(&str, &str); 14] = [
+pub const ALL: [(&str, &str); 16] = [
     (USERS_READ, "List, search and read accounts"),
     (USERS_WRITE, "Make and change accounts, unlock them, bring deleted ones back"),
     (USERS_BAN, "Suspend accounts, lift suspensions, end sessions"),
@@ -45,6 +49,8 @@ pub const ALL: [(&str, &str); 14] = [
     (GATEWAY_READ, "See routes and their traffic"),
     (KEYS_READ, "See the signing keys"),
     (KEYS_WRITE, "Rotate and withdraw signing keys"),
+    (NOTIFICATIONS_READ, "See what people are told, and what became of it"),
+    (NOTIFICATIONS_WRITE, "Have it told again"),
     (SETTINGS_READ, "See how Usher is set up"),
 ];
 

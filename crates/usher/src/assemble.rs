@@ -102,7 +102,7 @@ pub async fn with_services(
     }));
     let position = applier.catch_up(auth.db()).await?;
     let house = House { auth, signals, notify };
-    control::listen(&checked.config.data_dir, house.auth.clone(), house.signals.clone())?;
+    control::listen(&checked.config.data_dir, house.auth.clone(), house.signals.clone(), house.notify.clone())?;
     registry.register_collector(Box::new(metrics::Services { auth: house.auth.clone(), verifier: verifier.clone() }));
     house.signals.register(registry);
     house.notify.register(registry);
@@ -177,7 +177,8 @@ fn router(house: &House, only: &Only, readiness: &Readiness, surroundings: Surro
     let mut all = Router::new().merge(api).merge(openapi).merge(public_health(readiness.clone()));
     if only.has(Service::Pages) {
         let origin = house.auth.settings().issuer.clone();
-        all = all.merge(pages::router(Pages { auth: house.auth.clone(), origin, openapi: document, surroundings }));
+        let (auth, notify) = (house.auth.clone(), house.notify.clone());
+        all = all.merge(pages::router(Pages { auth, notify, origin, openapi: document, surroundings }));
     }
     // The door has the limit; axum's own would only be a second one.
     all.layer(DefaultBodyLimit::disable())

@@ -15,7 +15,7 @@ use signals::TokenKind;
 use people::UsersWords;
 use transfer::{ExportWords, ImportWords};
 
-use crate::commands::{Command, Output, RolesWords};
+use crate::commands::{Command, NotificationsWords, Output, RolesWords};
 use crate::config::{self, Config};
 use crate::only::Only;
 use crate::{control, serve};
@@ -68,6 +68,9 @@ enum Words {
     /// Look at, make, change and delete roles
     #[command(subcommand)]
     Roles(RolesWords),
+    /// See what people are told, and have it told again
+    #[command(subcommand)]
+    Notifications(NotificationsWords),
     Import(ImportWords),
     Export(ExportWords),
     /// Look at and rotate the keys that sign tokens
@@ -191,6 +194,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Words::Keys(KeysWords::Withdraw { kid, reason }) => execute(config, Command::WithdrawKey { kid, reason }, json),
         Words::Verifier(words) => execute(config, verifier(words), json),
         Words::Roles(words) => execute(config, Command::Roles { words }, json),
+        Words::Notifications(words) => execute(config, Command::Notifications { words }, json),
         Words::Receiver(words) => execute(config, receiver(words), json),
         Words::Migrate => {
             let checked = config.check()?;

@@ -1,5 +1,6 @@
 //! What operators can ask for, here or in a running server.
 
+mod notifications;
 mod people;
 mod roles;
 mod transfer;
@@ -8,6 +9,7 @@ use crate::rewrap;
 use anyhow::{Context as _, Result};
 use auth::{Auth, ImportBatch, ImportOptions};
 use kernel::UserId;
+use notify::Notify;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use signals::service_token;
@@ -16,6 +18,7 @@ use users::{Account, Authority, EmailAddress, Party, Reason, StatusChange};
 
 use people::find;
 
+pub use notifications::NotificationsWords;
 pub use roles::RolesWords;
 pub use transfer::Page;
 
@@ -186,6 +189,11 @@ pub enum Command {
         /// Of which kind.
         kind: TokenKind,
     },
+    /// Something with what people are told.
+    Notifications {
+        /// What.
+        words: NotificationsWords,
+    },
     /// Take a service's token back.
     RevokeService {
         /// Of which kind.
@@ -205,7 +213,7 @@ pub struct Output {
 }
 
 /// Does it.
-pub async fn execute(auth: &Auth, signals: &Signals, command: Command) -> Result<Output> {
+pub async fn execute(auth: &Auth, signals: &Signals, notify: &Notify, command: Command) -> Result<Output> {
     match command {
         Command::CreateAdministrator { email, password } => create_administrator(auth, &email, password).await,
         Command::ShowUser { email } => people::show(auth, &email).await,
@@ -218,6 +226,7 @@ pub async fn execute(auth: &Auth, signals: &Signals, command: Command) -> Result
         Command::GrantRole { email, role } => roles::grant(auth, &email, &role).await,
         Command::RevokeRole { email, role } => roles::revoke(auth, &email, &role).await,
         Command::Roles { words } => roles::execute(auth, words).await,
+        Command::Notifications { words } => notifications::execute(notify, words).await,
         Command::EmailLink { email } => email_link(auth, &email).await,
         Command::ListUsers { filter, sort, cursor, limit } => {
             people::list(auth, filter, &sort, cursor.as_deref(), limit).await

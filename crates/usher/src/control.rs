@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use auth::Auth;
+use notify::Notify;
 use serde::{Deserialize, Serialize};
 use signals::Signals;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -48,7 +49,7 @@ pub async fn ask(data_dir: impl AsRef<Path>, command: &Command) -> Result<Option
 }
 
 /// Listens for commands until the process ends.
-pub fn listen(data_dir: impl AsRef<Path>, auth: Auth, signals: Signals) -> Result<()> {
+pub fn listen(data_dir: impl AsRef<Path>, auth: Auth, signals: Signals, notify: Notify) -> Result<()> {
     let path = path(data_dir.as_ref());
     // A socket that is there is of a dead process, or of one that shares a PostgreSQL database with
     // this one: then either may answer.
@@ -61,9 +62,9 @@ pub fn listen(data_dir: impl AsRef<Path>, auth: Auth, signals: Signals) -> Resul
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    let (auth, signals) = (auth.clone(), signals.clone());
+                    let (auth, signals, notify) = (auth.clone(), signals.clone(), notify.clone());
                     tokio::spawn(async move {
-                        if let Err(error) = answer(stream, &auth, &signals).await {
+                        if let Err(error) = answer(stream, &auth, &signals, &notify).await {
                             tracing::warn!(%error, "a control command could not be answered");
                         }
                     });
@@ -78,12 +79,12 @@ pub fn listen(data_dir: impl AsRef<Path>, auth: Auth, signals: Signals) -> Resul
     Ok(())
 }
 
-async fn answer(stream: UnixStream, auth: &Auth, signals: &Signals) -> Result<()> {
+async fn answer(stream: UnixStream, auth: &Auth, signals: &Signals, notify: &Notify) -> Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
     BufReader::new(tokio::io::AsyncReadExt::take(reader, LONGEST)).read_line(&mut line).await?;
     let reply = match serde_json::from_str(&line) {
-        Ok(command) => match commands::execute(auth, signals, command).await {
+        Ok(command) => match commands::execute(auth, signals, notify, command).await {
             Ok(output) => Reply::Done(output),
             Err(error) => Reply::Failed(format!("{error:#}")),
         },

@@ -70,7 +70,7 @@ impl Asked<'_> {
             Self::Server(folder) => {
                 control::ask(folder, &command).await?.context("the server has stopped: begin again")
             }
-            Self::Here(opened) => commands::execute(&opened.auth, &opened.signals, command).await,
+            Self::Here(opened) => commands::execute(&opened.auth, &opened.signals, &opened.notify, command).await,
         }
     }
 }

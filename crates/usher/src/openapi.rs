@@ -26,6 +26,9 @@ pub fn services(house: &House, only: &Only) -> (Router, Arc<Value>) {
     if only.has(Service::Auth) || only.has(Service::Feed) {
         all = all.merge(signals::api::router(house.signals.clone()));
     }
+    if only.has(Service::Notify) {
+        all = all.merge(notify::api::router(house.notify.clone()));
+    }
     let (router, mut document) = all.split_for_parts();
     describe(&mut document);
     (router, Arc::new(serde_json::to_value(document).unwrap_or_default()))

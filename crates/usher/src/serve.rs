@@ -97,14 +97,7 @@ pub async fn run(checked: Checked, only: Only, sources: &Sources, reread: Reread
     if !finished {
         tracing::warn!("some requests did not finish in time and were cut off");
     }
-    let told = async {
-        for teller in tellers {
-            let _ = teller.await;
-        }
-    };
-    if tokio::time::timeout(PATIENCE, told).await.is_err() {
-        tracing::warn!("a receiver of Shared Signals or a mail server did not answer in time");
-    }
+    wait_for_tellers(tellers).await;
     for task in background.into_iter().chain(role_follower) {
         task.abort();
     }
@@ -118,6 +111,18 @@ pub async fn run(checked: Checked, only: Only, sources: &Sources, reread: Reread
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Lets those who tell others finish what is under way.
+async fn wait_for_tellers(tellers: Vec<JoinHandle<()>>) {
+    let told = async {
+        for teller in tellers {
+            let _ = teller.await;
+        }
+    };
+    if tokio::time::timeout(PATIENCE, told).await.is_err() {
+        tracing::warn!("a receiver of Shared Signals or a mail server did not answer in time");
+    }
 }
 
 /// Keeps what roles come to as the services say it, in a gateway alone. A first answer is waited for a

@@ -71,8 +71,8 @@ pub async fn migrate(checked: &Checked) -> Result<()> {
 /// Does a command without a server.
 pub async fn execute(checked: &Checked, command: Command) -> Result<Output> {
     let absent = if matches!(command, Command::CreateAdministrator { .. }) { Absent::Make } else { Absent::Refuse };
-    let Opened { auth, signals, .. } = open(checked, checked.public_url(checked.listen), absent).await?;
-    let output = commands::execute(&auth, &signals, command).await;
+    let Opened { auth, signals, notify, .. } = open(checked, checked.public_url(checked.listen), absent).await?;
+    let output = commands::execute(&auth, &signals, &notify, command).await;
     auth.db().close().await;
     output
 }

@@ -95,8 +95,6 @@ pub fn begin(
             let users = users.clone();
             async move { count_events(&users).await }
         }));
-    }
-    if only.has(Service::Users) {
         for name in ["jobs", "more jobs"] {
             let users = house.auth.users().clone();
             tasks.push(supervise(name, move || {
@@ -106,16 +104,7 @@ pub fn begin(
         }
     }
     if only.has(Service::Notify) {
-        let notify = house.notify.clone();
-        tasks.push(supervise("notifications", move || {
-            let notify = notify.clone();
-            async move { notify.follow().await }
-        }));
-        let notify = house.notify.clone();
-        tasks.push(supervise("old notifications", move || {
-            let notify = notify.clone();
-            async move { sweep_deliveries(&notify).await }
-        }));
+        tasks.extend(notifications(&house.notify));
     }
     if only.has(Service::Auth) || only.has(Service::Feed) {
         let signals = house.signals.clone();
@@ -125,6 +114,21 @@ pub fn begin(
         }));
     }
     tasks
+}
+
+/// Follows the ledger for what people are to be told, and removes what was told long ago.
+fn notifications(notify: &Notify) -> [JoinHandle<()>; 2] {
+    let (reading, sweeping) = (notify.clone(), notify.clone());
+    [
+        supervise("notifications", move || {
+            let notify = reading.clone();
+            async move { notify.follow().await }
+        }),
+        supervise("old notifications", move || {
+            let notify = sweeping.clone();
+            async move { sweep_deliveries(&notify).await }
+        }),
+    ]
 }
 
 /// Tells services and people until `stop` of each is called; what is under way then is finished. To be waited for,

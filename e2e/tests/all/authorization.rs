@@ -61,6 +61,8 @@ const TABLE: &[(&str, Needs)] = &[
     ("DELETE /api/v1/users/{id}/avatar", Permission("users:write")),
     ("GET /api/v1/users/{id}/history", Permission("audit:read")),
     ("POST /api/v1/users/bulk", OneOf(&["roles:grant", "users:ban", "users:delete", "users:export"])),
+    ("GET /api/v1/notifications/deliveries", Permission("notifications:read")),
+    ("POST /api/v1/notifications/deliveries/{id}/retry", Permission("notifications:write")),
     ("GET /api/v1/jobs", SignedIn),
     ("GET /api/v1/jobs/{id}", SignedIn),
     ("DELETE /api/v1/jobs/{id}", SignedIn),

@@ -22,6 +22,7 @@ mod independence;
 mod jobs;
 mod kill;
 mod lockout;
+mod mail;
 mod openapi;
 mod overload;
 mod pages;

@@ -68,10 +68,12 @@ async fn refusal(status: StatusCode, response: Response) -> SendError {
     let said = first_error(response).await;
     let reason = format!("SendGrid said {}{said}", status.as_u16());
     match status {
-        // Too much for now, or too much of it down: the others would hear the same.
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => SendError::Away { reason, after },
-        // A key that is not taken is ours to mend, not the message's fault.
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => SendError::Away { reason, after },
+        // Too much for now, or down: the others would hear the same. A key that is not taken is ours to mend, not the
+        // message's fault.
+        StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::UNAUTHORIZED
+        | StatusCode::FORBIDDEN => SendError::Away { reason, after },
         StatusCode::REQUEST_TIMEOUT => SendError::Later { reason, after },
         _ if status.is_server_error() => SendError::Later { reason, after },
         _ => SendError::Never { reason },

@@ -80,10 +80,10 @@ impl Smtp {
         let bytes = mail.formatted();
         // A kept connection may have been ended by the server meanwhile. Nothing was said on it then, so another one
         // is tried at once.
-        if let Some(mut kept) = self.take() {
-            if kept.connection.test_connected().await {
-                return self.send_on(kept, &mail, &bytes).await;
-            }
+        if let Some(mut kept) = self.take()
+            && kept.connection.test_connected().await
+        {
+            return self.send_on(kept, &mail, &bytes).await;
         }
         let connection = self.connect().await?;
         self.send_on(Kept { connection, since: Instant::now(), messages: 0 }, &mail, &bytes).await

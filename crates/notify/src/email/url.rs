@@ -78,8 +78,8 @@ fn sendgrid(text: &str) -> Result<SendGridSettings, InvalidMailUrl> {
     if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(wrong("the key is missing: write it like sendgrid://KEY"));
     }
-    let bare = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let scheme = if is_loopback(bare) { "http" } else { "https" };
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let scheme = if is_loopback(name) { "http" } else { "https" };
     let base = Url::parse(&format!("{scheme}://{host}")).map_err(|error| wrong(error.to_string()))?;
     if base.path() != "/" || base.query().is_some() {
         return Err(wrong("nothing comes after the host and its port"));

@@ -35,17 +35,42 @@ macro_rules! templates {
 pub(crate) enum Action {
     /// A page of Usher's, the same for everybody.
     Page(&'static str),
+    /// A link that works once, and perhaps a code for whoever cannot open it where they are.
+    Link {
+        /// Whether there is one.
+        code: bool,
+    },
 }
 
 templates! {
+    /// The link and the code that show that an address is somebody's.
+    VerifyEmail => "verify-email", Action::Link { code: true },
     /// Somebody has an account now.
     Welcome => "welcome", Action::Page("/account"),
+    /// The link to choose another password with.
+    ResetPassword => "reset-password", Action::Link { code: false },
     /// The password is another one.
     PasswordChanged => "password-changed", Action::Page("/account"),
+    /// The link that makes an address the account's, to that address.
+    ChangeEmail => "change-email", Action::Link { code: false },
+    /// Somebody asked for another address: to the one that it is not yet instead of.
+    EmailChangeRequested => "email-change-requested", Action::Page("/account"),
+    /// The address is another one: to the one before.
+    EmailChanged => "email-changed", Action::Page("/account"),
+    /// The link to sign in with.
+    SignInLink => "sign-in-link", Action::Link { code: false },
+    /// The link to take over an account that was made for somebody.
+    Invitation => "invitation", Action::Link { code: false },
+    /// A sign-in from where there was none before.
+    NewDevice => "new-device", Action::Page("/account"),
+    /// A sign-in after wrong passwords.
+    SignInAfterFailures => "sign-in-after-failures", Action::Page("/account"),
     /// Too many wrong passwords.
     AccountLocked => "account-locked", Action::Page("/account"),
     /// A refresh token came back that had been replaced.
     SessionStolen => "session-stolen", Action::Page("/account"),
+    /// Somebody signed up with the address of an account.
+    RegistrationRepeated => "registration-repeated", Action::Page("/sign-in"),
 }
 
 impl Template {
@@ -88,12 +113,12 @@ pub(super) struct Content {
 
 /// One line that says what the message is.
 pub(super) fn subject(voice: &Voice<'_>, input: &Input<'_>) -> Result<String, RenderError> {
-    voice.must(&key(input, "subject"), &args(input))
+    voice.must(&key(input, "subject"), &args(voice, input)?)
 }
 
 /// What the layouts are given.
 pub(super) fn content(voice: &Voice<'_>, input: &Input<'_>) -> Result<Content, RenderError> {
-    let args = args(input);
+    let args = args(voice, input)?;
     let must = |part: &str| voice.must(&key(input, part), &args);
     let greeting = match input.name {
         Some(_) => voice.must("hello-name", &args)?,
@@ -135,7 +160,7 @@ fn host(origin: &str) -> &str {
     origin.split_once("://").map_or(origin, |(_, host)| host)
 }
 
-fn args<'i>(input: &Input<'i>) -> Args<'i> {
+fn args<'i>(voice: &Voice<'_>, input: &Input<'i>) -> Result<Args<'i>, RenderError> {
     let mut args = Args::new();
     args.set("product", input.product);
     args.set("host", host(input.origin));
@@ -156,11 +181,9 @@ fn args<'i>(input: &Input<'i>) -> Args<'i> {
         args.set("code", code);
     }
     if let Some(expires_at) = input.expires_at {
-        args.set("minutes", expires_at.since(input.at).as_secs().div_ceil(60));
-        args.set("hours", expires_at.since(input.at).as_secs().div_ceil(3_600));
-        args.set("days", expires_at.since(input.at).as_secs().div_ceil(86_400));
+        args.set("lifetime", voice.lifetime(expires_at.since(input.at).as_secs())?);
     }
-    args
+    Ok(args)
 }
 
 /// When, where from, and until when.

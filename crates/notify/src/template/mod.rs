@@ -135,8 +135,10 @@ impl Templates {
         product: &str,
         origin: &str,
     ) -> Result<Written, RenderError> {
-        let Action::Page(page) = template.action();
-        let link = format!("{origin}{page}");
+        let (link, code, is_link) = match template.action() {
+            Action::Page(page) => (format!("{origin}{page}"), false, false),
+            Action::Link { code } => (format!("{origin}/{}/8sK2Qm4w", template.as_str()), code, true),
+        };
         self.write(&Input {
             template,
             locale: Some(locale),
@@ -147,8 +149,8 @@ impl Templates {
             at: Timestamp::from_unix_seconds(1_791_901_860),
             zone: None,
             link: Some(&link),
-            code: None,
-            expires_at: None,
+            code: code.then_some("418 203"),
+            expires_at: is_link.then(|| Timestamp::from_unix_seconds(1_791_903_660)),
             facts: Facts {
                 device: Some("Firefox on macOS"),
                 other_email: Some("amara.okafor@example.com"),

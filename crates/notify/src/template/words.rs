@@ -15,7 +15,13 @@ use super::{RenderError, TemplateError};
 pub(super) type Args<'a> = FluentArgs<'a>;
 
 /// What is compiled in.
-const BUILT_IN: [(&str, &str); 1] = [("en", include_str!("../../templates/en.ftl"))];
+const BUILT_IN: [(&str, &str); 5] = [
+    ("ar", include_str!("../../templates/ar.ftl")),
+    ("de", include_str!("../../templates/de.ftl")),
+    ("en", include_str!("../../templates/en.ftl")),
+    ("es", include_str!("../../templates/es.ftl")),
+    ("fr", include_str!("../../templates/fr.ftl")),
+];
 
 /// The words of all languages.
 pub(super) struct Words {
@@ -149,13 +155,25 @@ impl Voice<'_> {
 
     /// What there may be to say.
     pub(super) fn may(&self, key: &str, args: &Args<'_>) -> Result<Option<String>, RenderError> {
-        let voices = std::iter::once(self.language).chain(self.fallback);
-        voices.filter_map(|language| language.say(key, args)).next().transpose()
+        let mut voices = std::iter::once(self.language).chain(self.fallback);
+        voices.find_map(|language| language.say(key, args)).transpose()
     }
 
     /// What there has to be.
     pub(super) fn must(&self, key: &str, args: &Args<'_>) -> Result<String, RenderError> {
         self.may(key, args)?.ok_or_else(|| RenderError(format!("`{key}` is not there")))
+    }
+
+    /// How long something lasts, in the unit that says it best, rounded down: nobody comes too late for it.
+    pub(super) fn lifetime(&self, seconds: u64) -> Result<String, RenderError> {
+        let (key, unit) = match seconds {
+            0..7_200 => ("lifetime-minutes", 60),
+            7_200..172_800 => ("lifetime-hours", 3_600),
+            _ => ("lifetime-days", 86_400),
+        };
+        let mut args = Args::new();
+        args.set("n", (seconds / unit).max(1));
+        self.must(key, &args)
     }
 
     /// A moment, on the clock of this zone, else of UTC.

@@ -10,7 +10,7 @@ pub struct Happening {
 }
 
 /// Kinds by their name in the ledger.
-const KNOWN: [(&str, &str, &str); 31] = [
+const KNOWN: [(&str, &str, &str); 32] = [
     ("account.registered", "Signed up", "user-plus"),
     ("administrator.created", "Made as administrator", "shield-check"),
     ("account.created", "Account made by an administrator", "user-plus"),
@@ -39,6 +39,7 @@ const KNOWN: [(&str, &str, &str); 31] = [
     ("accounts.exported", "Accounts were exported", "download"),
     ("signing_key.withdrawn", "A signing key was withdrawn", "key-round"),
     ("signing_key.created", "A signing key was made", "key-round"),
+    ("notification.retried", "A message was told again", "mail"),
     ("role.created", "A role was made", "shield-check"),
     ("role.updated", "A role was changed", "shield-check"),
     ("role.deleted", "A role was deleted", "shield-check"),

@@ -13,6 +13,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use kernel::{Clock, MasterKeys, Problem, RequestContext, Timestamp};
+use notify::{Notify, Provider, Sender};
 use tower::ServiceExt as _;
 use users::{AttributeSchema, AttributeSpec, Users};
 
@@ -60,18 +61,19 @@ impl Site {
             COUNT.fetch_add(1, Ordering::SeqCst)
         ));
         std::fs::create_dir_all(&folder).unwrap();
-        let migrations: Vec<_> =
-            storage::MIGRATIONS.iter().chain(users::MIGRATIONS).chain(auth::MIGRATIONS).copied().collect();
+        let migrations = [storage::MIGRATIONS, users::MIGRATIONS, auth::MIGRATIONS, notify::MIGRATIONS].concat();
         let file = storage::Settings::sqlite(folder.join("usher.db"), 2);
         let db = storage::Db::open(&file, &migrations, true).await.unwrap();
         let clock = Clock::fixed(Timestamp::from_unix_seconds(1_790_000_000));
         let master = MasterKeys::generate();
         let users = Users::open(db, clock.clone(), of_users, &master).await.unwrap();
+        let notify = Notify::new(users.clone(), of_notify(), &master).unwrap();
         let auth = Auth::new(users, settings(), &master).await.unwrap();
         let document = serde_json::json!({"info": {"title": "Usher", "version": "1"}, "paths": {}});
         let surroundings = crate::Surroundings::default();
         let router = router(Pages {
             auth: auth.clone(),
+            notify,
             origin: ORIGIN.to_owned(),
             openapi: Arc::new(document),
             surroundings: surroundings.clone(),
@@ -92,6 +94,17 @@ impl Site {
             .await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
         browser
+    }
+}
+
+fn of_notify() -> notify::Settings {
+    notify::Settings {
+        provider: Provider::Inbox,
+        from: Sender::parse("no-reply@accounts.test", "Usher").unwrap(),
+        product: "Usher".into(),
+        origin: ORIGIN.into(),
+        templates: None,
+        language: "en".into(),
     }
 }
 

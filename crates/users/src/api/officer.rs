@@ -40,6 +40,8 @@ needed! {
     GatewayRead => may::GATEWAY_READ,
     KeysRead => may::KEYS_READ,
     KeysWrite => may::KEYS_WRITE,
+    NotificationsRead => may::NOTIFICATIONS_READ,
+    NotificationsWrite => may::NOTIFICATIONS_WRITE,
     SettingsRead => may::SETTINGS_READ,
 }
 
