@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use e2e::{Answer, Certificate, MailManner, MailServer, PASSWORD, Setup, TestApp, on_both};
+use e2e::{Answer, Certificate, MailManner, MailServer, PASSWORD, Setup, TestApp, User, on_both};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const FROM: &str = "Harbour <no-reply@id.example.com>";
 
@@ -73,7 +73,8 @@ on_both! {
     async fn f13_a_refusal_for_good_is_a_dead_letter_within_a_minute_and_one_for_now_is_not(setup: Setup) {
         let server = MailServer::start().await;
         let app = with_mail(setup, &server).start().await;
-        app.user("never-1").await;
+        let root = User::administrator(&app, "root").await;
+        let never = app.user("never-1").await;
         app.user("later-1").await;
         wait_for_state(&app, "dead", 1).await;
         wait_for_state(&app, "failed", 1).await;
@@ -84,6 +85,19 @@ on_both! {
         assert!(!reasons[0].contains("never-1@example.com"), "{reasons:?}");
         let again = view.texts("SELECT reason FROM deliveries WHERE state = 'failed'").await;
         assert!(again[0].contains("450"), "{again:?}");
+
+        // Whoever looks after it has it tried again, which is one event; the mail server has not changed its mind.
+        let dead = root.get("/api/v1/notifications/deliveries?state=dead").await.is(200).json()["items"][0].clone();
+        assert_eq!(dead["user"], never.id.as_str());
+        let retry = format!("/api/v1/notifications/deliveries/{}/retry", dead["id"].as_str().unwrap());
+        never.post(&retry, Value::Null).await.is_problem(403, "forbidden");
+        assert!(root.post(&retry, Value::Null).await.status < 300);
+        let retried = "SELECT kind FROM ledger WHERE kind = 'notification.retried'";
+        let begun = Instant::now();
+        while view.texts(retried).await.len() != 1 || states(&app).await.get("dead") != Some(&1) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", states(&app).await);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     async fn f13_who_hangs_or_trickles_holds_up_nobody_else(setup: Setup) {

@@ -54,7 +54,7 @@ fn is_for_services(operation: &str) -> bool {
 /// Whether only administrators may call it. What is new under an account's id is for them, unless it
 /// says otherwise here.
 fn is_for_administrators(operation: &str) -> bool {
-    let theirs = [" /api/v1/users/{id}", " /api/v1/roles"];
+    let theirs = [" /api/v1/users/{id}", " /api/v1/roles", " /api/v1/notifications/deliveries"];
     theirs.iter().any(|path| operation.contains(path)) || operation.ends_with(" /api/v1/users")
 }
 
@@ -226,7 +226,10 @@ on_both! {
     async fn one_write_is_one_event_and_a_read_is_none(app: TestApp) {
         let root = User::administrator(&app, "root").await;
         let all = operations(&app).await;
-        for (number, operation) in all.iter().filter(|operation| !is_for_services(operation)).enumerate() {
+        let called = all.iter().filter(|operation| !is_for_services(operation));
+        // A message that has failed is needed for it: its event is seen in the tests of mail that is refused.
+        let called = called.filter(|operation| !operation.ends_with("/deliveries/{id}/retry"));
+        for (number, operation) in called.enumerate() {
             let user = app.user(&format!("user{number}")).await;
             let other = app.again(&user).await;
             let (method, mut path) = split(operation);

@@ -217,7 +217,7 @@ on_both! {
 async fn another_process_hears_that_an_answer_is_old() {
     let app = Setup::new(e2e::Database::Postgres).start().await;
     let ann = app.user("ann").await;
-    let beside = app.beside("gateway,auth,users,pages,feed").await;
+    let beside = app.beside("gateway,auth,users,notify,pages,feed").await;
     let there = ann.at(&beside);
     assert_eq!(there.get(ME).await.is(200).json()["name"], Value::Null);
     ann.patch(ME, json!({"name": "Ann Lee"})).await.is(200);
