@@ -33,6 +33,7 @@ pub const PROBLEMS: &[Entry] = &[
         403,
         "A form was not sent by its own page. Open the page again and send it from there. It concerns pages only, not the API.",
     ),
+    entry("delivery_not_waiting", 409, "It was sent, or it is being tried right now. Read the delivery to see which."),
     entry("duplicate_field", 400, "Send each field once."),
     entry("email_taken", 409, "There is an account with this email, in whatever spelling. Sign in instead."),
     entry(
