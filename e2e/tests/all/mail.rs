@@ -212,6 +212,15 @@ on_both! {
             app.get(path).await.is(404);
         }
     }
+
+    async fn behind_a_proxy_nobody_is_shown_the_mail_of_others(setup: Setup) {
+        let app = setup.env("USHER_PUBLIC_URL", "https://accounts.example.com").start().await;
+        app.user("ann").await;
+        for path in ["/dev/inbox", "/dev/inbox/x", "/dev/mail/x"] {
+            app.get(path).await.is(404);
+        }
+        wait_for_state(&app, "dropped", 1).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

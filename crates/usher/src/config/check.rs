@@ -81,11 +81,13 @@ impl Config {
         Ok(Checked { config: self, listen, private_listen, trusted_proxies, log_format, algorithm })
     }
 
-    /// How mail is handed over.
+    /// How mail is handed over. Whoever reaches the development inbox reads everybody's mail, so it is there only where
+    /// nobody but this machine is served: a proxy brings others to a program that listens on loopback.
     fn mail_provider(&self, listen: SocketAddr) -> Result<Provider> {
         let mail = &self.mail;
         if mail.url.is_empty() {
-            return Ok(if listen.ip().is_loopback() { Provider::Inbox } else { Provider::None });
+            let is_own = listen.ip().is_loopback() && self.trusted_proxies.is_empty() && is_local_url(&self.public_url);
+            return Ok(if is_own { Provider::Inbox } else { Provider::None });
         }
         // The address has a password or a key in it: it is not repeated.
         let provider = Provider::parse(&mail.url).context("`mail.url`")?;
@@ -240,25 +242,37 @@ fn check_public_url(url: &str, listen: SocketAddr) -> Result<()> {
     if host_port.is_empty() || host_port.contains(['/', '?', '#', '@', ' ']) {
         bail!("`public_url` is `{url}`: write scheme and host only, like https://accounts.example.com");
     }
-    let host = match host_port.rsplit_once(':') {
-        Some((host, port)) if port.chars().all(|c| c.is_ascii_digit()) => host,
-        _ => host_port,
-    };
+    let host = without_port(host_port);
     let port = host_port.strip_prefix(host).unwrap_or_default().strip_prefix(':');
     if host.is_empty() || port.is_some_and(|port| port.parse::<u16>().is_err()) {
         bail!(
             "`public_url` is `{url}`: write it like https://accounts.example.com or https://accounts.example.com:8443"
         );
     }
-    let local =
-        matches!(host, "localhost" | "[::1]") || host.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback());
     match scheme {
         "https" => Ok(()),
-        "http" if local && listen.ip().is_loopback() => Ok(()),
+        "http" if is_local(host) && listen.ip().is_loopback() => Ok(()),
         _ => bail!(
             "`public_url` is `{url}`: without https everybody on the way can read passwords. Use https, or http only with a loopback host and a loopback `listen`"
         ),
     }
+}
+
+fn without_port(host_port: &str) -> &str {
+    match host_port.rsplit_once(':') {
+        Some((host, port)) if port.chars().all(|c| c.is_ascii_digit()) => host,
+        _ => host_port,
+    }
+}
+
+/// Whether a host is this machine, whoever asks.
+fn is_local(host: &str) -> bool {
+    matches!(host, "localhost" | "[::1]") || host.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Whether a public address leads to this machine alone; without one, it is `localhost`.
+fn is_local_url(url: &str) -> bool {
+    url.split_once("://").is_none_or(|(_, rest)| is_local(without_port(rest.trim_end_matches('/'))))
 }
 
 impl Checked {
@@ -445,6 +459,27 @@ mod tests {
                 config.listen = listen.into();
             });
             assert_eq!(checked.is_ok(), good, "{url} on {listen}");
+        }
+    }
+
+    #[test]
+    fn mail_is_shown_to_nobody_who_may_come_from_elsewhere() {
+        for (url, listen, proxies, is_shown) in [
+            ("", "127.0.0.1:8080", &[][..], true),
+            ("http://localhost:8080", "127.0.0.1:8080", &[], true),
+            ("http://[::1]:8080/", "[::1]:8080", &[], true),
+            ("https://accounts.example.com", "127.0.0.1:8080", &[], false),
+            ("https://localhost.example.com:8443", "127.0.0.1:8080", &[], false),
+            ("https://localhost:8443", "0.0.0.0:8443", &[], false),
+            ("http://localhost:8080", "127.0.0.1:8080", &["127.0.0.1"], false),
+        ] {
+            let config = Config {
+                public_url: url.into(),
+                trusted_proxies: proxies.iter().map(|&proxy| proxy.to_owned()).collect(),
+                ..Config::default()
+            };
+            let provider = config.mail_provider(listen.parse().unwrap()).unwrap();
+            assert_eq!(matches!(provider, Provider::Inbox), is_shown, "{url} on {listen} behind {proxies:?}");
         }
     }
 
