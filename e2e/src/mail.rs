@@ -42,6 +42,8 @@ pub struct Mail {
     pub source: String,
     /// When.
     pub at: Instant,
+    /// When the connection began over which it came.
+    pub connected_at: Instant,
     /// Whether it came over TLS.
     pub over_tls: bool,
     /// Who handed it over, where they said it.
@@ -213,7 +215,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 type Wire = BufReader<Box<dyn Stream>>;
 
 async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
-    let manner = *lock(&shared.manner);
+    let (manner, connected_at) = (*lock(&shared.manner), Instant::now());
     if manner == MailManner::Silent {
         return std::future::pending().await;
     }
@@ -277,6 +279,7 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
                     to: to.clone(),
                     source,
                     at: Instant::now(),
+                    connected_at,
                     over_tls,
                     user: user.clone(),
                 };

@@ -22,6 +22,9 @@ pub struct Settings {
     pub max_connections: u32,
     /// How long to wait for one before answering that the database is unavailable.
     pub acquire_timeout: Duration,
+    /// Whether very much is written, and nobody served meanwhile: SQLite takes up to 256 MiB of memory then, and lets its log
+    /// grow to as much before it tidies it up.
+    pub bulk: bool,
 }
 
 /// Where a database is. It has no `Debug`: the address of a server has its password in it.
@@ -36,12 +39,18 @@ pub enum Location {
 impl Settings {
     /// A SQLite file.
     pub fn sqlite(path: PathBuf, max_connections: u32) -> Self {
-        Self { location: Location::File(path), max_connections, acquire_timeout: Duration::from_secs(2) }
+        Self { location: Location::File(path), max_connections, acquire_timeout: Duration::from_secs(2), bulk: false }
+    }
+
+    /// The same, for writing very much while nobody is served.
+    #[must_use]
+    pub fn for_bulk(self) -> Self {
+        Self { bulk: true, ..self }
     }
 
     /// A PostgreSQL server.
     pub fn postgres(url: String, max_connections: u32) -> Self {
-        Self { location: Location::Server(url), max_connections, acquire_timeout: Duration::from_secs(2) }
+        Self { location: Location::Server(url), max_connections, acquire_timeout: Duration::from_secs(2), bulk: false }
     }
 }
 

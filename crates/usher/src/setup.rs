@@ -39,12 +39,21 @@ pub struct Opened {
 
 /// Opens the database and the services.
 pub async fn open(checked: &Checked, issuer: String, absent: Absent) -> Result<Opened> {
+    open_as(checked, issuer, absent, checked.database()).await
+}
+
+/// Opens them where very much is to be written, and nobody served.
+pub async fn open_for_bulk(checked: &Checked, issuer: String, absent: Absent) -> Result<Opened> {
+    open_as(checked, issuer, absent, checked.database().for_bulk()).await
+}
+
+async fn open_as(checked: &Checked, issuer: String, absent: Absent, database: storage::Settings) -> Result<Opened> {
     if absent == Absent::Refuse && !checked.has_database() {
         bail!("there is no database in {}: name the folder with --data", checked.config.data_dir);
     }
     checked.make_data_dir()?;
     let found = checked.master_keys()?;
-    let db = Db::open(&checked.database(), &migrations(), checked.config.database.migrate).await?;
+    let db = Db::open(&database, &migrations(), checked.config.database.migrate).await?;
     let master = match found {
         Some(master) => master,
         None if auth::keys::exist(&db).await? => bail!(

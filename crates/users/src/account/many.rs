@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use kernel::{Timestamp, UserId};
-use sqlx::{Postgres, QueryBuilder, Sqlite};
+use sqlx::{Database, Encode, Postgres, QueryBuilder, Sqlite, SqliteConnection, Type};
 use storage::{Conn, Connection, Error, Result, Tx};
 
 use super::{Account, COLUMNS, Row};
@@ -36,45 +36,84 @@ pub(crate) async fn find_many(on: &mut impl Connection, ids: &[UserId]) -> Resul
 /// Makes these accounts, each unless its address or its id is taken; says of each whether it was made.
 /// Names and addresses become searchable a little later, by the upkeep.
 pub(crate) async fn insert_many(tx: &mut Tx, rows: &[ImportedAccount]) -> Result<Vec<bool>> {
-    macro_rules! insert_into {
-        ($database:ty, $connection:expr, $piece:expr) => {{
-            let mut query = QueryBuilder::<$database>::new(
-                "INSERT INTO users (id, email, email_canonical, email_verified, name, locale, bio, timezone, preferences, avatar,
-                                    status, epoch, sessions_from, version, created_at, updated_at, last_login_at) ",
-            );
-            query.push_values($piece, |mut values, row: &ImportedAccount| {
-                values
-                    .push_bind(row.id)
-                    .push_bind(row.email.as_str())
-                    .push_bind(row.email.canonical())
-                    .push_bind(row.email_verified)
-                    .push_bind(row.name.as_ref().map(DisplayName::as_str))
-                    .push_bind(row.locale.as_ref().map(Locale::as_str))
-                    .push_bind(row.bio.as_ref().map(Bio::as_str))
-                    .push_bind(row.timezone.as_ref().map(TimeZoneName::as_str))
-                    .push_bind(row.preferences.as_str())
-                    .push_bind(row.avatar.as_ref().map(Avatar::as_stored))
-                    .push_bind(row.status.as_str())
-                    .push("1, 1, 1")
-                    .push_bind(row.created_at)
-                    .push_bind(row.updated_at)
-                    .push_bind(row.last_login_at);
-            });
-            query.push(" ON CONFLICT DO NOTHING RETURNING id");
-            query.build_query_as::<Id>().fetch_all($connection).await.map_err(Error::from)?
-        }};
-    }
     let mut made = Vec::with_capacity(rows.len());
     for piece in rows.chunks(PIECE) {
-        let inserted: Vec<Id> = match tx.conn() {
-            Conn::Sqlite(connection) => insert_into!(Sqlite, &mut *connection, piece),
-            Conn::Postgres(connection) => insert_into!(Postgres, &mut *connection, piece),
+        let mut inserted = match tx.conn() {
+            Conn::Sqlite(connection) => {
+                // Each row that SQLite's thread returns wakes this one, and mostly all rows are new: nothing else writes between
+                // these statements, so the ids that there are before and after say as much.
+                let before = those_there(connection, piece).await?;
+                let mut query = insert::<Sqlite>(piece);
+                let inserted = query.build().execute(&mut *connection).await.map_err(Error::from)?.rows_affected();
+                if usize::try_from(inserted) == Ok(piece.len()) {
+                    made.extend(piece.iter().map(|_| true));
+                    continue;
+                }
+                let after = those_there(connection, piece).await?;
+                after.difference(&before).copied().collect()
+            }
+            Conn::Postgres(connection) => {
+                let mut query = insert::<Postgres>(piece);
+                query.push(" RETURNING id");
+                let inserted = query.build_query_as::<Id>().fetch_all(&mut *connection).await.map_err(Error::from)?;
+                ids(inserted)
+            }
         };
-        let mut inserted: HashSet<UserId> = inserted.into_iter().map(|row| row.id).collect();
         // Taken out, so that of two rows with one id only the first was made.
         made.extend(piece.iter().map(|row| inserted.remove(&row.id)));
     }
     Ok(made)
+}
+
+fn ids(rows: Vec<Id>) -> HashSet<UserId> {
+    rows.into_iter().map(|row| row.id).collect()
+}
+
+/// The ids of a piece that are taken.
+async fn those_there(connection: &mut SqliteConnection, piece: &[ImportedAccount]) -> Result<HashSet<UserId>> {
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT id FROM users WHERE id IN (");
+    let mut list = query.separated(", ");
+    for row in piece {
+        list.push_bind(row.id);
+    }
+    query.push(")");
+    Ok(ids(query.build_query_as::<Id>().fetch_all(connection).await.map_err(Error::from)?))
+}
+
+/// The statement that makes the accounts of a piece, but those whose address or id is taken.
+fn insert<'p, D: Database>(piece: &'p [ImportedAccount]) -> QueryBuilder<D>
+where
+    UserId: Encode<'p, D> + Type<D>,
+    Timestamp: Encode<'p, D> + Type<D>,
+    Option<Timestamp>: Encode<'p, D> + Type<D>,
+    bool: Encode<'p, D> + Type<D>,
+    &'p str: Encode<'p, D> + Type<D>,
+    Option<&'p str>: Encode<'p, D> + Type<D>,
+{
+    let mut query = QueryBuilder::new(
+        "INSERT INTO users (id, email, email_canonical, email_verified, name, locale, bio, timezone, preferences, avatar,
+                            status, epoch, sessions_from, version, created_at, updated_at, last_login_at) ",
+    );
+    query.push_values(piece, |mut values, row: &ImportedAccount| {
+        values
+            .push_bind(row.id)
+            .push_bind(row.email.as_str())
+            .push_bind(row.email.canonical())
+            .push_bind(row.email_verified)
+            .push_bind(row.name.as_ref().map(DisplayName::as_str))
+            .push_bind(row.locale.as_ref().map(Locale::as_str))
+            .push_bind(row.bio.as_ref().map(Bio::as_str))
+            .push_bind(row.timezone.as_ref().map(TimeZoneName::as_str))
+            .push_bind(row.preferences.as_str())
+            .push_bind(row.avatar.as_ref().map(Avatar::as_stored))
+            .push_bind(row.status.as_str())
+            .push("1, 1, 1")
+            .push_bind(row.created_at)
+            .push_bind(row.updated_at)
+            .push_bind(row.last_login_at);
+    });
+    query.push(" ON CONFLICT DO NOTHING");
+    query
 }
 
 /// Gives roles to accounts that have none yet.

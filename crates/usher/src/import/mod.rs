@@ -30,7 +30,7 @@ use tokio::sync::mpsc;
 use users::{Authority, EmailAddress};
 
 pub use reader::Format;
-use reader::Source;
+use reader::{Most, Source};
 pub use report::Summary;
 
 use crate::commands::Command;
@@ -83,9 +83,16 @@ impl Sink {
             return Ok((Self::Server(checked.config.data_dir.clone()), serde_json::from_value(output.data)?));
         }
         let absent = if dry_run { Absent::Refuse } else { Absent::Make };
-        let opened = setup::open(checked, checked.public_url(checked.listen), absent).await?;
+        let opened = setup::open_for_bulk(checked, checked.public_url(checked.listen), absent).await?;
         let state = auth::begin_import(&opened.auth, &digest, source, dry_run).await?;
         Ok((Self::Here(Box::new(opened.auth)), state))
+    }
+
+    const fn most(&self) -> Most {
+        match self {
+            Self::Server(_) => Most::BESIDE_OTHERS,
+            Self::Here(_) => Most::ALONE,
+        }
     }
 
     async fn write(&self, options: &ImportOptions, handed: Handed) -> Result<BatchReport> {
@@ -119,6 +126,7 @@ pub async fn run(checked: &Checked, import: Import) -> Result<Summary> {
         format: import.format,
         firebase,
         position: state.position,
+        most: sink.most(),
         digest,
         now: Clock::system().now(),
     };

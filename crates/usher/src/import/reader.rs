@@ -17,10 +17,29 @@ use super::sources::{Auth0, Firebase, Keycloak, Ours, Row, Supabase};
 use super::table::{self, Header};
 use super::{Stop, json};
 
-/// How many rows are written together.
-const ROWS: usize = 1000;
-/// How many bytes, roughly, so that long rows make small batches.
-const BYTES: usize = 2 << 20;
+/// How large a batch may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Most {
+    rows: usize,
+    /// Roughly, so that long rows make small batches.
+    bytes: usize,
+}
+
+impl Most {
+    /// Where a server writes it: it serves others meanwhile, and they wait for a batch.
+    pub const BESIDE_OTHERS: Self = Self { rows: FEW, bytes: 2 << 20 };
+    /// Where nobody waits.
+    pub const ALONE: Self = Self { rows: 20_000, bytes: 32 << 20 };
+
+    /// How many rows are written together after so many. Rows come in no order, and each commit writes every page of an index
+    /// that was touched: the larger the indexes are, the more rows it takes to meet a page twice.
+    fn after(self, rows: u64) -> usize {
+        usize::try_from(rows / 16).unwrap_or(usize::MAX).clamp(FEW, self.rows)
+    }
+}
+
+/// The rows of a small batch.
+const FEW: usize = 1_000;
 
 /// Where a file comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -67,6 +86,8 @@ pub struct Source {
     pub firebase: Option<FirebaseParameters>,
     /// How many rows were written before.
     pub position: u64,
+    /// How large a batch may be.
+    pub most: Most,
     /// What is known of it.
     pub digest: [u8; 32],
     /// What time it is.
@@ -194,7 +215,9 @@ impl<'b> Batcher<'b> {
                 self.unreadable.push(NotTaken { line, is_duplicate: false, reason });
             }
         }
-        if self.rows.len() + self.unreadable.len() >= ROWS || self.bytes >= BYTES { self.flush(false) } else { Ok(()) }
+        let is_full = self.rows.len() + self.unreadable.len() >= self.source.most.after(self.done)
+            || self.bytes >= self.source.most.bytes;
+        if is_full { self.flush(false) } else { Ok(()) }
     }
 
     fn flush(&mut self, is_last: bool) -> Result<(), Stop> {

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 use auth::ImportRow;
 use kernel::Timestamp;
 
-use super::reader::{self, Format, Source};
+use super::reader::{self, Format, Most, Source};
 use super::{Stop, plain, sources_of_firebase};
 
 fn fixture(name: &str) -> PathBuf {
@@ -23,6 +23,7 @@ fn read(path: &Path, format: Format) -> Found {
         format,
         firebase: Some(sources_of_firebase(&fixture("firebase-config.txt")).unwrap()),
         position: 0,
+        most: Most::BESIDE_OTHERS,
         digest: [0; 32],
         now: Timestamp::from_unix_seconds(1_795_000_000),
     };
