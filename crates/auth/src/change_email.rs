@@ -1,23 +1,19 @@
 //! Another address for one's own account: asked for with the password, made when a link that was sent to the
-//! new address is opened.
+//! new address is opened and its button pressed.
 //!
-//! Asking never says whether the address is taken: that is decided when the link is opened, in the statement that
+//! Asking never says whether the address is taken: that is decided when the link is used, in the statement that
 //! writes the address.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use kernel::id::LinkId;
+use kernel::secret::Unsealable;
 use kernel::{Event, Kind, SessionId, Timestamp, UserId};
 use storage::Connection;
-use users::{Account, EmailAddress, Ended, Status};
+use users::link::{Purpose, Token};
+use users::{Account, EmailAddress, Ended, PersonalDataError, Status};
 
 use crate::attempts::Counter;
-use crate::email_change::{self, EmailChange};
 use crate::hashing::{Busy, Comparison, HashError, Memory};
+use crate::link::{self, Good, LinkError, NewLink};
 use crate::{Auth, Password, attempts, credential, hashing, session};
-
-/// How long a link works, in seconds.
-const LIFETIME: i64 = 60 * 60;
 
 /// The change was not asked for.
 #[derive(Debug, thiserror::Error)]
@@ -28,26 +24,30 @@ pub enum RequestEmailChangeError {
     /// The account is gone.
     #[error("the account has changed")]
     Gone,
+    /// This account asked, or this address was asked for, too often lately.
+    #[error("another address was asked for too often")]
+    TooOften,
     /// Too many hashes wait.
     #[error(transparent)]
     Busy(#[from] Busy),
     /// The hash cannot be computed.
     #[error(transparent)]
     Hash(#[from] HashError),
+    /// The person's key does not open.
+    #[error(transparent)]
+    Unsealable(Unsealable),
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] storage::Error),
 }
 
-/// The address was not changed.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfirmEmailChangeError {
-    /// Used, old, replaced, not ours, or the address is taken by now: it does not say which.
-    #[error("the link is not good any more")]
-    InvalidToken,
-    /// The database failed.
-    #[error(transparent)]
-    Storage(#[from] storage::Error),
+impl From<PersonalDataError> for RequestEmailChangeError {
+    fn from(error: PersonalDataError) -> Self {
+        match error {
+            PersonalDataError::Storage(error) => Self::Storage(error),
+            PersonalDataError::Unsealable(error) => Self::Unsealable(error),
+        }
+    }
 }
 
 /// Asks for another address, from the session `asking`. The link for it is [`pending_link`]'s; one that was
@@ -79,39 +79,23 @@ pub async fn request_email_change(
         return Err(RequestEmailChangeError::WrongPassword);
     }
     let now = auth.clock().now();
-    let change = EmailChange {
-        id: LinkId::new(now),
-        user_id: user,
-        session_id: asking,
-        email: email.as_str().to_owned(),
-        expires_at: now.plus_seconds(LIFETIME),
-    };
     let mut tx = auth.db().begin().await?;
     // The password was compared outside of the transaction: what ended the trust meanwhile comes before this.
     session::lock_asking(&mut tx, user, asking, now).await?.ok_or(RequestEmailChangeError::Gone)?;
     if !credential::confirm(&mut tx, user, credential.version, now).await? {
         return Err(RequestEmailChangeError::Gone);
     }
-    email_change::insert(&mut tx, &change, now).await?;
-    tx.append(Event::new(Kind::EmailChangeRequested, now).by(user).in_session(asking));
+    let sealed = auth.users().seal_said(&mut tx, user, link::OTHER, email.as_str()).await?;
+    let new = NewLink { session: Some(asking), other: Some((email, &sealed)), ..NewLink::default() };
+    let Some(link) = link::issue(auth, &mut tx, user, Purpose::ChangeEmail, new).await? else {
+        drop(tx);
+        attempt.was_right().await?;
+        return Err(RequestEmailChangeError::TooOften);
+    };
+    let event = Event::new(Kind::EmailChangeRequested, now).by(user).in_session(asking);
+    tx.append(link::said(event, &link).with(link::OTHER, sealed));
     attempt.succeeded(tx).await?;
     Ok(())
-}
-
-/// What the token of a link is bound to: which request, whose, from which address to which. When the account's
-/// address has changed in between, it is another token.
-fn tag(auth: &Auth, change: &EmailChange, account: &Account) -> [u8; 32] {
-    auth.link_key().sign(&parts(change, account))
-}
-
-fn parts<'a>(change: &'a EmailChange, account: &'a Account) -> [&'a [u8]; 5] {
-    [
-        b"email-change",
-        change.id.as_bytes(),
-        change.user_id.as_bytes(),
-        change.email.as_bytes(),
-        account.email.canonical().as_bytes(),
-    ]
 }
 
 /// A change that somebody waits for.
@@ -126,71 +110,71 @@ pub struct PendingLink {
 
 /// The token for what this account asked for, if it did.
 pub async fn pending_link(auth: &Auth, account: &Account) -> storage::Result<Option<PendingLink>> {
-    let change = email_change::pending(&mut auth.db().read().await?, account.id, auth.clock().now()).await?;
-    Ok(change.map(|change| {
-        let token = [&change.id.as_bytes()[..], &tag(auth, &change, account)].concat();
-        PendingLink { token: URL_SAFE_NO_PAD.encode(token), expires_at: change.expires_at, email: change.email }
-    }))
+    let mut read = auth.db().read().await?;
+    let found = link::newest(&mut read, account.id, Purpose::ChangeEmail, auth.clock().now()).await?;
+    let Some(link) = found else { return Ok(None) };
+    let Some(email) = link::open_other(auth, &mut read, &link).await? else { return Ok(None) };
+    let token = auth.users().links.token(&link::bond(&link, Purpose::ChangeEmail, account, Some(&email)));
+    Ok(Some(PendingLink { token, expires_at: link.expires_at, email }))
 }
 
-/// The change that this token is for, and the account as it is now, if the session that asked is still trusted.
-async fn verified(
-    auth: &Auth,
-    on: &mut impl Connection,
-    id: LinkId,
-    tag: &[u8],
-) -> Result<(EmailChange, Account), ConfirmEmailChangeError> {
-    use ConfirmEmailChangeError::InvalidToken;
-    let now = auth.clock().now();
-    let change = email_change::find(on, id, now).await?.ok_or(InvalidToken)?;
-    let account = users::account::find(on, change.user_id).await?.ok_or(InvalidToken)?;
-    let good = account.status == Status::Active && auth.link_key().verify(&parts(&change, &account), tag);
+/// The link that this token is, if it is good and the session that asked is still trusted.
+async fn asked_for(auth: &Auth, on: &mut impl Connection, token: &Token) -> Result<Good, LinkError> {
+    let good = link::good(auth, on, token, Purpose::ChangeEmail).await?;
+    let session = good.link.session_id.ok_or(LinkError::InvalidToken)?;
+    let (user, from) = (good.account.id, good.account.sessions_from);
     // Whatever ended the session that asked (another password, a suspension, its owner) ended what it asked for.
-    if good && session::is_alive(on, account.id, change.session_id, account.sessions_from, now).await? {
-        Ok((change, account))
+    if session::is_alive(on, user, session, from, auth.clock().now()).await? {
+        Ok(good)
     } else {
-        Err(InvalidToken)
+        Err(LinkError::InvalidToken)
     }
 }
 
-/// The parts of a token: which request it is for, and what shows that it is ours.
-fn take_apart(token: &str) -> Option<(LinkId, Vec<u8>)> {
-    let bytes = (token.len() <= 128).then(|| URL_SAFE_NO_PAD.decode(token).ok()).flatten()?;
-    let (id, tag) = bytes.split_first_chunk::<16>()?;
-    Some((LinkId::from_bytes(*id), tag.to_vec()))
-}
-
 /// The address that this token would make somebody's, as it is now. Nothing is changed.
-pub async fn check_email_change(auth: &Auth, token: &str) -> Result<String, ConfirmEmailChangeError> {
-    let (id, tag) = take_apart(token).ok_or(ConfirmEmailChangeError::InvalidToken)?;
-    let (change, _) = verified(auth, &mut auth.db().read().await?, id, &tag).await?;
-    Ok(change.email)
+pub async fn check_email_change(auth: &Auth, token: &str) -> Result<String, LinkError> {
+    let token = Token::parse(token).ok_or(LinkError::InvalidToken)?;
+    let good = asked_for(auth, &mut auth.db().read().await?, &token).await?;
+    good.other.ok_or(LinkError::InvalidToken)
 }
 
 /// Makes the change that this token is for. The address counts as verified, and all sessions but the one that
 /// asked end.
-pub async fn confirm_email_change(auth: &Auth, token: &str) -> Result<(), ConfirmEmailChangeError> {
-    use ConfirmEmailChangeError::InvalidToken;
-    let (id, tag) = take_apart(token).ok_or(InvalidToken)?;
+pub async fn confirm_email_change(auth: &Auth, token: &str) -> Result<(), LinkError> {
+    use LinkError::InvalidToken;
+    let token = Token::parse(token).ok_or(InvalidToken)?;
     // Nobody makes everybody wait for the writer with tokens that are none.
-    verified(auth, &mut auth.db().read().await?, id, &tag).await?;
+    let user = asked_for(auth, &mut auth.db().read().await?, &token).await?.account.id;
 
     let now = auth.clock().now();
     let mut tx = auth.db().begin().await?;
-    let (change, _) = verified(auth, &mut tx, id, &tag).await?;
-    users::account::lock(&mut tx, change.user_id).await?;
+    users::account::lock(&mut tx, user).await?;
     // Once more, behind the lock: another change may just have been made.
-    let (change, account) = verified(auth, &mut tx, id, &tag).await?;
-    if !email_change::consume(&mut tx, id, account.email.as_str(), now).await? {
+    let Good { link, account, other } = asked_for(auth, &mut tx, &token).await?;
+    if !link::consume(&mut tx, link.id, Purpose::ChangeEmail, now).await? {
         return Err(InvalidToken);
     }
-    let email = EmailAddress::parse(&change.email).map_err(|_| InvalidToken)?;
-    if !users::account::set_email(&mut tx, account.id, &email, true, now).await? {
+    let email = other.and_then(|other| EmailAddress::parse(&other).ok()).ok_or(InvalidToken)?;
+    let previous = auth.users().seal_said(&mut tx, user, "previous", account.email.as_str()).await;
+    let previous = previous.map_err(unreadable)?;
+    if !users::account::set_email(&mut tx, user, &email, true, now).await? {
         return Err(InvalidToken);
     }
-    let ended = session::end_others(&mut tx, account.id, change.session_id, now).await?;
-    let event = Event::new(Kind::EmailChanged, now).by(account.id).with("change", id.to_string());
-    users::revoke(&mut tx, Ended::Sessions(account.id, ended), event).await?;
+    let kept = link.session_id.ok_or(InvalidToken)?;
+    let ended = session::end_others(&mut tx, user, kept, now).await?;
+    let event = Event::new(Kind::EmailChanged, now).by(user).with("link", link.id.to_string());
+    users::revoke(&mut tx, Ended::Sessions(user, ended), event.with("previous", previous)).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// The person's key does not open, though it did a moment ago for the address in the link.
+fn unreadable(error: PersonalDataError) -> LinkError {
+    match error {
+        PersonalDataError::Storage(error) => LinkError::Storage(error),
+        PersonalDataError::Unsealable(cause) => {
+            tracing::error!(%cause, "the address before cannot be sealed");
+            LinkError::InvalidToken
+        }
+    }
 }

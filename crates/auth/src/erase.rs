@@ -3,7 +3,7 @@
 use kernel::{Event, Kind, UserId};
 use users::{Authority, Ended, ErasePersonError, account, erase_person, may};
 
-use crate::{Auth, attempts, credential, email_change, session};
+use crate::{Auth, attempts, credential, link, session};
 
 /// Nothing was destroyed.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +66,7 @@ pub async fn erase(auth: &Auth, authority: Authority, user: UserId) -> Result<()
     erase_person(&mut tx, &current, now).await?;
     credential::remove(&mut tx, user).await?;
     session::remove_all(&mut tx, user).await?;
-    email_change::remove_all(&mut tx, user).await?;
+    link::remove_all(&mut tx, user).await?;
     attempts::forget_account(&mut tx, auth, current.email.canonical()).await?;
     let event = authority.sign(Event::new(Kind::AccountErased, now).about(user));
     users::revoke(&mut tx, Ended::Everything(user), event).await?;

@@ -3,7 +3,7 @@
 //! Each use case is a file: `register`, `sign_in`, `refresh`, `sign_out`, `end_sessions`,
 //! `change_password`, `setup`. A use case takes an [`Auth`] and plain values, does one transaction
 //! with one event, and knows no HTTP. Each table has its record file: `credential`, `attempts`,
-//! `session`, `keys::record`, `setup`, `email_change`.
+//! `session`, `keys::record`, `setup`, `link`.
 //!
 //! - `password` says which passwords are allowed; `hashing` hashes them, on threads of its own.
 //! - `tokens` mints access and refresh tokens; `keys` holds and rotates the signing keys.
@@ -18,13 +18,13 @@ mod change_email;
 mod change_password;
 mod client;
 mod credential;
-mod email_change;
 mod end_sessions;
 mod erase;
 pub mod hashing;
 mod import;
 mod import_record;
 pub mod keys;
+mod link;
 mod overview;
 mod password;
 mod refresh;
@@ -50,8 +50,7 @@ use users::Users;
 
 pub use attempts::Lock;
 pub use change_email::{
-    ConfirmEmailChangeError, PendingLink, RequestEmailChangeError, check_email_change, confirm_email_change,
-    pending_link, request_email_change,
+    PendingLink, RequestEmailChangeError, check_email_change, confirm_email_change, pending_link, request_email_change,
 };
 pub use change_password::{ChangePasswordError, change_password};
 pub use client::{Client, SessionKind};
@@ -63,6 +62,7 @@ pub use import::{
     BatchReport, ImportBatch, ImportError, ImportOptions, ImportRow, ImportState, NotTaken, Passwords, PreparedBatch,
     begin_import, import_batch, import_file_id, prepare as prepare_import,
 };
+pub use link::LinkError;
 pub use overview::{Counted, Overview, overview};
 pub use password::{Password, Policy, Weakness};
 pub use refresh::{RefreshError, refresh};
@@ -208,6 +208,14 @@ pub const MIGRATIONS: &[Migration] = &[
         version: 5,
         name: "rows that an import did not take",
         shared: include_str!("../migrations/0005_import_not_taken.sql"),
+        sqlite: "",
+        postgres: "",
+    },
+    Migration {
+        owner: "auth",
+        version: 6,
+        name: "one-time links",
+        shared: include_str!("../migrations/0006_links.sql"),
         sqlite: "",
         postgres: "",
     },

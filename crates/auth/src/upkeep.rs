@@ -1,11 +1,11 @@
 //! Throwing away what nobody can use any more, a little at a time.
 
-use crate::{Auth, attempts, email_change, import_record, session};
+use crate::{Auth, attempts, import_record, link, session};
 
 /// Sessions are kept this long after they expire, for whoever asks what happened.
 const SESSION_GRACE: i64 = 7 * 86_400;
-/// Changes of address are kept this long after their link expires, so that the old address can be told.
-const EMAIL_CHANGE_GRACE: i64 = 7 * 86_400;
+/// Links are kept this long after they expire: they count among those that were made lately.
+const LINK_GRACE: i64 = 86_400;
 /// How far a file was imported is kept this long after its last batch: who has not gone on by then begins anew, and
 /// skips what is there.
 const IMPORT_GRACE: i64 = 30 * 86_400;
@@ -29,8 +29,8 @@ pub async fn sweep(auth: &Auth) -> storage::Result<bool> {
     let lapsed = now.plus_seconds(-60 * i64::from(auth.settings().lockout_minutes));
     let attempts = attempts::sweep(&mut tx, lapsed, BATCH).await?;
     let sessions = session::sweep(&mut tx, now.plus_seconds(-SESSION_GRACE), BATCH).await?;
-    let changes = email_change::sweep(&mut tx, now.plus_seconds(-EMAIL_CHANGE_GRACE), BATCH).await?;
+    let links = link::sweep(&mut tx, now.plus_seconds(-LINK_GRACE), BATCH).await?;
     let imports = import_record::sweep(&mut tx, now.plus_seconds(-IMPORT_GRACE), BATCH).await?;
     tx.commit().await?;
-    Ok(attempts.max(sessions).max(changes).max(imports) == u64::try_from(BATCH).unwrap_or(u64::MAX))
+    Ok(attempts.max(sessions).max(links).max(imports) == u64::try_from(BATCH).unwrap_or(u64::MAX))
 }

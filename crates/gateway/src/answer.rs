@@ -138,8 +138,9 @@ fn challenge(problem: &Problem, has_bad_token: bool) -> Option<&'static str> {
 fn secure(headers: &mut HeaderMap) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_SECURITY_POLICY, CONTENT_POLICY);
-    // Our own forms need their `Origin`, which `no-referrer` would make `null`; nobody else is told.
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    // Our own forms need their `Origin`, which `no-referrer` would make `null`; nobody else is told. An answer to an
+    // address with a secret in it has no form, and says more itself.
+    headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("same-origin"));
     headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(PERMISSIONS_POLICY, HeaderValue::from_static("camera=(), geolocation=(), microphone=()"));

@@ -1,8 +1,11 @@
 //! From a delivery to the message that is handed over: who it is for, in which language, and what it says.
 
 use kernel::Timestamp;
+use kernel::id::LinkId;
 use serde_json::{Map, Value};
-use users::{Account, DisplayName, Locale, TimeZoneName};
+use storage::Connection;
+use users::link::{Bond, CODE_SECONDS, Purpose};
+use users::{Account, DisplayName, EmailAddress, Locale, PersonalDataError, TimeZoneName};
 
 use crate::channel::Rendered;
 use crate::delivery::Claimed;
@@ -63,7 +66,8 @@ pub(crate) async fn compose(notify: &Notify, claimed: &Claimed) -> Result<Render
     let category = Category::parse(&claimed.category)
         .ok_or_else(|| ComposeError::Ours(format!("there is no category `{}` in this program", claimed.category)))?;
     let said = Said::read(&claimed.data)?;
-    let account = users::account::find(&mut notify.db().read().await?, claimed.user_id).await?;
+    let mut read = notify.db().read().await?;
+    let account = users::account::find(&mut read, claimed.user_id).await?;
     let account = account.ok_or(ComposeError::Dropped("the account is gone"))?;
     if account.erased_at.is_some() {
         return Err(ComposeError::Dropped("the account was erased"));
@@ -72,7 +76,93 @@ pub(crate) async fn compose(notify: &Notify, claimed: &Claimed) -> Result<Render
     if expires_at.is_some_and(|end| end <= notify.users().clock.now()) {
         return Err(ComposeError::Dropped("what it leads to had expired before it could be sent"));
     }
-    write(notify, claimed, &said, &account, template, category)
+    let other = other_address(notify, &mut read, &said, &account, template).await?;
+    let door = door(notify, claimed, &said, &account, (template, other.as_ref()))?;
+    write(notify, claimed, &said, &account, Message { template, category, other, door })
+}
+
+/// The name under which an event has the address that a message is about and goes to, where that is not the account's.
+const fn other_of(template: Template) -> Option<&'static str> {
+    match template {
+        Template::ChangeEmail => Some("address"),
+        Template::EmailChanged => Some("previous"),
+        _ => None,
+    }
+}
+
+/// The address that a message is about and goes to, where that is not the account's.
+async fn other_address(
+    notify: &Notify,
+    on: &mut impl Connection,
+    said: &Said,
+    account: &Account,
+    template: Template,
+) -> Result<Option<EmailAddress>, ComposeError> {
+    let Some(name) = other_of(template) else { return Ok(None) };
+    let sealed = said.text(name).ok_or(ComposeError::Dropped("the event does not say to which address"))?;
+    let opened = match notify.users().open_said(on, account.id, name, sealed).await {
+        Ok(opened) => opened.ok_or(ComposeError::Dropped("the account was erased"))?,
+        Err(PersonalDataError::Storage(error)) => return Err(error.into()),
+        Err(PersonalDataError::Unsealable(error)) => return Err(ComposeError::Ours(error.to_string())),
+    };
+    let parsed = EmailAddress::parse(&opened);
+    parsed.map(Some).map_err(|_| ComposeError::Ours("what the event has for an address is none".into()))
+}
+
+/// Where the button of a message leads, and what can be typed instead.
+struct Door {
+    link: String,
+    code: Option<(String, Timestamp)>,
+}
+
+/// What the links in messages are for.
+const fn purpose_of(template: Template) -> Option<Purpose> {
+    match template {
+        Template::VerifyEmail => Some(Purpose::VerifyEmail),
+        Template::ResetPassword => Some(Purpose::ResetPassword),
+        Template::ChangeEmail => Some(Purpose::ChangeEmail),
+        _ => None,
+    }
+}
+
+/// Derives link and code anew at every try: they are the same, and stand in no row.
+fn door(
+    notify: &Notify,
+    claimed: &Claimed,
+    said: &Said,
+    account: &Account,
+    (template, other): (Template, Option<&EmailAddress>),
+) -> Result<Door, ComposeError> {
+    let origin = &notify.settings().origin;
+    let has_code = match template.action() {
+        Action::Page(page) => return Ok(Door { link: format!("{origin}{page}"), code: None }),
+        Action::Link { code } => code,
+    };
+    let id: Option<LinkId> = said.text("link").and_then(|id| id.parse().ok());
+    let (purpose, id) =
+        purpose_of(template).zip(id).ok_or_else(|| ComposeError::Ours("no event names this link".into()))?;
+    let bond = Bond {
+        id,
+        purpose,
+        user: account.id,
+        address: account.email.canonical(),
+        other: other.map_or("", EmailAddress::as_str),
+    };
+    let links = &notify.users().links;
+    let until = claimed.event_at.plus_seconds(CODE_SECONDS);
+    let code = (has_code && notify.users().clock.now() < until).then(|| {
+        let digits = links.code(&bond);
+        (format!("{} {}", &digits[..3], &digits[3..]), until)
+    });
+    Ok(Door { link: format!("{origin}{}?token={}", purpose.page(), links.token(&bond)), code })
+}
+
+/// What is to be written.
+struct Message {
+    template: Template,
+    category: Category,
+    other: Option<EmailAddress>,
+    door: Door,
 }
 
 fn write(
@@ -80,15 +170,11 @@ fn write(
     claimed: &Claimed,
     said: &Said,
     account: &Account,
-    template: Template,
-    category: Category,
+    Message { template, category, other, door }: Message,
 ) -> Result<Rendered, ComposeError> {
     let settings = notify.settings();
-    let link = match template.action() {
-        Action::Page(page) => format!("{}{page}", settings.origin),
-        Action::Link { .. } => return Err(ComposeError::Ours("no event names this link".into())),
-    };
     let name = account.name.as_ref().map(DisplayName::as_str);
+    let addressee = other.as_ref().unwrap_or(&account.email);
     let written = notify.templates().write(&Input {
         template,
         // What the account says, or else what the request knew.
@@ -99,10 +185,14 @@ fn write(
         email: account.email.as_str(),
         at: claimed.event_at,
         zone: account.timezone.as_ref().map(TimeZoneName::as_str),
-        link: Some(&link),
-        code: None,
+        link: Some(&door.link),
+        code: door.code.as_ref().map(|(code, until)| (code.as_str(), *until)),
         expires_at: said.moment("expires_at"),
-        facts: Facts { device: said.text("device"), other_email: None, count: said.number("failures") },
+        facts: Facts {
+            device: said.text("device"),
+            other_email: other.as_ref().map(EmailAddress::as_str),
+            count: said.number("failures"),
+        },
         reference: &reference(claimed),
     })?;
     Ok(Rendered {
@@ -110,14 +200,14 @@ fn write(
         user: claimed.user_id,
         template,
         category,
-        address: email::address(account.email.as_str(), account.email.canonical()),
+        address: email::address(addressee.as_str(), addressee.canonical()),
         name: name.map(str::to_owned),
         language: written.language,
         subject: written.subject,
         preview: written.preview,
         html: written.html,
         text: written.text,
-        link: Some(link),
+        link: Some(door.link),
         message_id: claimed.message_id.clone().unwrap_or_else(|| settings.message_id(claimed.id)),
         at: claimed.event_at,
     })

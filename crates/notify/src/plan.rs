@@ -29,6 +29,9 @@ const RULES: &[Rule] = &[
     rule(Kind::PasswordChanged, Template::PasswordChanged, Category::Security),
     rule(Kind::AccountLocked, Template::AccountLocked, Category::Security),
     rule(Kind::RefreshTokenReused, Template::SessionStolen, Category::Security),
+    rule(Kind::EmailChangeRequested, Template::ChangeEmail, Category::Account),
+    rule(Kind::EmailChangeRequested, Template::EmailChangeRequested, Category::Security),
+    rule(Kind::EmailChanged, Template::EmailChanged, Category::Security),
 ];
 
 /// Whether events of this kind may ask for a message.

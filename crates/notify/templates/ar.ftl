@@ -48,8 +48,10 @@ moment = { $day } { $month ->
 
 verify-email-subject = تأكيد بريدك الإلكتروني
 verify-email-preview = رمزك هو { $code }. وهو صالح لمدة { $lifetime }.
+verify-email-preview-without-code = اضغط الزر لتأكيد بريدك الإلكتروني.
 verify-email-title = تأكيد بريدك الإلكتروني
 verify-email-lead = اكتب هذا الرمز حيث سجّلت، أو اضغط الزر على الجهاز نفسه.
+verify-email-lead-without-code = اضغط الزر، والأفضل على الجهاز الذي سجّلت منه.
 verify-email-button = تأكيد بريدي
 verify-email-note = لم تسجّل؟ إذن لا تفعل شيئًا: من دون الرمز أو الرابط لا يستطيع أحد أن يثبت أن هذا العنوان له.
 verify-email-why = وصلتك هذه الرسالة لأن أحدًا سجّل في { $product } بالعنوان { $email }.

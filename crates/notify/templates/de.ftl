@@ -42,8 +42,10 @@ moment = { $day }. { $month ->
 
 verify-email-subject = Bestätigen Sie Ihre E-Mail-Adresse
 verify-email-preview = Ihr Code lautet { $code }. Er gilt { $lifetime }.
+verify-email-preview-without-code = Drücken Sie die Schaltfläche, um Ihre E-Mail-Adresse zu bestätigen.
 verify-email-title = Bestätigen Sie Ihre E-Mail-Adresse
 verify-email-lead = Geben Sie diesen Code dort ein, wo Sie sich registriert haben, oder drücken Sie die Schaltfläche auf demselben Gerät.
+verify-email-lead-without-code = Drücken Sie die Schaltfläche, am besten auf dem Gerät, auf dem Sie sich registriert haben.
 verify-email-button = E-Mail-Adresse bestätigen
 verify-email-note = Sie haben sich nicht registriert? Dann müssen Sie nichts tun: Ohne Code oder Link kann niemand zeigen, dass diese Adresse seine ist.
 verify-email-why = Sie erhalten diese Nachricht, weil sich jemand mit { $email } bei { $product } registriert hat.

@@ -1,6 +1,7 @@
 # What mails say, in English. Each message has a subject, a preview (the line that mail programs show beside it), a
 # title, a lead and, where there is something to press, a button; some have a note, and a reason of their own why
-# somebody gets it.
+# somebody gets it. What has a code says something else (`-without-code`) when it could only be sent after the code had run
+# out.
 
 hello = Hello.
 hello-name = Hello { $name }.
@@ -44,8 +45,10 @@ moment = { $day } { $month ->
 
 verify-email-subject = Verify your email
 verify-email-preview = Your code is { $code }. It works for { $lifetime }.
+verify-email-preview-without-code = Press the button to verify your email.
 verify-email-title = Verify your email
 verify-email-lead = Type this code where you signed up, or press the button on the same device.
+verify-email-lead-without-code = Press the button, best on the device on which you signed up.
 verify-email-button = Verify my email
 verify-email-note = Didn’t sign up? Then do nothing: without the code or the link, nobody can show that this address is theirs.
 verify-email-why = You get this because someone signed up to { $product } with { $email }.

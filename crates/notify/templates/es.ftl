@@ -42,8 +42,10 @@ moment = { $day } de { $month ->
 
 verify-email-subject = Confirme su correo electrónico
 verify-email-preview = Su código es { $code }. Sirve durante { $lifetime }.
+verify-email-preview-without-code = Pulse el botón para confirmar su correo electrónico.
 verify-email-title = Confirme su correo electrónico
 verify-email-lead = Escriba este código donde se registró, o pulse el botón en el mismo dispositivo.
+verify-email-lead-without-code = Pulse el botón, mejor en el dispositivo en el que se registró.
 verify-email-button = Confirmar mi correo
 verify-email-note = ¿No se ha registrado? Entonces no haga nada: sin el código o el enlace, nadie puede demostrar que esta dirección es suya.
 verify-email-why = Recibe este mensaje porque alguien se registró en { $product } con { $email }.

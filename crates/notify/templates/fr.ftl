@@ -42,8 +42,10 @@ moment = { $day } { $month ->
 
 verify-email-subject = Confirmez votre adresse e-mail
 verify-email-preview = Votre code est { $code }. Il est valable { $lifetime }.
+verify-email-preview-without-code = Appuyez sur le bouton pour confirmer votre adresse e-mail.
 verify-email-title = Confirmez votre adresse e-mail
 verify-email-lead = Saisissez ce code là où vous vous êtes inscrit, ou appuyez sur le bouton sur le même appareil.
+verify-email-lead-without-code = Appuyez sur le bouton, de préférence sur l’appareil avec lequel vous vous êtes inscrit.
 verify-email-button = Confirmer mon adresse
 verify-email-note = Vous ne vous êtes pas inscrit ? Alors ne faites rien : sans le code ou le lien, personne ne peut montrer que cette adresse est la sienne.
 verify-email-why = Vous recevez ce message parce que quelqu’un s’est inscrit à { $product } avec { $email }.

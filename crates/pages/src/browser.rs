@@ -26,10 +26,14 @@ pub enum Cookie {
     Device,
     /// What forms of signed-out pages are bound to.
     Form,
+    /// The one-time link that was opened last.
+    Link,
 }
 
 /// The longest that browsers keep a cookie (RFC 6265bis §5.5).
 const DEVICE_SECONDS: u32 = 400 * 24 * 60 * 60;
+/// From opening a link to pressing its button. A form that is shown has the token in itself.
+const LINK_SECONDS: u32 = 60 * 60;
 
 impl Cookie {
     /// `__Host-` makes a browser refuse the cookie unless it is `Secure`, for this host alone and for
@@ -43,6 +47,8 @@ impl Cookie {
             (Self::Device, false) => "usher_device",
             (Self::Form, true) => "__Host-usher_form",
             (Self::Form, false) => "usher_form",
+            (Self::Link, true) => "__Host-usher_link",
+            (Self::Link, false) => "usher_link",
         }
     }
 
@@ -77,6 +83,21 @@ pub fn session_cookie(value: &str, kept_days: Option<u32>, secure: bool) -> Resu
 /// The cookie that gives this browser its own count of failures.
 pub fn device_cookie(value: &str, secure: bool) -> Result<HeaderValue, Problem> {
     Cookie::Device.with(value, Some(DEVICE_SECONDS), secure)
+}
+
+/// The cookie that carries the token of a link from the address to the page.
+pub fn link_cookie(token: &str, secure: bool) -> Result<HeaderValue, Problem> {
+    Cookie::Link.with(token, Some(LINK_SECONDS), secure)
+}
+
+/// The token of the link that was opened last.
+pub fn link_token(headers: &HeaderMap, secure: bool) -> Option<String> {
+    Cookie::Link.find(headers, secure)
+}
+
+/// Tells the browser to forget the link that was opened last.
+pub fn forget_link(secure: bool) -> Result<HeaderValue, Problem> {
+    Cookie::Link.with("", Some(0), secure)
 }
 
 /// Tells the browser to forget the session and what its forms were bound to. The device cookie stays: the
@@ -178,7 +199,7 @@ impl FromRequestParts<Arc<Pages>> for MaybeVisitor {
 mod tests {
     use super::*;
 
-    const ALL: [Cookie; 3] = [Cookie::Session, Cookie::Device, Cookie::Form];
+    const ALL: [Cookie; 4] = [Cookie::Session, Cookie::Device, Cookie::Form, Cookie::Link];
 
     #[test]
     fn s6_over_https_every_cookie_is_for_this_host_and_out_of_reach_of_scripts() {

@@ -96,7 +96,7 @@ fn words_for_code(problem: &Problem) -> Option<Words<'_>> {
                 title: "Form not accepted", heading: "This form can’t be accepted", advice: &problem.detail
             })
         }
-        "invalid_setup_link" | "invalid_email_link" => {
+        "invalid_setup_link" | "invalid_link" => {
             Some(Words { title: "Link no longer works", heading: "This link no longer works", advice: &problem.detail })
         }
         _ => None,

@@ -25,6 +25,7 @@ mod entry;
 mod error;
 mod form;
 mod languages;
+mod link;
 mod moment;
 mod return_address;
 mod setup;

@@ -29,6 +29,7 @@ pub mod history;
 pub mod import;
 pub mod job;
 mod lift_suspensions;
+pub mod link;
 pub mod may;
 mod name;
 pub mod personal;
@@ -96,6 +97,8 @@ pub struct Users {
     pub pictures: Pictures,
     /// What opens personal data.
     pub vault: Vault,
+    /// What makes the secrets of one-time links.
+    pub links: link::Links,
     /// The attributes that the configuration adds to accounts.
     pub attributes: AttributeSchema,
     /// Answers that are ready to be sent again.
@@ -134,6 +137,7 @@ impl Users {
             blobs,
             pictures,
             vault: Vault::new(master),
+            links: link::Links::new(master),
             attributes,
             views: api::ReadyViews::default(),
             role_keeper,

@@ -91,6 +91,8 @@ pub async fn update_account(
     let kind = if moves { Kind::EmailChanged } else { Kind::AccountUpdated };
     let event = authority.sign(Event::new(kind, now).about(user).with("fields", fields));
     if moves {
+        let previous = users.seal_said(&mut tx, user, "previous", current.email.as_str()).await?;
+        let event = event.with("previous", previous);
         revoke(&mut tx, Ended::Everything(user), event).await?;
     } else {
         tx.append(event);

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 const FROM: &str = "Harbour <no-reply@id.example.com>";
 
-fn with_mail(setup: Setup, server: &MailServer) -> Setup {
+pub(crate) fn with_mail(setup: Setup, server: &MailServer) -> Setup {
     setup.env("USHER_MAIL__URL", &server.url()).env("USHER_MAIL__FROM", FROM).env("USHER_MAIL__PRODUCT_NAME", "Harbour")
 }
 

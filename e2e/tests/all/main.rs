@@ -21,6 +21,7 @@ mod import;
 mod independence;
 mod jobs;
 mod kill;
+mod links;
 mod lockout;
 mod mail;
 mod openapi;

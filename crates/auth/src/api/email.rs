@@ -9,7 +9,7 @@ use users::EmailAddress;
 
 use super::entry::{busy, failed};
 use super::password::wrong_password;
-use crate::{Auth, ConfirmEmailChangeError, RequestEmailChangeError};
+use crate::{Auth, LinkError, RequestEmailChangeError};
 
 /// Another address.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -34,12 +34,14 @@ pub(super) struct ConfirmEmailChange {
 
 /// Ask for another address
 ///
-/// It is mine when the link that is sent there is opened, within an hour. The answer does not say whether
-/// somebody else has it. A link that was asked for before does not work any more.
+/// It is mine when the link that is sent there is opened and confirmed, within an hour. The address until now is told
+/// that this was asked for. The answer does not say whether somebody else has it. A link that was asked for before does
+/// not work any more.
 #[utoipa::path(post, path = "/api/v1/users/me/email", tag = "Users", security(("access_token" = [])),
     request_body = RequestEmailChange,
     responses((status = 202, description = "Asked for."),
         (status = 422, description = "`wrong_password` or `invalid_input`", body = ProblemDocument),
+        (status = 429, description = "`too_many_attempts`: five an hour, of one account and to one address.", body = ProblemDocument),
         (status = 503, description = "`busy`: no room to hash.", body = ProblemDocument)))]
 pub(super) async fn request_email_change(
     State(auth): State<Auth>,
@@ -72,23 +74,38 @@ impl From<RequestEmailChangeError> for Problem {
         match error {
             RequestEmailChangeError::WrongPassword => wrong_password(),
             RequestEmailChangeError::Gone => Self::unauthenticated(),
+            RequestEmailChangeError::TooOften => too_often(),
             RequestEmailChangeError::Busy(_) => busy(),
             RequestEmailChangeError::Hash(cause) => failed(&cause),
+            RequestEmailChangeError::Unsealable(cause) => failed(&cause),
             RequestEmailChangeError::Storage(error) => error.into(),
         }
     }
 }
 
-impl From<ConfirmEmailChangeError> for Problem {
-    fn from(error: ConfirmEmailChangeError) -> Self {
+/// 429: mail was asked for too often.
+fn too_often() -> Problem {
+    Problem {
+        retry_after: Some(3_600),
+        ..Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_attempts",
+            "Too many mails were asked for",
+            "Use the newest link that you have, or try again in an hour.",
+        )
+    }
+}
+
+impl From<LinkError> for Problem {
+    fn from(error: LinkError) -> Self {
         match error {
-            ConfirmEmailChangeError::InvalidToken => Self::new(
+            LinkError::InvalidToken => Self::new(
                 StatusCode::BAD_REQUEST,
                 "invalid_token",
                 "The link is not good any more",
-                "Ask for the change again, and use the newest link within an hour.",
+                "It was used, it has expired, or a newer one has taken its place. Ask for a new one.",
             ),
-            ConfirmEmailChangeError::Storage(error) => error.into(),
+            LinkError::Storage(error) => error.into(),
         }
     }
 }

@@ -6,7 +6,7 @@ use users::{
 };
 
 use super::{PASSWORD, World, new_account, on_both};
-use crate::{ConfirmEmailChangeError, EraseError, SignInError};
+use crate::{EraseError, LinkError, SignInError};
 
 const DAY: i64 = 86_400;
 
@@ -39,7 +39,7 @@ async fn asked(world: &World, who: &crate::SignedIn, email: &str) -> String {
 
 async fn is_refused(world: &World, token: &str) -> bool {
     let confirmed = crate::confirm_email_change(&world.auth, token).await;
-    matches!(confirmed, Err(ConfirmEmailChangeError::InvalidToken))
+    matches!(confirmed, Err(LinkError::InvalidToken))
 }
 
 on_both! {

@@ -120,6 +120,9 @@ pub(super) fn subject(voice: &Voice<'_>, input: &Input<'_>) -> Result<String, Re
 pub(super) fn content(voice: &Voice<'_>, input: &Input<'_>) -> Result<Content, RenderError> {
     let args = args(voice, input)?;
     let must = |part: &str| voice.must(&key(input, part), &args);
+    // What has a code and can be sent only after that has run out still has its link.
+    let is_late = matches!(input.template.action(), Action::Link { code: true }) && input.code.is_none();
+    let of_code = |part: &str| if is_late { format!("{part}-without-code") } else { part.to_owned() };
     let greeting = match input.name {
         Some(_) => voice.must("hello-name", &args)?,
         None => voice.must("hello", &args)?,
@@ -132,11 +135,11 @@ pub(super) fn content(voice: &Voice<'_>, input: &Input<'_>) -> Result<Content, R
         start: if rtl { "right" } else { "left" },
         product: input.product.to_owned(),
         host: host(input.origin).to_owned(),
-        preview: one_line(&must("preview")?),
+        preview: one_line(&must(&of_code("preview"))?),
         title: must("title")?,
         greeting: one_line(&greeting),
-        lead: must("lead")?,
-        code: input.code.map(str::to_owned),
+        lead: must(&of_code("lead"))?,
+        code: input.code.map(|(code, _)| code.to_owned()),
         link: input.link.map(str::to_owned),
         button: if input.link.is_some() { must("button")? } else { String::new() },
         button_fails: voice.must("button-fails", &args)?,
@@ -177,11 +180,13 @@ fn args<'i>(voice: &Voice<'_>, input: &Input<'i>) -> Result<Args<'i>, RenderErro
     if let Some(count) = input.facts.count {
         args.set("count", count);
     }
-    if let Some(code) = input.code {
+    if let Some((code, _)) = input.code {
         args.set("code", code);
     }
-    if let Some(expires_at) = input.expires_at {
-        args.set("lifetime", voice.lifetime(expires_at.since(input.at).as_secs())?);
+    // Where there is a code, it is the one that runs out first.
+    let ends = input.code.map(|(_, ends)| ends).or(input.expires_at);
+    if let Some(ends) = ends {
+        args.set("lifetime", voice.lifetime(ends.since(input.at).as_secs())?);
     }
     Ok(args)
 }

@@ -63,8 +63,9 @@ pub(crate) struct Input<'i> {
     pub(crate) zone: Option<&'i str>,
     /// Where its button leads.
     pub(crate) link: Option<&'i str>,
-    pub(crate) code: Option<&'i str>,
-    /// Until when link and code work.
+    /// A code for whoever cannot open the link where they are, and until when that works.
+    pub(crate) code: Option<(&'i str, Timestamp)>,
+    /// Until when the link works.
     pub(crate) expires_at: Option<Timestamp>,
     /// More that its words may name.
     pub(crate) facts: Facts<'i>,
@@ -135,9 +136,21 @@ impl Templates {
         product: &str,
         origin: &str,
     ) -> Result<Written, RenderError> {
-        let (link, code, is_link) = match template.action() {
-            Action::Page(page) => (format!("{origin}{page}"), false, false),
-            Action::Link { code } => (format!("{origin}/{}/8sK2Qm4w", template.as_str()), code, true),
+        let code = matches!(template.action(), Action::Link { code: true });
+        let code = code.then_some(("418 203", Timestamp::from_unix_seconds(1_791_902_460)));
+        self.sample_with(template, locale, (product, origin), code)
+    }
+
+    fn sample_with(
+        &self,
+        template: Template,
+        locale: &str,
+        (product, origin): (&str, &str),
+        code: Option<(&str, Timestamp)>,
+    ) -> Result<Written, RenderError> {
+        let (link, is_link) = match template.action() {
+            Action::Page(page) => (format!("{origin}{page}"), false),
+            Action::Link { .. } => (format!("{origin}/{}/8sK2Qm4w", template.as_str()), true),
         };
         self.write(&Input {
             template,
@@ -149,7 +162,7 @@ impl Templates {
             at: Timestamp::from_unix_seconds(1_791_901_860),
             zone: None,
             link: Some(&link),
-            code: code.then_some("418 203"),
+            code,
             expires_at: is_link.then(|| Timestamp::from_unix_seconds(1_791_903_660)),
             facts: Facts {
                 device: Some("Firefox on macOS"),
@@ -163,12 +176,17 @@ impl Templates {
     fn try_all(&self) -> Result<(), TemplateError> {
         for language in self.words.languages() {
             for template in Template::ALL {
-                self.sample(*template, language, "Usher", "https://id.example.com").map_err(|error| {
-                    TemplateError::Wrong {
+                let about = ("Usher", "https://id.example.com");
+                // The second is what is sent when the code has run out before it could be.
+                for sample in [
+                    self.sample(*template, language, about.0, about.1),
+                    self.sample_with(*template, language, about, None),
+                ] {
+                    sample.map_err(|error| TemplateError::Wrong {
                         file: format!("{} in {language}", template.as_str()),
                         what: error.to_string(),
-                    }
-                })?;
+                    })?;
+                }
             }
         }
         Ok(())

@@ -63,6 +63,11 @@ fn every_message_is_there_in_every_language() {
             assert_eq!(mail.language, language);
             assert!(mail.html.contains(&format!("<html lang=\"{language}\"")));
             assert!(!mail.subject.is_empty() && !mail.preview.is_empty() && !mail.text.is_empty());
+            let late = templates.sample_with(*template, language, ("Harbour", ORIGIN), None).unwrap();
+            assert!(!late.text.contains("418 203") && !late.preview.contains("418 203"));
+            let has_code = *template == Template::VerifyEmail;
+            assert_eq!(mail.text.contains("418 203") && mail.preview.contains("418 203"), has_code, "{}", mail.text);
+            assert_eq!(mail.preview != late.preview, has_code, "{language} has words for a mail without a code");
         }
     }
 }

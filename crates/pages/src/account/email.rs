@@ -41,6 +41,10 @@ pub async fn submit(
             let words = "That is not your current password. Check it and try again.";
             refuse(&pages, &form, &context, Mistakes::one("email_password", "wrong_password", words)).await
         }
+        Err(RequestEmailChangeError::TooOften) => {
+            let words = "That was asked for too often. Use the newest link that you have, or try again in an hour.";
+            refuse(&pages, &form, &context, Mistakes::one("new_email", "too_often", words)).await
+        }
         Err(RequestEmailChangeError::Busy(_)) => {
             let new_email = form.fields.text("new_email").to_owned();
             let returned = Returned { notice: Some(Notice::busy()), new_email, ..Returned::default() };
@@ -50,6 +54,7 @@ pub async fn submit(
         Err(
             failure @ (RequestEmailChangeError::Gone
             | RequestEmailChangeError::Hash(_)
+            | RequestEmailChangeError::Unsealable(_)
             | RequestEmailChangeError::Storage(_)),
         ) => Err(failure.into()),
     }

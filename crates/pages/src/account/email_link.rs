@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use askama::Template;
-use auth::ConfirmEmailChangeError;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use kernel::{Problem, RequestContext};
+use users::link::Purpose;
 
 use crate::browser::FormToken;
-use crate::entry::see_other;
 use crate::form::{Fields, SignedOutForm};
+use crate::link::{self, OpenedLink};
 use crate::shell::Shell;
 use crate::{Pages, page};
 
@@ -25,19 +25,24 @@ struct ConfirmPage<'a> {
     email: Option<String>,
 }
 
-/// `GET /account/email/confirm?token=…`: looks at the link and leaves it as it is, because mail filters and
-/// previews open links too.
+/// `GET /account/email/confirm`: looks at the link and leaves it as it is, because mail filters and previews open links
+/// too.
 pub async fn show(
     State(pages): State<Arc<Pages>>,
     context: RequestContext,
     form: FormToken,
+    OpenedLink(opened): OpenedLink,
     query: Fields,
 ) -> Result<Response, Problem> {
-    let token = query.text("token");
+    let in_address = query.text("token");
+    let token = if in_address.is_empty() { opened.as_str() } else { in_address };
     let email = match query.text("done") {
         "changed" => None,
-        _ => Some(auth::check_email_change(&pages.auth, token).await.map_err(failed)?),
+        _ => Some(auth::check_email_change(&pages.auth, token).await.map_err(link::failed)?),
     };
+    if !in_address.is_empty() {
+        return link::out_of_the_address(&pages, Purpose::ChangeEmail.page(), token);
+    }
     let shell = Shell::new(&context.request_id);
     let shown = page(StatusCode::OK, &ConfirmPage { shell, csrf: &form.token, token, email })?;
     form.bind(shown)
@@ -48,21 +53,6 @@ pub async fn submit(
     State(pages): State<Arc<Pages>>,
     SignedOutForm(fields): SignedOutForm,
 ) -> Result<Response, Problem> {
-    auth::confirm_email_change(&pages.auth, fields.text("token")).await.map_err(failed)?;
-    Ok(see_other("/account/email/confirm?done=changed"))
-}
-
-/// Used, too old, replaced, never ours, or for an address that somebody else has by now: to whoever holds the link,
-/// it is all the same.
-fn failed(error: ConfirmEmailChangeError) -> Problem {
-    match error {
-        ConfirmEmailChangeError::InvalidToken => Problem::new(
-            StatusCode::GONE,
-            "invalid_email_link",
-            "This link no longer works",
-            "A link for another address works once, for 60 minutes, and only until a newer one is asked for. Nothing was \
-             changed. Ask for it again on your account page.",
-        ),
-        ConfirmEmailChangeError::Storage(cause) => cause.into(),
-    }
+    auth::confirm_email_change(&pages.auth, fields.text("token")).await.map_err(link::failed)?;
+    link::onward(&pages, "/account/email/confirm?done=changed")
 }

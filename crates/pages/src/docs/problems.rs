@@ -55,14 +55,14 @@ pub const PROBLEMS: &[Entry] = &[
         401,
         "The email or the password is not right, or the account is locked for a while or may not be used: on purpose it does not say which. Check both.",
     ),
-    entry(
-        "invalid_email_link",
-        410,
-        "The link for another address was used, is older than an hour, or was replaced by a newer one; or somebody else has the address by now. Ask for it again.",
-    ),
     entry("invalid_if_match", 400, "Send the `version` of what you read, in quotes, as `If-Match`."),
     entry("invalid_input", 422, "Correct the fields named in `errors`."),
     entry("invalid_json", 400, "Send one valid JSON value, in UTF-8."),
+    entry(
+        "invalid_link",
+        410,
+        "What `invalid_token` is for programs: the page behind a link that was used, has expired, was replaced or was never ours. Ask for a new one.",
+    ),
     entry("invalid_query", 400, "Correct what stands behind the question mark of the address."),
     entry(
         "invalid_refresh_token",
@@ -78,7 +78,7 @@ pub const PROBLEMS: &[Entry] = &[
     entry(
         "invalid_token",
         400,
-        "The link was used, is older than an hour, or was replaced by a newer one. Ask for it again.",
+        "The link was used, has expired, was replaced by a newer one, is for something else or was never ours: on purpose it does not say which. Ask for a new one.",
     ),
     entry("job_over", 409, "It was done, failed or was stopped before. Read the job to see which."),
     entry("last_administrator", 409, "Nobody could administer afterwards. Make somebody else an administrator first."),
@@ -128,7 +128,7 @@ pub const PROBLEMS: &[Entry] = &[
     entry(
         "too_many_attempts",
         429,
-        "Too many requests of this kind came from your address. Wait as long as `Retry-After` says.",
+        "Too many requests of this kind came from your address, or too many mails were asked for by your account. Wait as long as `Retry-After` says.",
     ),
     entry("too_many_jobs", 409, "Twenty of your jobs are not over yet. Wait for one of them, or stop one."),
     entry("too_many_roles", 409, "There can be 500 roles. Delete one that nobody holds first."),

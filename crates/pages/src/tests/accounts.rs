@@ -209,19 +209,30 @@ async fn another_address_is_asked_for_with_the_password_and_made_by_the_button_b
     let eves = link_for(&mut browser, "eve@okafor.example").await;
     let replaced = link_for(&mut browser, "amara@other.example").await;
     let page = |token: &str| format!("/account/email/confirm?token={token}");
-    assert_eq!(site.browser().get(&page(&eves)).await.code(), "invalid_email_link", "another one was asked for");
+    assert_eq!(site.browser().get(&page(&eves)).await.code(), "invalid_link", "another one was asked for");
     let eves = link_for(&mut browser, "eve@okafor.example").await;
-    let refused = site.browser().fill(&page(&eves), "/account/email/confirm", &[("token", &eves)]).await;
-    assert_eq!((refused.status, refused.code()), (StatusCode::GONE, "invalid_email_link"));
+    let mut mail = site.browser();
+    let confirm = async |mail: &mut Browser<'_>, token: &str| {
+        let shown = mail.open(&page(token)).await;
+        let fields = [("token", shown.hidden("token")), ("csrf", shown.hidden("csrf"))];
+        mail.post("/account/email/confirm", &fields).await
+    };
+    let refused = confirm(&mut mail, &eves).await;
+    assert_eq!((refused.status, refused.code()), (StatusCode::GONE, "invalid_link"));
 
     let token = link_for(&mut browser, "amara@new.example").await;
     let mut mail = site.browser();
     for _ in 0..2 {
-        let shown = mail.get(&page(&token)).await;
+        let opened = mail.get(&page(&token)).await;
+        assert_eq!(
+            (opened.location(), &opened.headers["referrer-policy"]),
+            ("/account/email/confirm", &"no-referrer".parse().unwrap())
+        );
+        let shown = mail.get(opened.location()).await;
         assert!(shown.text.contains("amara@new.example") && shown.text.contains("Use this address"));
     }
     assert!(browser.get("/account").await.text.contains("amara@okafor.example"), "looking at the link changes nothing");
-    let done = mail.fill(&page(&token), "/account/email/confirm", &[("token", &token)]).await;
+    let done = confirm(&mut mail, &token).await;
     assert_eq!(done.location(), "/account/email/confirm?done=changed");
     assert!(mail.get(done.location()).await.text.contains("Your address is changed"));
     let account = browser.get("/account").await.text;
@@ -229,7 +240,7 @@ async fn another_address_is_asked_for_with_the_password_and_made_by_the_button_b
     assert!(!elsewhere.is_signed_in().await, "only the device that asked is still signed in");
     for dead in ["", "x", &token, &replaced] {
         let answer = mail.get(&page(dead)).await;
-        assert_eq!((answer.status, answer.code()), (StatusCode::GONE, "invalid_email_link"), "{dead}");
+        assert_eq!((answer.status, answer.code()), (StatusCode::GONE, "invalid_link"), "{dead}");
     }
 }
 

@@ -174,6 +174,12 @@ impl Browser<'_> {
         self.send(Request::get(address).body(Body::empty()).unwrap()).await
     }
 
+    /// Opens a link of a mail, which leads on to its page.
+    pub async fn open(&mut self, link: &str) -> Answer {
+        let answer = self.get(link).await;
+        if answer.status == StatusCode::SEE_OTHER { self.get(answer.location()).await } else { answer }
+    }
+
     /// Sends a form as the page that has it would.
     pub async fn post(&mut self, address: &str, fields: &[(&str, &str)]) -> Answer {
         let request = Request::builder()

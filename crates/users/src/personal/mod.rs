@@ -2,13 +2,14 @@
 //! configuration that are marked personal (those that are not stand beside them, in plain).
 //!
 //! `vault` has the keys: one per person, wrapped. `record` has the SQL, `schema` what the configuration
-//! says, `contact` telephone number and address, `data` reads and writes all of it for an account. A
-//! value is sealed for one person and one attribute: moved anywhere else it does not open.
+//! says, `contact` telephone number and address, `data` reads and writes all of it for an account, `said` what events
+//! say of a person. A value is sealed for one person and one attribute: moved anywhere else it does not open.
 
 mod contact;
 mod data;
 pub(crate) mod record;
 mod rewrap;
+mod said;
 mod schema;
 mod vault;
 

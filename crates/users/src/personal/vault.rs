@@ -95,6 +95,17 @@ impl PersonalKey {
         let plain = self.key.open(&attribute_place(self.user, name), sealed)?;
         String::from_utf8(plain.to_vec()).map_err(|_| Unsealable)
     }
+
+    /// Encrypts a fact of an event.
+    pub(crate) fn seal_said(&self, name: &str, text: &str) -> Result<Vec<u8>, Unsealable> {
+        self.key.seal(&fact_place(self.user, name), text.as_bytes())
+    }
+
+    /// Decrypts it: only what was sealed for this person and this fact.
+    pub(crate) fn open_said(&self, name: &str, sealed: &[u8]) -> Result<String, Unsealable> {
+        let plain = self.key.open(&fact_place(self.user, name), sealed)?;
+        String::from_utf8(plain.to_vec()).map_err(|_| Unsealable)
+    }
 }
 
 /// Table, and row: what a wrapped key is bound to.
@@ -105,6 +116,11 @@ fn key_place(user: UserId) -> Vec<u8> {
 /// Table, column, name and row: what a sealed value is bound to. A name has no slash.
 fn attribute_place(user: UserId, name: &str) -> Vec<u8> {
     [b"user_attributes/sealed/", name.as_bytes(), b"/", &user.as_bytes()[..]].concat()
+}
+
+/// What a sealed fact of an event is bound to.
+fn fact_place(user: UserId, name: &str) -> Vec<u8> {
+    [b"ledger/body/", name.as_bytes(), b"/", &user.as_bytes()[..]].concat()
 }
 
 #[cfg(test)]
@@ -127,6 +143,11 @@ mod tests {
         assert_eq!(anns.open("phone_number", &phone).unwrap(), "+4915112345678");
         assert!(anns.open("address", &phone).is_err(), "another attribute");
         assert!(bobs.open("phone_number", &phone).is_err(), "another person");
+        let device = anns.seal_said("device", "Firefox, macOS").unwrap();
+        assert_eq!(anns.open_said("device", &device).unwrap(), "Firefox, macOS");
+        assert!(anns.open_said("other", &device).is_err(), "another fact");
+        assert!(anns.open("device", &device).is_err(), "a fact is no attribute");
+        assert!(bobs.open_said("device", &device).is_err(), "another person");
         // Not even with the right key can it be another person's.
         assert!(vault.open_key(bob, &wrapped).is_err());
         let posing = PersonalKey { user: bob, ..vault.open_key(ann, &wrapped).unwrap() };

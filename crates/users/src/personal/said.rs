@@ -1,0 +1,45 @@
+//! What an event says of a person beside ids and facts: sealed with that person's own key. The ledger keeps events for
+//! ever; without the key, which goes when the person is erased, nobody reads these again.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use kernel::UserId;
+use kernel::secret::Unsealable;
+use storage::{Connection, Tx};
+
+use super::{PersonalDataError, record};
+use crate::Users;
+
+impl Users {
+    /// Seals a text about this person for an event, as the fact `name`. The caller's transaction has locked the
+    /// account's row.
+    pub async fn seal_said(
+        &self,
+        tx: &mut Tx,
+        user: UserId,
+        name: &str,
+        text: &str,
+    ) -> Result<String, PersonalDataError> {
+        let key = if let Some(stored) = record::key(tx, user).await? {
+            self.vault.open_key(user, &stored)?
+        } else {
+            let (made, wrapped) = self.vault.make_key(user)?;
+            record::insert_key(tx, user, &wrapped, self.clock.now()).await?;
+            made
+        };
+        Ok(URL_SAFE_NO_PAD.encode(key.seal_said(name, text)?))
+    }
+
+    /// Reads what was sealed for this person and this fact; nothing once their key is gone.
+    pub async fn open_said(
+        &self,
+        on: &mut impl Connection,
+        user: UserId,
+        name: &str,
+        sealed: &str,
+    ) -> Result<Option<String>, PersonalDataError> {
+        let Some(stored) = record::key(on, user).await? else { return Ok(None) };
+        let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| Unsealable)?;
+        Ok(Some(self.vault.open_key(user, &stored)?.open_said(name, &sealed)?))
+    }
+}
