@@ -1,4 +1,4 @@
-//! Listening to the revocation feed, as a client of any make would.
+//! Listening to streams of events, the revocation feed among them, as a client of any make would.
 
 use std::time::Duration;
 
@@ -18,19 +18,51 @@ pub struct FeedEvent {
     pub data: Value,
 }
 
-/// An open feed.
-pub struct Feed {
+/// An open stream of events.
+pub struct Stream {
     response: reqwest::Response,
     buffer: String,
 }
+
+/// An open feed of revocations.
+pub struct Feed(Stream);
 
 impl Feed {
     /// Opens the feed, or gives the answer of whoever would not.
     pub async fn try_open(url: &str, token: &str, after: Option<i64>) -> Result<Self, Answer> {
         let query = after.map_or_else(String::new, |after| format!("?after={after}"));
+        Stream::try_open(url, token, &format!("/api/v1/feed/revocations{query}"), None).await.map(Self)
+    }
+
+    /// Opens the feed of a program.
+    pub async fn open(app: &TestApp, token: &str, after: Option<i64>) -> Self {
+        Self::try_open(&app.url, token, after).await.unwrap_or_else(|answer| panic!("no feed: {answer:?}"))
+    }
+}
+
+impl std::ops::Deref for Feed {
+    type Target = Stream;
+
+    fn deref(&self) -> &Stream {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Feed {
+    fn deref_mut(&mut self) -> &mut Stream {
+        &mut self.0
+    }
+}
+
+impl Stream {
+    /// Opens a stream, or gives the answer of whoever would not.
+    pub async fn try_open(url: &str, token: &str, path: &str, known: Option<i64>) -> Result<Self, Answer> {
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let request = client.request(Method::GET, format!("{url}/api/v1/feed/revocations{query}"));
-        let request = request.bearer_auth(token).header("accept", "text/event-stream");
+        let request = client.request(Method::GET, format!("{url}{path}"));
+        let mut request = request.bearer_auth(token).header("accept", "text/event-stream");
+        if let Some(known) = known {
+            request = request.header("last-event-id", known.to_string());
+        }
         let again = request.try_clone().expect("a request without a body");
         let response = request.send().await.expect("the program has to answer");
         if response.status() != 200 {
@@ -44,9 +76,9 @@ impl Feed {
         Ok(Self { response, buffer: String::new() })
     }
 
-    /// Opens the feed of a program.
-    pub async fn open(app: &TestApp, token: &str, after: Option<i64>) -> Self {
-        Self::try_open(&app.url, token, after).await.unwrap_or_else(|answer| panic!("no feed: {answer:?}"))
+    /// Opens a stream of a program.
+    pub async fn open(app: &TestApp, token: &str, path: &str, known: Option<i64>) -> Self {
+        Self::try_open(&app.url, token, path, known).await.unwrap_or_else(|answer| panic!("no stream: {answer:?}"))
     }
 
     /// The next event or comment; nothing if the feed ended. It has to come within so long.

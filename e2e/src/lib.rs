@@ -51,7 +51,7 @@ pub use app::{Setup, TestApp};
 pub use browser::{Browser, Look};
 pub use clock::{moment_in, unix_now};
 pub use database::{Database, DatabaseView};
-pub use feed::{Feed, FeedEvent};
+pub use feed::{Feed, FeedEvent, Stream};
 pub use forge::Forger;
 pub use grpc::{GrpcEcho, grpc_call};
 pub use mail::{Mail, MailManner, MailServer};

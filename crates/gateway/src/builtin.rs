@@ -93,7 +93,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
 });
 
 /// Where an operator's route may not go on Usher's own host: these are, or may become, its own.
-const RESERVED: [&str; 15] = [
+const RESERVED: [&str; 16] = [
     "/account",
     "/admin",
     "/api",
@@ -103,6 +103,7 @@ const RESERVED: [&str; 15] = [
     "/docs",
     "/gateway",
     "/health",
+    "/inbox",
     "/openapi.json",
     "/setup",
     "/sign-in",

@@ -81,6 +81,8 @@ ids! {
     PictureId;
     /// One message to one person on one channel.
     DeliveryId;
+    /// One message in somebody's inbox.
+    NotificationId;
 }
 
 /// 48 bits of milliseconds and 12 bits of their fractions, then 62 random bits (RFC 9562 §6.2, method 3).

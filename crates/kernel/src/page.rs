@@ -104,6 +104,16 @@ impl CursorId for crate::id::DeliveryId {
     }
 }
 
+impl CursorId for crate::id::NotificationId {
+    fn from_cursor(bytes: [u8; 16]) -> Self {
+        Self::from_bytes(bytes)
+    }
+
+    fn to_cursor(&self) -> [u8; 16] {
+        *self.as_bytes()
+    }
+}
+
 impl CursorId for crate::JobId {
     fn from_cursor(bytes: [u8; 16]) -> Self {
         Self::from_bytes(bytes)

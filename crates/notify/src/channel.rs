@@ -13,16 +13,19 @@ use crate::{Category, Template};
 pub enum ChannelName {
     /// E-mail: by SMTP, through a provider, or into the development inbox.
     Email,
+    /// The inbox that people look into.
+    InApp,
 }
 
 impl ChannelName {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Email];
+    pub const ALL: [Self; 2] = [Self::Email, Self::InApp];
 
     /// Its name in the database, the API and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Email => "email",
+            Self::InApp => "in_app",
         }
     }
 

@@ -4,8 +4,9 @@
 //! `deliveries` (`delivery` has the SQL). The `worker` of a channel takes rows up in batches, has `compose` write the
 //! message (`template`) and hands it to the [`Channel`]; `settle` writes down what has become of it. `retry_delivery` has it
 //! tried again; `api` is the JSON face. `email` is a channel:
-//! by SMTP, by SendGrid's API, or into the inbox of a development machine. What a person is told about and how comes
-//! into `reader`, where the channels of a message are chosen; another channel is another worker.
+//! by SMTP, by SendGrid's API, or into the inbox of a development machine. `in_app` is another, without a worker: the
+//! inbox that people look into, and are shown live. What a person is told about and how comes
+//! into `reader`, where the channels of a message are chosen.
 //!
 //! Nothing in a request waits for any of this, and it decides nothing about anybody's trust. Secrets of links are
 //! derived while a message is written, and not kept.
@@ -17,6 +18,7 @@ mod channel;
 mod compose;
 mod delivery;
 mod email;
+pub mod in_app;
 mod metrics;
 mod plan;
 mod reader;
@@ -33,7 +35,7 @@ use std::time::Duration;
 
 use kernel::id::DeliveryId;
 use kernel::secret::SealingRing;
-use kernel::{Label, MasterKeys};
+use kernel::{Label, MasterKeys, SessionId, UserId};
 use prometheus_client::registry::Registry;
 use storage::{Db, Migration};
 use tokio::sync::watch;
@@ -69,6 +71,8 @@ struct Parts {
     templates: Templates,
     sealing: SealingRing,
     metrics: Metrics,
+    hub: in_app::Hub,
+    sweeper: in_app::Sweeper,
     /// Changes whenever there may be something to send.
     wake: watch::Sender<u64>,
     stopping: watch::Sender<bool>,
@@ -84,6 +88,8 @@ impl Notify {
             templates,
             sealing: master.sealing_ring(Label::KeyEncryption),
             metrics: Metrics::new(),
+            hub: in_app::Hub::new(),
+            sweeper: in_app::Sweeper::default(),
             wake: watch::Sender::new(0),
             stopping: watch::Sender::new(false),
         })))
@@ -113,14 +119,36 @@ impl Notify {
         }
     }
 
-    /// Ends the workers, so that the process can stop.
+    /// Tells those who look into their inbox over this process what is new in it. It ends only with the process.
+    pub async fn show_live(&self) {
+        self.hub().run(self).await;
+    }
+
+    /// Somebody begins to be shown their inbox live, knowing everything up to the change `after`. Whoever lets them for a
+    /// session looks once more whether it is still good after this: what ends it from now on ends the stream.
+    pub async fn listen(
+        &self,
+        user: UserId,
+        session: SessionId,
+        after: Option<i64>,
+    ) -> Result<in_app::Listening, in_app::NotNow> {
+        in_app::listen(self, user, session, after).await
+    }
+
+    /// Ends the workers and the streams, so that the process can stop.
     pub fn stop(&self) {
         self.0.stopping.send_replace(true);
+        self.hub().stop();
         self.wake();
     }
 
-    /// Removes deliveries that came to their end long ago. Whether there may be more.
+    /// Removes what is too old: deliveries that came to their end long ago, and messages of inboxes. Whether there may be
+    /// more.
     pub async fn sweep(&self) -> storage::Result<bool> {
+        Ok(self.sweep_deliveries().await? | in_app::sweep(self).await?)
+    }
+
+    async fn sweep_deliveries(&self) -> storage::Result<bool> {
         let before = self.users().clock.now().plus_seconds(-KEPT_DAYS * 86_400);
         if !delivery::any_to_sweep(&mut self.db().read().await?, before).await? {
             return Ok(false);
@@ -175,6 +203,7 @@ impl Notify {
     /// Registers what is counted.
     pub fn register(&self, registry: &mut Registry) {
         self.metrics().register(registry);
+        self.hub().register(registry);
     }
 
     /// What an operator has set.
@@ -202,6 +231,14 @@ impl Notify {
         &self.0.metrics
     }
 
+    pub(crate) fn hub(&self) -> &in_app::Hub {
+        &self.0.hub
+    }
+
+    pub(crate) fn sweeper(&self) -> &in_app::Sweeper {
+        &self.0.sweeper
+    }
+
     /// There may be something to send.
     pub(crate) fn wake(&self) {
         self.0.wake.send_modify(|count| *count += 1);
@@ -221,11 +258,21 @@ impl Notify {
 }
 
 /// The tables of this crate.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    owner: "notify",
-    version: 1,
-    name: "deliveries",
-    shared: include_str!("../migrations/0001_deliveries.sql"),
-    sqlite: "",
-    postgres: "",
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        owner: "notify",
+        version: 1,
+        name: "deliveries",
+        shared: include_str!("../migrations/0001_deliveries.sql"),
+        sqlite: "",
+        postgres: "",
+    },
+    Migration {
+        owner: "notify",
+        version: 2,
+        name: "inboxes",
+        shared: include_str!("../migrations/0002_notifications.sql"),
+        sqlite: "",
+        postgres: "",
+    },
+];

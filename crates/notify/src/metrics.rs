@@ -59,6 +59,16 @@ impl Metrics {
         self.queued.get_or_create(&of(channel)).inc_by(count);
     }
 
+    /// What happened then was handed over now, on a channel where to write it down is to deliver it.
+    pub(crate) fn delivered(&self, channel: ChannelName, happened: &[Timestamp], now: Timestamp) {
+        let of = of(channel);
+        self.sent.get_or_create(&of).inc_by(u64::try_from(happened.len()).unwrap_or(0));
+        let latency = self.latency.get_or_create(&of);
+        for at in happened {
+            latency.observe(now.since(*at).as_secs_f64());
+        }
+    }
+
     pub(crate) fn settled(&self, channel: ChannelName, batch: &[Settled], now: Timestamp) {
         let of = of(channel);
         for Settled { claimed, outcome } in batch {

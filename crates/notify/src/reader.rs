@@ -1,13 +1,13 @@
 //! The reader of the ledger: writes down what each entry asks to be told.
 //!
-//! The deliveries of an entry and the position after it are written in one transaction. So each entry is turned into
-//! deliveries once, whichever process does it and whenever one dies.
+//! The deliveries of an entry, what it puts into inboxes and the position after it are written in one transaction. So
+//! each entry is told once, whichever process does it and whenever one dies.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use kernel::id::DeliveryId;
-use kernel::{Event, EventId, Timestamp, UserId};
+use kernel::id::{DeliveryId, NotificationId};
+use kernel::{Event, EventId, Kind, Timestamp, UserId};
 use serde::Deserialize;
 use serde_json::Map;
 use storage::ledger;
@@ -15,7 +15,9 @@ use storage::ledger;
 use crate::channel::ChannelName;
 use crate::delivery::{self, NewDelivery, State};
 use crate::email::Provider;
+use crate::in_app::{self, NewNotification};
 use crate::plan::{self, Planned};
+use crate::template::Action;
 use crate::{Notify, TOO_OLD};
 
 /// How many entries are read at once.
@@ -92,6 +94,8 @@ async fn step(notify: &Notify, place: &mut Option<Place>) -> storage::Result<boo
 enum Found {
     /// These messages.
     Messages(Box<Event>, Vec<Planned>),
+    /// That nothing is left of this person.
+    Erasure(UserId),
     /// It should ask for some, and it cannot be read.
     Unreadable,
 }
@@ -107,6 +111,9 @@ struct KindOnly<'a> {
 /// message from everybody.
 fn found_in(index: i64, body: &str) -> Option<Found> {
     let kind = serde_json::from_str::<KindOnly<'_>>(body).ok()?;
+    if kind.kind == Kind::AccountErased.as_str() {
+        return serde_json::from_str::<Event>(body).ok().and_then(|event| event.subject).map(Found::Erasure);
+    }
     if !plan::is_relevant(&kind.kind) {
         return None;
     }
@@ -136,6 +143,7 @@ async fn write(notify: &Notify, found: &[(i64, Found)], from: i64, last: i64) ->
         return Ok(false);
     }
     let mut queued = 0;
+    let mut inboxes: Vec<NewNotification> = Vec::new();
     for (index, found) in found {
         match found {
             Found::Messages(event, planned) => {
@@ -144,19 +152,46 @@ async fn write(notify: &Notify, found: &[(i64, Found)], from: i64, last: i64) ->
                     if delivery::insert(&mut tx, &new, now).await? && new.state == State::Queued {
                         queued += 1;
                     }
+                    inboxes.extend(in_inbox(event, *planned, now));
                 }
+            }
+            Found::Erasure(user) => {
+                inboxes.retain(|new| new.user != *user);
+                in_app::remove_all(&mut tx, *user).await?;
             }
             Found::Unreadable => {
                 delivery::insert(&mut tx, &unreadable(*index, now), now).await?;
             }
         }
     }
+    // At the end, for it holds back others who change inboxes.
+    in_app::insert(&mut tx, &inboxes, now).await?;
     tx.commit().await?;
     if queued > 0 {
         notify.metrics().queued(ChannelName::Email, queued);
         notify.wake();
     }
+    if !inboxes.is_empty() {
+        let happened: Vec<Timestamp> = inboxes.iter().map(|new| new.event_at).collect();
+        notify.metrics().delivered(ChannelName::InApp, &happened, notify.users().clock.now());
+        notify.hub().wake();
+    }
     Ok(true)
+}
+
+/// What goes into the inbox: nothing of what is too old to be told, and no link that lets somebody in. Whoever reads
+/// their inbox is in, and a session is no mailbox.
+fn in_inbox(event: &Event, planned: Planned, now: Timestamp) -> Option<NewNotification> {
+    let is_for_inbox = matches!(planned.template.action(), Action::Page(_)) && now.since(event.at) <= TOO_OLD;
+    is_for_inbox.then(|| NewNotification {
+        id: NotificationId::new(now),
+        user: planned.user,
+        event_id: event.id,
+        event_at: event.at,
+        category: planned.category.as_str().to_owned(),
+        template: planned.template.as_str().to_owned(),
+        data: event.data.clone(),
+    })
 }
 
 fn new_delivery(notify: &Notify, index: i64, event: &Event, planned: Planned, now: Timestamp) -> NewDelivery {

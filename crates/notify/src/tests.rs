@@ -10,6 +10,7 @@ use users::account::USER;
 use users::{DisplayName, EmailAddress, NewAccount};
 
 use super::*;
+use crate::in_app::Wanted;
 
 /// One Usher of a test's own.
 struct World {
@@ -257,6 +258,37 @@ on_both! {
         assert_eq!(Some(&taken[0].1), rows[0].message_id.as_ref());
         world.notify.stop();
         working.await.unwrap();
+    }
+
+    async fn an_inbox_has_each_message_once_and_keeps_the_newest_thousand(world: World) {
+        let (ann, bob) = (world.user("ann").await, world.user("bob").await);
+        // What it begins with is what comes from now on.
+        world.notify.sweep().await.unwrap();
+        world.password_changed(bob).await;
+        for _ in 0..1_100 {
+            world.password_changed(ann).await;
+        }
+        world.read().await;
+        // As after a crash between the reading and the note of how far it was.
+        let mut tx = world.notify.db().begin().await.unwrap();
+        storage::execute!(&mut tx, "UPDATE notify_position SET idx = -1").unwrap();
+        tx.commit().await.unwrap();
+        world.read().await;
+        let unread = async |user| in_app::unread(&world.notify, user).await.unwrap();
+        assert_eq!((unread(ann).await, unread(bob).await), (1_100, 1));
+        let account = users::account::find(&mut world.notify.db().read().await.unwrap(), ann).await.unwrap().unwrap();
+        let newest = async || in_app::list(&world.notify, &account, &Wanted::default(), None, 1).await.unwrap();
+        let before = newest().await;
+        while world.notify.sweep().await.unwrap() {}
+        assert_eq!((unread(ann).await, unread(bob).await), (1_000, 1));
+        assert_eq!(newest().await[0].id, before[0].id);
+        // Half a year later, nothing is left.
+        let long_ago = world.clock.now().plus_seconds(-(in_app::KEPT_DAYS + 1) * 86_400);
+        let mut tx = world.notify.db().begin().await.unwrap();
+        storage::execute!(&mut tx, "UPDATE notifications SET created_at = $1", long_ago).unwrap();
+        tx.commit().await.unwrap();
+        while world.notify.sweep().await.unwrap() {}
+        assert_eq!((unread(ann).await, unread(bob).await), (0, 0));
     }
 
     async fn what_fails_is_tried_again_with_the_same_message_id_and_what_is_refused_is_not(world: World) {

@@ -7,6 +7,9 @@ button-account = عرض حسابي
 reference = المرجع
 because-account = وصلتك هذه الرسالة لأن للعنوان { $email } حسابًا في { $product }.
 
+unreadable-title = رسالة لا يمكن عرضها
+unreadable-text = كُتبت لإصدار آخر من هذا الموقع.
+
 fact-when = متى
 fact-from = من
 fact-until = صالح حتى

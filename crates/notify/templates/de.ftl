@@ -7,6 +7,9 @@ button-account = Mein Konto ansehen
 reference = Referenz
 because-account = Sie erhalten diese Nachricht, weil { $email } ein Konto bei { $product } hat.
 
+unreadable-title = Eine Nachricht, die sich nicht anzeigen lässt
+unreadable-text = Sie wurde für eine andere Version dieser Seite geschrieben.
+
 fact-when = Wann
 fact-from = Von
 fact-until = Gültig bis

@@ -10,6 +10,9 @@ button-account = Look at my account
 reference = Reference
 because-account = You get this because { $email } has an account at { $product }.
 
+unreadable-title = A message that can’t be shown
+unreadable-text = It was written for another version of this site.
+
 fact-when = When
 fact-from = From
 fact-until = Works until

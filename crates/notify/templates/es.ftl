@@ -7,6 +7,9 @@ button-account = Ver mi cuenta
 reference = Referencia
 because-account = Recibe este mensaje porque { $email } tiene una cuenta en { $product }.
 
+unreadable-title = Un mensaje que no se puede mostrar
+unreadable-text = Se escribió para otra versión de este sitio.
+
 fact-when = Cuándo
 fact-from = Desde
 fact-until = Válido hasta

@@ -7,6 +7,9 @@ button-account = Voir mon compte
 reference = Référence
 because-account = Vous recevez ce message parce que { $email } a un compte chez { $product }.
 
+unreadable-title = Un message qui ne peut pas être affiché
+unreadable-text = Il a été écrit pour une autre version de ce site.
+
 fact-when = Quand
 fact-from = Depuis
 fact-until = Valable jusqu’au

@@ -22,17 +22,19 @@ use users::{Account, DisplayName, Party, TimeZoneName};
 use self::profile::Typed;
 
 use crate::agent::Device;
+use crate::bar::{Bar, Here};
 use crate::browser::Visitor;
 use crate::csrf::Binding;
 use crate::form::Fields;
 use crate::moment::Moment;
 use crate::shell::{Mistakes, Notice, Shell, initials, picture};
-use crate::{Pages, admin, languages, page};
+use crate::{Pages, languages, page};
 
 #[derive(Template)]
 #[template(path = "account.html")]
 struct AccountPage {
     shell: Shell,
+    bar: Bar,
     csrf: String,
     person: Person,
     typed: Typed,
@@ -53,8 +55,6 @@ struct AccountPage {
     language: Option<&'static str>,
     devices: Vec<Row>,
     has_others: bool,
-    /// Whether any page of the console is open to them.
-    sees_console: bool,
 }
 
 /// Whose page it is.
@@ -185,6 +185,7 @@ async fn render(
         status,
         &AccountPage {
             shell: Shell::new(&context.request_id),
+            bar: Bar::new(pages, visitor, Here::Account).await?,
             csrf: Binding::Session(visitor.session.id).token(pages.auth.cookie_key()),
             typed: returned.typed.unwrap_or(typed),
             zones: TimeZoneName::all(),
@@ -202,7 +203,6 @@ async fn render(
             notice: returned.notice,
             has_others: devices.iter().any(|device| !device.current),
             devices,
-            sees_console: admin::first_section(pages, &visitor.account).is_some(),
         },
     )
 }

@@ -111,7 +111,9 @@ mod tests {
 
     #[test]
     fn every_asset_that_pages_name_is_there() {
-        for name in ["usher.css", "icons.svg", "usher.js", "console.js", "htmx.min.js", "favicon.svg", "logo.svg"] {
+        for name in
+            ["usher.css", "icons.svg", "usher.js", "console.js", "inbox.js", "htmx.min.js", "favicon.svg", "logo.svg"]
+        {
             assert!(address(name).starts_with(&format!("/assets/{name}?v=")), "{name}");
         }
     }

@@ -17,6 +17,7 @@ mod agent;
 mod applicant;
 mod assets;
 mod attributes;
+mod bar;
 mod browser;
 mod csrf;
 mod dev_inbox;
@@ -24,6 +25,7 @@ mod docs;
 mod entry;
 mod error;
 mod form;
+mod inbox;
 mod languages;
 mod link;
 mod moment;
@@ -96,6 +98,7 @@ pub fn router(pages: Pages) -> Router {
         .route("/account/email/confirm", get(account::email_link::show).post(account::email_link::submit))
         .route("/account/sessions/end-others", post(account::sessions::end_others))
         .route("/account/sessions/{id}/end", post(account::sessions::end))
+        .merge(inbox::router())
         .merge(admin::router())
         .merge(dev_inbox::router())
         .layer(DefaultBodyLimit::max(MAX_FORM))

@@ -12,7 +12,8 @@ use crate::{DisplayName, EmailAddress, Locale, Roles, avatar};
 
 pub(crate) use ending::erase;
 pub use ending::{RETURN_SECONDS, deleted_before, set_email};
-pub(crate) use many::{find_many, insert_many, insert_roles};
+pub use many::find_many;
+pub(crate) use many::{insert_many, insert_roles};
 
 /// The role that everybody has.
 pub const USER: &str = "user";

@@ -92,6 +92,12 @@ impl TimeZoneName {
         &self.0
     }
 
+    /// How many seconds a clock there is ahead of UTC at a moment.
+    pub fn offset(&self, at: Timestamp) -> Option<i32> {
+        let zone = jiff::tz::db().get(&self.0).ok()?;
+        Some(zone.to_offset(jiff::Timestamp::from_second(at.unix_seconds()).ok()?).seconds())
+    }
+
     /// What a clock there shows, so that people see whether it is theirs: `Tuesday, 13 October 2026, 15:32`.
     pub fn clock(&self, now: Timestamp) -> Option<String> {
         let zone = jiff::tz::db().get(&self.0).ok()?;

@@ -103,9 +103,7 @@ pub fn begin(
             }));
         }
     }
-    if only.has(Service::Notify) {
-        tasks.extend(notifications(&house.notify));
-    }
+    tasks.extend(notifications(&house.notify, only));
     if only.has(Service::Auth) || only.has(Service::Feed) {
         let signals = house.signals.clone();
         tasks.push(supervise("feed", move || {
@@ -116,19 +114,28 @@ pub fn begin(
     tasks
 }
 
-/// Follows the ledger for what people are to be told, and removes what was told long ago.
-fn notifications(notify: &Notify) -> [JoinHandle<()>; 2] {
-    let (reading, sweeping) = (notify.clone(), notify.clone());
-    [
-        supervise("notifications", move || {
+/// Follows the ledger for what people are to be told, removes what was told long ago, and shows inboxes live.
+fn notifications(notify: &Notify, only: &Only) -> Vec<JoinHandle<()>> {
+    let mut tasks = Vec::new();
+    if only.has(Service::Notify) {
+        let (reading, sweeping) = (notify.clone(), notify.clone());
+        tasks.push(supervise("notifications", move || {
             let notify = reading.clone();
             async move { notify.follow().await }
-        }),
-        supervise("old notifications", move || {
+        }));
+        tasks.push(supervise("old notifications", move || {
             let notify = sweeping.clone();
             async move { sweep_deliveries(&notify).await }
-        }),
-    ]
+        }));
+    }
+    if only.has(Service::Notify) || only.has(Service::Pages) {
+        let showing = notify.clone();
+        tasks.push(supervise("inboxes", move || {
+            let notify = showing.clone();
+            async move { notify.show_live().await }
+        }));
+    }
+    tasks
 }
 
 /// Tells services and people until `stop` of each is called; what is under way then is finished. To be waited for,

@@ -280,6 +280,8 @@ async fn every_page_holds_in_light_and_dark_on_phones_and_wide_screens() {
 fn pages(user: &str, key: &str) -> Vec<(String, String)> {
     let fixed = [
         ("account", "/account"),
+        ("inbox", "/inbox"),
+        ("inbox-empty", "/inbox?show=marketing"),
         ("email-changed", "/account/email/confirm?done=changed"),
         ("overview", "/admin/overview"),
         ("users", "/admin/users"),

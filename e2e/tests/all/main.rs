@@ -18,6 +18,7 @@ mod forward_auth;
 mod gateway;
 mod headers;
 mod import;
+mod inbox;
 mod independence;
 mod jobs;
 mod kill;

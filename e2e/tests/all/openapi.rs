@@ -108,6 +108,17 @@ async fn prepare_job(operation: &str, root: &User, target: &User) -> String {
     job
 }
 
+/// The id of the message that somebody who has just signed up is told.
+async fn first_message(user: &User) -> String {
+    loop {
+        let inbox = user.get("/api/v1/notifications").await.is(200).json();
+        if let Some(id) = inbox["items"][0]["id"].as_str() {
+            return id.to_owned();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
 /// Waits until no job writes an event any more.
 async fn jobs_are_over(app: &TestApp) {
     let mut view = app.look().await;
@@ -147,6 +158,8 @@ fn event_of(operation: &str) -> Option<&'static str> {
         "POST /api/v1/users/bulk" => Some("job.started"),
         "DELETE /api/v1/jobs/{id}" => Some("job.ended"),
         "GET /api/v1/jobs/{id}/result" => Some("job.result_fetched"),
+        // What somebody has read is theirs to know.
+        "POST /api/v1/notifications/{id}/read" | "POST /api/v1/notifications/read-all" => None,
         other if other.starts_with("GET ") => None,
         other => panic!("{other} is in no event test: add it to `event_of`"),
     }
@@ -244,6 +257,13 @@ on_both! {
             if operation.starts_with("DELETE ") && operation.ends_with("/avatar") || path.contains("{picture}") {
                 let url = user.puts_picture(picture()).await;
                 path = path.replace("/avatars/{picture}/{size}", url.strip_prefix(&app.url).unwrap_or_default());
+            }
+            if operation == "POST /api/v1/notifications/{id}/read" {
+                path = path.replace(NOBODY, &first_message(&user).await);
+            }
+            if operation.ends_with("/notifications/stream") {
+                // It goes on for a quarter of an hour: `inbox` has the tests of what it says.
+                continue;
             }
             if is_about_jobs(operation) {
                 let job = prepare_job(operation, &root, &user).await;

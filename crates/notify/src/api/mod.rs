@@ -1,11 +1,14 @@
 //! The JSON face: `/api/v1/notifications/…`.
 
 mod deliveries;
+mod inbox;
 
 use axum::extract::FromRef;
 use users::Users;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+pub use inbox::{NotificationView, last_event};
 
 use crate::Notify;
 
@@ -14,6 +17,10 @@ pub fn router(notify: Notify) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(deliveries::list_deliveries))
         .routes(routes!(deliveries::retry))
+        .routes(routes!(inbox::list_notifications))
+        .routes(routes!(inbox::read_notification))
+        .routes(routes!(inbox::read_all_notifications))
+        .routes(routes!(inbox::watch_notifications))
         .with_state(notify)
 }
 

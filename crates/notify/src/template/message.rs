@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::words::{Args, Voice};
-use super::{Input, RenderError, one_line};
+use super::{Brief, Input, RenderError, one_line};
 
 macro_rules! templates {
     ($($(#[$doc:meta])* $name:ident => $text:literal, $action:expr,)+) => {
@@ -114,6 +114,17 @@ pub(super) struct Content {
 /// One line that says what the message is.
 pub(super) fn subject(voice: &Voice<'_>, input: &Input<'_>) -> Result<String, RenderError> {
     voice.must(&key(input, "subject"), &args(voice, input)?)
+}
+
+/// What it says in a few words.
+pub(super) fn brief(voice: &Voice<'_>, input: &Input<'_>) -> Result<Brief, RenderError> {
+    let args = args(voice, input)?;
+    Ok(Brief {
+        language: voice.language().to_owned(),
+        title: one_line(&voice.must(&key(input, "title"), &args)?),
+        text: voice.must(&key(input, "lead"), &args)?,
+        button: voice.may(&key(input, "button"), &args)?.map(|words| one_line(&words)),
+    })
 }
 
 /// What the layouts are given.

@@ -94,6 +94,16 @@ pub(crate) struct Written {
     pub(crate) text: String,
 }
 
+/// A message in a few words, without a layout.
+#[derive(Clone, Debug)]
+pub(crate) struct Brief {
+    pub(crate) language: String,
+    pub(crate) title: String,
+    pub(crate) text: String,
+    /// What stands on its button.
+    pub(crate) button: Option<String>,
+}
+
 /// All words and layouts.
 pub struct Templates {
     words: Words,
@@ -128,6 +138,24 @@ impl Templates {
         })
     }
 
+    /// The same in a few words, for where there is little room.
+    pub(crate) fn brief(&self, input: &Input<'_>) -> Result<Brief, RenderError> {
+        message::brief(&self.words.voice(input.locale), input)
+    }
+
+    /// What stands in the place of a message that cannot be written.
+    pub(crate) fn unreadable(&self, locale: Option<&str>) -> Brief {
+        let voice = self.words.voice(locale);
+        // These words have no arguments, and English has them: there is nothing in them to go wrong.
+        let say = |key: &str| voice.must(key, &words::Args::new()).unwrap_or_default();
+        Brief {
+            language: voice.language().to_owned(),
+            title: say("unreadable-title"),
+            text: say("unreadable-text"),
+            button: None,
+        }
+    }
+
     /// A message as it looks, with somebody who is nobody.
     pub(crate) fn sample(
         &self,
@@ -152,7 +180,7 @@ impl Templates {
             Action::Page(page) => (format!("{origin}{page}"), false),
             Action::Link { .. } => (format!("{origin}/{}/8sK2Qm4w", template.as_str()), true),
         };
-        self.write(&Input {
+        let input = Input {
             template,
             locale: Some(locale),
             product,
@@ -170,7 +198,9 @@ impl Templates {
                 count: Some(3),
             },
             reference: "9C1V-77HB",
-        })
+        };
+        self.brief(&input)?;
+        self.write(&input)
     }
 
     fn try_all(&self) -> Result<(), TemplateError> {

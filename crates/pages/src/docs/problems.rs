@@ -132,6 +132,7 @@ pub const PROBLEMS: &[Entry] = &[
     ),
     entry("too_many_jobs", 409, "Twenty of your jobs are not over yet. Wait for one of them, or stop one."),
     entry("too_many_roles", 409, "There can be 500 roles. Delete one that nobody holds first."),
+    entry("too_many_streams", 503, "Too many inboxes are shown live here. Close another stream, or come back."),
     entry(
         "too_many_verifications",
         429,

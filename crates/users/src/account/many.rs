@@ -20,7 +20,7 @@ struct Id {
 }
 
 /// Those of these accounts that there are, whatever their status, in the order of their ids.
-pub(crate) async fn find_many(on: &mut impl Connection, ids: &[UserId]) -> Result<Vec<Account>> {
+pub async fn find_many(on: &mut impl Connection, ids: &[UserId]) -> Result<Vec<Account>> {
     let mut accounts = Vec::with_capacity(ids.len());
     for piece in ids.chunks(PIECE) {
         let statement = Statement::new("SELECT").and(COLUMNS).and("FROM users WHERE id IN (NULL").planned_anew();
