@@ -7,11 +7,11 @@
 
 use std::time::Duration;
 
-use kernel::{Event, Kind, Timestamp};
+use kernel::{Event, Kind, Timestamp, UserId};
 use storage::{Connection, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
-use crate::Auth;
 use crate::hashing::{Busy, Place};
+use crate::{Auth, credential};
 
 /// The account and the browser that a failure counts against.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,6 +140,11 @@ impl Drop for Attempt {
 
 async fn record_failure(auth: &Auth, counter: &Counter, event: Event, counts: bool) -> Result<()> {
     let mut tx = auth.db().begin().await?;
+    // What is asked for again in a session is no sign-in. For an address without an account it is the same statement.
+    // It comes first, as in the transaction of a sign-in: neither waits for the other's second row.
+    if event.session.is_none() {
+        credential::count_failure(&mut tx, event.subject.unwrap_or(UserId::from_bytes([0; 16])), counts).await?;
+    }
     let locks = fail(&mut tx, auth, counter, counts, event.at).await?;
     tx.append(Event { kind: if locks { Kind::AccountLocked } else { event.kind }, ..event });
     tx.commit().await

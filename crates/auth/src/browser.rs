@@ -54,13 +54,14 @@ async fn touch(auth: &Auth, id: SessionId, stale: Timestamp, now: Timestamp) -> 
 }
 
 /// The value of the device cookie for a browser that signed in to this account. It gives the browser
-/// a failure counter of its own, so that a stranger who guesses cannot lock its owner out. It is good
-/// for as long as the password is: who learnt an old one has no counters left after it was changed.
+/// a failure counter of its own, so that a stranger who guesses cannot lock its owner out. For that it is good
+/// for as long as the password is: who learnt an old one has no counters left after it was changed. And by its
+/// random id the browser is known again, whichever account is signed in to.
 pub fn device_cookie(auth: &Auth, opened: &Opened) -> String {
     let mut device = [0; DEVICE];
     device[..16].copy_from_slice(opened.account.id.as_bytes());
     device[16..24].copy_from_slice(&opened.password_version.to_be_bytes());
-    device[24..].copy_from_slice(&random_bytes::<16>());
+    device[24..].copy_from_slice(&opened.browser);
     encode(&device, &auth.cookie_key().sign(&[b"device", &device]))
 }
 
@@ -74,6 +75,13 @@ pub(crate) fn known_device(auth: &Auth, cookie: &str, account: UserId, version: 
     let (of_version, id) = rest.split_first_chunk::<8>()?;
     let is_for = account == UserId::from_bytes(*user) && version == i64::from_be_bytes(*of_version);
     is_for.then(|| id.try_into().ok()).flatten()
+}
+
+/// The id of the browser that the cookie was given to, for whichever account and password; a new one if it is none
+/// of ours.
+pub(crate) fn id(auth: &Auth, cookie: Option<&str>) -> [u8; 16] {
+    let device: Option<[u8; DEVICE]> = cookie.and_then(|cookie| decode(auth, b"device", cookie));
+    device.and_then(|device| device.last_chunk::<16>().copied()).unwrap_or_else(random_bytes::<16>)
 }
 
 fn encode(value: &[u8], tag: &[u8; 32]) -> String {

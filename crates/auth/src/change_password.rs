@@ -6,7 +6,7 @@ use users::{Ended, Status};
 use crate::attempts::Counter;
 use crate::hashing::{Busy, Comparison, HashError, Memory};
 use crate::register::known_words;
-use crate::{Auth, Password, Weakness, attempts, credential, hashing, session};
+use crate::{Auth, Password, Weakness, attempts, credential, hashing, known_device, session};
 
 /// The password was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +83,8 @@ pub async fn change_password(
     if !credential::change(&mut tx, user, credential.version, &hash, now).await? {
         return Err(ChangePasswordError::Gone);
     }
+    let device = session::device_of(&mut tx, asking).await?;
+    known_device::forget_all_but(&mut tx, user, device.as_deref(), now).await?;
     let ended = session::end_others(&mut tx, user, asking, now).await?;
     let event = Event::new(Kind::PasswordChanged, now).by(user).in_session(asking);
     users::revoke(&mut tx, Ended::Sessions(user, ended), event).await?;

@@ -121,17 +121,38 @@ pub(crate) async fn confirm(tx: &mut Tx, user: UserId, version: i64, now: Timest
     Ok(changed == 1)
 }
 
-/// Replaces the hash of this version by one of the same password, at today's cost.
-pub(crate) async fn rehash(tx: &mut Tx, user: UserId, version: i64, hash: &str, now: Timestamp) -> Result<bool> {
-    let changed = execute!(
+#[derive(sqlx::FromRow)]
+struct Before {
+    failures_before: i64,
+}
+
+/// Records that somebody signed in with the password of this version, as [`confirm`] does, and counts wrong ones anew.
+/// How many there were since the time before; nothing if it is another password by now. `rehashed` is the same
+/// password at today's cost, if its hash is to be replaced.
+pub(crate) async fn signed_in(
+    tx: &mut Tx,
+    user: UserId,
+    version: i64,
+    rehashed: Option<&str>,
+    now: Timestamp,
+) -> Result<Option<i64>> {
+    let before: Option<Before> = fetch_optional!(
         tx,
-        "UPDATE passwords SET hash = $1, confirmed_at = $2 WHERE user_id = $3 AND version = $4",
-        hash,
+        "UPDATE passwords SET hash = COALESCE($1, hash), confirmed_at = $2, failures_before = failures, failures = 0
+         WHERE user_id = $3 AND version = $4 RETURNING failures_before",
+        rehashed,
         now,
         user,
         version
     )?;
-    Ok(changed == 1)
+    Ok(before.map(|row| row.failures_before))
+}
+
+/// Counts a wrong password, so that whoever signs in next is told how many there were. An attempt that was not
+/// compared does the same writing and changes nothing.
+pub(crate) async fn count_failure(tx: &mut Tx, user: UserId, counts: bool) -> Result<()> {
+    execute!(tx, "UPDATE passwords SET failures = failures + $1 WHERE user_id = $2", i64::from(counts), user)?;
+    Ok(())
 }
 
 /// Replaces the hash of this version by one of a new password.

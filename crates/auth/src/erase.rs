@@ -3,7 +3,7 @@
 use kernel::{Event, Kind, UserId};
 use users::{Authority, Ended, ErasePersonError, account, erase_person, may};
 
-use crate::{Auth, attempts, credential, link, session};
+use crate::{Auth, attempts, credential, known_device, link, session};
 
 /// Nothing was destroyed.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,7 @@ pub async fn erase(auth: &Auth, authority: Authority, user: UserId) -> Result<()
     credential::remove(&mut tx, user).await?;
     session::remove_all(&mut tx, user).await?;
     link::remove_all(&mut tx, user).await?;
+    known_device::remove_all(&mut tx, user).await?;
     attempts::forget_account(&mut tx, auth, current.email.canonical()).await?;
     let event = authority.sign(Event::new(Kind::AccountErased, now).about(user));
     users::revoke(&mut tx, Ended::Everything(user), event).await?;

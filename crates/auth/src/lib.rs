@@ -3,14 +3,16 @@
 //! Each use case is a file: `register`, `sign_in`, `refresh`, `sign_out`, `end_sessions`,
 //! `change_password`, `setup`. A use case takes an [`Auth`] and plain values, does one transaction
 //! with one event, and knows no HTTP. Each table has its record file: `credential`, `attempts`,
-//! `session`, `keys::record`, `setup`, `link`.
+//! `session`, `known_device`, `keys::record`, `setup`, `link`.
 //!
 //! - `password` says which passwords are allowed; `hashing` hashes them, on threads of its own.
 //! - `tokens` mints access and refresh tokens; `keys` holds and rotates the signing keys.
+//! - `news` says what of a sign-in its owner is told.
 //! - `browser` makes and reads the cookies of the pages; `api` is the JSON face.
 //!
 //! This crate does not check access tokens: that is `verify`, in the gateway or anybody's service.
 
+mod agent;
 pub mod api;
 mod attempts;
 pub mod browser;
@@ -24,7 +26,9 @@ pub mod hashing;
 mod import;
 mod import_record;
 pub mod keys;
+mod known_device;
 mod link;
+mod news;
 mod overview;
 mod password;
 mod refresh;
@@ -48,6 +52,7 @@ use kernel::{Clock, Label, MacRing, MasterKeys};
 use storage::{Db, Migration};
 use users::Users;
 
+pub use agent::Agent;
 pub use attempts::Lock;
 pub use change_email::{
     PendingLink, RequestEmailChangeError, check_email_change, confirm_email_change, pending_link, request_email_change,
@@ -216,6 +221,14 @@ pub const MIGRATIONS: &[Migration] = &[
         version: 6,
         name: "one-time links",
         shared: include_str!("../migrations/0006_links.sql"),
+        sqlite: "",
+        postgres: "",
+    },
+    Migration {
+        owner: "auth",
+        version: 7,
+        name: "known devices",
+        shared: include_str!("../migrations/0007_known_devices.sql"),
         sqlite: "",
         postgres: "",
     },

@@ -14,7 +14,7 @@ use storage::Tx;
 use users::{Account, Ended, Status};
 
 use crate::tokens::{self, RefreshToken, SignedIn, TokenError};
-use crate::{Auth, Session, SessionKind, session};
+use crate::{Auth, Session, SessionKind, news, session};
 
 /// No new tokens.
 #[derive(Debug, thiserror::Error)]
@@ -57,8 +57,10 @@ async fn replay(auth: &Auth, mut tx: Tx, presented: &RefreshToken, now: Timestam
         return Ok(tokens::issue(auth, account, session, now)?);
     }
     if presented.generation < session.generation {
+        users::account::lock(&mut tx, session.user_id).await?;
         if session::end(&mut tx, session.user_id, session.id, now).await? {
             let event = Event::new(Kind::RefreshTokenReused, now).about(session.user_id).in_session(session.id);
+            let event = news::about_session(auth, &mut tx, &session, event).await?;
             users::revoke(&mut tx, Ended::Sessions(session.user_id, vec![session.id]), event).await?;
         }
         tx.commit().await?;

@@ -6,7 +6,8 @@ use users::account::{ADMIN, USER};
 use users::{Account, DisplayName, EmailAddress, Locale};
 
 use crate::hashing::{Busy, HashError, Memory};
-use crate::{Auth, Client, Opened, Password, Weakness, attempts, credential, hashing, session};
+use crate::known_device::{self, Device};
+use crate::{Auth, Client, Opened, Password, Weakness, attempts, browser, credential, hashing, session};
 
 /// What somebody signs up with.
 #[derive(Clone)]
@@ -118,6 +119,9 @@ pub(crate) async fn insert(
 pub(crate) async fn open(auth: &Auth, tx: &mut Tx, account: Account, client: &Client) -> storage::Result<Opened> {
     let now = account.created_at;
     users::account::record_sign_in(tx, account.id, account.epoch, now).await?;
-    let (session, _) = session::insert(tx, auth, &account, client, now).await?;
-    Ok(Opened { account: Account { last_login_at: Some(now), ..account }, session, password_version: 1 })
+    let browser = browser::id(auth, None);
+    let device = Device::new(auth, account.id, client, &browser);
+    known_device::meet(tx, &account, &device, now).await?;
+    let (session, _) = session::insert(tx, auth, &account, client, &device, now).await?;
+    Ok(Opened { account: Account { last_login_at: Some(now), ..account }, session, password_version: 1, browser })
 }

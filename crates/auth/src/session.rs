@@ -4,6 +4,7 @@ use kernel::{SessionId, Timestamp, UserId};
 use storage::{Connection, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 use users::{Account, Status};
 
+use crate::known_device::Device;
 use crate::{Auth, Client, SessionKind};
 
 /// One signed-in browser or program.
@@ -42,6 +43,8 @@ pub struct Opened {
     pub session: Session,
     /// Which of the account's passwords it was begun with.
     pub password_version: i64,
+    /// The id that the browser's cookie has from now on.
+    pub(crate) browser: [u8; 16],
 }
 
 #[derive(sqlx::FromRow)]
@@ -55,6 +58,7 @@ pub(crate) async fn insert(
     auth: &Auth,
     account: &Account,
     client: &Client,
+    device: &Device,
     now: Timestamp,
 ) -> Result<(Session, i64)> {
     let settings = auth.settings();
@@ -81,8 +85,8 @@ pub(crate) async fn insert(
     let row: Others = fetch_one!(
         tx,
         "INSERT INTO sessions (id, user_id, kind, epoch, generation, device_name, ip, user_agent, created_at,
-                               last_seen_at, expires_at, ends_at, ended_at)
-         VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $8, $9, $10, NULL)
+                               last_seen_at, expires_at, ends_at, ended_at, device)
+         VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $8, $9, $10, NULL, $11)
          RETURNING (SELECT COUNT(*) FROM sessions AS other
                     WHERE other.user_id = $2 AND other.id <> $1 AND other.ended_at IS NULL) AS others",
         session.id,
@@ -94,7 +98,8 @@ pub(crate) async fn insert(
         session.user_agent.as_str(),
         now,
         session.expires_at,
-        session.ends_at
+        session.ends_at,
+        device.tag()
     )?;
     Ok((session, row.others))
 }
@@ -171,6 +176,17 @@ pub(crate) async fn rotate(
         id,
         generation
     )
+}
+
+#[derive(sqlx::FromRow)]
+struct On {
+    device: Option<Vec<u8>>,
+}
+
+/// The device that a session was begun on; nothing if that is not known.
+pub(crate) async fn device_of(on: &mut impl Connection, id: SessionId) -> Result<Option<Vec<u8>>> {
+    let row: Option<On> = fetch_optional!(on, "SELECT device FROM sessions WHERE id = $1", id)?;
+    Ok(row.and_then(|row| row.device))
 }
 
 /// Ends one session. Whether it was still on.

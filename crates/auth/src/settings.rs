@@ -13,6 +13,8 @@ pub struct Settings {
     pub lockout_failures: u32,
     /// How long it stays locked after the last of them, in minutes.
     pub lockout_minutes: u32,
+    /// A sign-in is told to the account's owner after so many wrong passwords.
+    pub failures_told: u32,
     /// How long a session lives whatever happens, in days.
     pub session_days: u32,
     /// How many sessions an account may have; signing in once more ends the oldest.

@@ -1,7 +1,7 @@
 //! Signing in with a password.
 //!
 //! Unknown, wrong, locked, suspended and deleted are one answer, and one amount of work: every
-//! attempt runs the same two reads, waits for a place, is counted by the same statement, computes
+//! attempt runs the same two reads, waits for a place, is counted by the same statements, computes
 //! one hash and commits one event.
 
 use kernel::{Event, Kind, Timestamp};
@@ -11,6 +11,8 @@ use users::{Account, EmailAddress, Ended, Status};
 use crate::attempts::{Attempt, Counter};
 use crate::credential::Credential;
 use crate::hashing::{Busy, Comparison, HashError};
+use crate::known_device::{self, Device};
+use crate::news::News;
 use crate::{Auth, Client, Opened, Password, attempts, browser, credential, hashing, session};
 
 /// What somebody signs in with, as typed.
@@ -39,11 +41,11 @@ pub enum SignInError {
     Storage(#[from] storage::Error),
 }
 
-/// Checks a password and begins a session. `device` is the cookie of a browser that signed in before.
+/// Checks a password and begins a session. `cookie` is that of a browser that signed in before.
 pub async fn sign_in(
     auth: &Auth,
     credentials: &Credentials,
-    device: Option<&str>,
+    cookie: Option<&str>,
     client: &Client,
 ) -> Result<Opened, SignInError> {
     auth.hasher().expect_room()?;
@@ -53,7 +55,7 @@ pub async fn sign_in(
     };
     let email = EmailAddress::parse(&credentials.email).ok();
     let found = look_up(auth, email.as_ref()).await?;
-    let device = device.zip(found.as_ref()).and_then(|(cookie, (account, credential))| {
+    let device = cookie.zip(found.as_ref()).and_then(|(cookie, (account, credential))| {
         browser::known_device(auth, cookie, account.id, credential.version)
     });
     let canonical = email.as_ref().map_or(credentials.email.as_str(), EmailAddress::canonical);
@@ -65,7 +67,8 @@ pub async fn sign_in(
     let outcome = compare(auth, place, password, stored).await?;
     match (found, outcome) {
         (Some((account, credential)), Outcome::Same { rehashed }) => {
-            begin_session(auth, Checked { account, credential, rehashed }, attempt, client).await
+            let browser = browser::id(auth, cookie);
+            begin_session(auth, Checked { account, credential, rehashed, browser }, attempt, client).await
         }
         (found, _) => {
             let subject = found.map(|(account, _)| account.id);
@@ -125,6 +128,7 @@ struct Checked {
     account: Account,
     credential: Credential,
     rehashed: Option<String>,
+    browser: [u8; 16],
 }
 
 /// Begins the session, if account and password are still what they were when they were read.
@@ -136,13 +140,15 @@ async fn begin_session(
 ) -> Result<Opened, SignInError> {
     let now = auth.clock().now();
     let mut tx = auth.db().begin().await?;
-    if !still_good(&mut tx, &checked, now).await? {
+    let Some(failures) = still_good(&mut tx, &checked, now).await? else {
         drop(tx);
         attempt.was_right().await?;
         return Err(SignInError::InvalidCredentials);
-    }
+    };
+    let device = Device::new(auth, checked.account.id, client, &checked.browser);
+    let new_device = known_device::meet(&mut tx, &checked.account, &device, now).await?;
     let account = Account { last_login_at: Some(now), ..checked.account };
-    let (session, others) = session::insert(&mut tx, auth, &account, client, now).await?;
+    let (session, others) = session::insert(&mut tx, auth, &account, client, &device, now).await?;
     let most = auth.settings().sessions_per_user;
     let too_many = if others < i64::from(most) {
         Vec::new()
@@ -150,16 +156,16 @@ async fn begin_session(
         session::end_oldest(&mut tx, account.id, session.id, most, now).await?
     };
     let event = Event::new(Kind::SessionStarted, now).by(account.id).in_session(session.id);
+    let event = News { new_device, failures }.said(auth, &mut tx, account.id, client, event).await?;
     users::revoke(&mut tx, Ended::Sessions(account.id, too_many), event).await?;
     attempt.succeeded(tx).await?;
-    Ok(Opened { account, session, password_version: checked.credential.version })
+    Ok(Opened { account, session, password_version: checked.credential.version, browser: checked.browser })
 }
 
-async fn still_good(tx: &mut Tx, checked: &Checked, now: Timestamp) -> storage::Result<bool> {
-    let Checked { account, credential, rehashed } = checked;
-    let same_password = match rehashed {
-        Some(hash) => credential::rehash(tx, account.id, credential.version, hash, now).await?,
-        None => credential::confirm(tx, account.id, credential.version, now).await?,
-    };
-    Ok(same_password && users::account::record_sign_in(tx, account.id, account.epoch, now).await?)
+/// How many wrong passwords there were since the last sign-in, if the right one is still what it was.
+async fn still_good(tx: &mut Tx, checked: &Checked, now: Timestamp) -> storage::Result<Option<i64>> {
+    let Checked { account, credential, rehashed, .. } = checked;
+    let failures = credential::signed_in(tx, account.id, credential.version, rehashed.as_deref(), now).await?;
+    let is_same = users::account::record_sign_in(tx, account.id, account.epoch, now).await?;
+    Ok(failures.filter(|_| is_same))
 }

@@ -1,6 +1,6 @@
 //! Throwing away what nobody can use any more, a little at a time.
 
-use crate::{Auth, attempts, import_record, link, session};
+use crate::{Auth, attempts, import_record, known_device, link, session};
 
 /// Sessions are kept this long after they expire, for whoever asks what happened.
 const SESSION_GRACE: i64 = 7 * 86_400;
@@ -31,6 +31,7 @@ pub async fn sweep(auth: &Auth) -> storage::Result<bool> {
     let sessions = session::sweep(&mut tx, now.plus_seconds(-SESSION_GRACE), BATCH).await?;
     let links = link::sweep(&mut tx, now.plus_seconds(-LINK_GRACE), BATCH).await?;
     let imports = import_record::sweep(&mut tx, now.plus_seconds(-IMPORT_GRACE), BATCH).await?;
+    let devices = known_device::sweep(&mut tx, now.plus_seconds(-known_device::KNOWN), BATCH).await?;
     tx.commit().await?;
-    Ok(attempts.max(sessions).max(links).max(imports) == u64::try_from(BATCH).unwrap_or(u64::MAX))
+    Ok(attempts.max(sessions).max(links).max(imports).max(devices) == u64::try_from(BATCH).unwrap_or(u64::MAX))
 }

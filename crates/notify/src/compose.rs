@@ -77,8 +77,28 @@ pub(crate) async fn compose(notify: &Notify, claimed: &Claimed) -> Result<Render
         return Err(ComposeError::Dropped("what it leads to had expired before it could be sent"));
     }
     let other = other_address(notify, &mut read, &said, &account, template).await?;
+    let device = device(notify, &mut read, &said, &account).await?;
+    drop(read);
     let door = door(notify, claimed, &said, &account, (template, other.as_ref()))?;
-    write(notify, claimed, &said, &account, Message { template, category, other, door })
+    write(notify, claimed, &said, &account, Message { template, category, other, device, door })
+}
+
+/// Where the event says that it came from, if it does. A message without it is better than none.
+async fn device(
+    notify: &Notify,
+    on: &mut impl Connection,
+    said: &Said,
+    account: &Account,
+) -> storage::Result<Option<String>> {
+    let Some(sealed) = said.text("device") else { return Ok(None) };
+    match notify.users().open_said(on, account.id, "device", sealed).await {
+        Ok(device) => Ok(device),
+        Err(PersonalDataError::Storage(error)) => Err(error),
+        Err(PersonalDataError::Unsealable(error)) => {
+            tracing::error!(%error, "where an event came from cannot be read");
+            Ok(None)
+        }
+    }
 }
 
 /// The name under which an event has the address that a message is about and goes to, where that is not the account's.
@@ -162,6 +182,7 @@ struct Message {
     template: Template,
     category: Category,
     other: Option<EmailAddress>,
+    device: Option<String>,
     door: Door,
 }
 
@@ -170,7 +191,7 @@ fn write(
     claimed: &Claimed,
     said: &Said,
     account: &Account,
-    Message { template, category, other, door }: Message,
+    Message { template, category, other, device, door }: Message,
 ) -> Result<Rendered, ComposeError> {
     let settings = notify.settings();
     let name = account.name.as_ref().map(DisplayName::as_str);
@@ -189,7 +210,7 @@ fn write(
         code: door.code.as_ref().map(|(code, until)| (code.as_str(), *until)),
         expires_at: said.moment("expires_at"),
         facts: Facts {
-            device: said.text("device"),
+            device: device.as_deref(),
             other_email: other.as_ref().map(EmailAddress::as_str),
             count: said.number("failures"),
         },

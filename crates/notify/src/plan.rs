@@ -27,6 +27,15 @@ const fn rule(kind: Kind, template: Template, category: Category) -> Rule {
 const RULES: &[Rule] = &[
     rule(Kind::AccountRegistered, Template::Welcome, Category::Account),
     rule(Kind::PasswordChanged, Template::PasswordChanged, Category::Security),
+    Rule {
+        applies: |event| event.data.contains_key("failures"),
+        ..rule(Kind::SessionStarted, Template::SignInAfterFailures, Category::Security)
+    },
+    // One message about one sign-in: the other says where it came from, too.
+    Rule {
+        applies: |event| event.data.contains_key("new_device") && !event.data.contains_key("failures"),
+        ..rule(Kind::SessionStarted, Template::NewDevice, Category::Security)
+    },
     rule(Kind::AccountLocked, Template::AccountLocked, Category::Security),
     rule(Kind::RefreshTokenReused, Template::SessionStolen, Category::Security),
     rule(Kind::EmailChangeRequested, Template::ChangeEmail, Category::Account),

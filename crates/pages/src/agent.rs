@@ -1,6 +1,8 @@
 //! What to call a device, from what its browser says about itself. A courtesy to the person who reads
 //! their own list of devices; nothing is decided by it.
 
+use auth::Agent;
+
 /// A browser or a program, on something.
 pub struct Device {
     /// Such as "Firefox on macOS".
@@ -9,41 +11,20 @@ pub struct Device {
     pub icon: &'static str,
 }
 
-/// The order matters: most browsers also name those that they want to be taken for.
-const BROWSERS: [(&str, &str); 9] = [
-    ("Edg", "Edge"),
-    ("OPR/", "Opera"),
-    ("SamsungBrowser/", "Samsung Internet"),
-    ("Vivaldi/", "Vivaldi"),
-    ("Firefox/", "Firefox"),
-    ("FxiOS/", "Firefox"),
-    ("CriOS/", "Chrome"),
-    ("Chrome/", "Chrome"),
-    ("Safari/", "Safari"),
-];
-
-const SYSTEMS: [(&str, &str, &str); 7] = [
-    ("iPhone", "iPhone", "smartphone"),
-    ("iPad", "iPad", "smartphone"),
-    ("Android", "Android", "smartphone"),
-    ("Windows", "Windows", "laptop"),
-    ("Mac OS X", "macOS", "laptop"),
-    ("CrOS", "ChromeOS", "laptop"),
-    ("Linux", "Linux", "laptop"),
-];
-
 impl Device {
     /// Reads a `User-Agent` header (RFC 9110 §10.1.5).
     pub fn from_user_agent(text: &str) -> Self {
-        let browser = BROWSERS.iter().find(|(mark, _)| text.contains(mark)).map(|(_, name)| *name);
-        let system = SYSTEMS.iter().find(|(mark, ..)| text.contains(mark));
-        // A program calls itself `name/version` and stops there.
-        let program = text.split(['/', ' ']).next().filter(|name| !name.is_empty() && *name != "Mozilla");
-        let (name, icon) = match (browser, system) {
-            (Some(browser), Some((_, system, icon))) => (format!("{browser} on {system}"), *icon),
-            (Some(browser), None) => (browser.to_owned(), "laptop"),
-            (None, Some((_, system, icon))) => (format!("A browser on {system}"), *icon),
-            (None, None) => (program.unwrap_or("An unknown device").to_owned(), "app-window"),
+        let Agent { browser, program, system } = Agent::read(text);
+        let icon = match system {
+            Some("iPhone" | "iPad" | "Android") => "smartphone",
+            None if browser.is_none() => "app-window",
+            _ => "laptop",
+        };
+        let name = match (browser.or(program), system) {
+            (Some(program), Some(system)) => format!("{program} on {system}"),
+            (Some(program), None) => program.to_owned(),
+            (None, Some(system)) => format!("A browser on {system}"),
+            (None, None) => "An unknown device".to_owned(),
         };
         Self { name, icon }
     }
@@ -76,6 +57,7 @@ mod tests {
                 "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/142.0 Mobile Safari/537.36",
                 "Chrome on Android",
             ),
+            ("Quiz/2.1 (iPhone; iOS 18.0)", "Quiz on iPhone"),
             ("curl/8.5.0", "curl"),
             ("", "An unknown device"),
         ] {

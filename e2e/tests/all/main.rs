@@ -25,6 +25,7 @@ mod kill;
 mod links;
 mod lockout;
 mod mail;
+mod notices;
 mod openapi;
 mod overload;
 mod pages;

@@ -3,6 +3,7 @@
 mod accounts;
 mod administration;
 mod keys;
+mod known_devices;
 mod lifecycle;
 mod sessions;
 mod upkeep;
@@ -141,6 +142,7 @@ pub(super) fn settings(algorithm: Algorithm) -> Settings {
         issuer: ISSUER.into(),
         lockout_failures: 5,
         lockout_minutes: 15,
+        failures_told: 3,
         session_days: 30,
         sessions_per_user: 3,
         policy: Policy { min_characters: 8 },

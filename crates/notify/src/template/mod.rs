@@ -193,7 +193,7 @@ impl Templates {
             code,
             expires_at: is_link.then(|| Timestamp::from_unix_seconds(1_791_903_660)),
             facts: Facts {
-                device: Some("Firefox on macOS"),
+                device: Some("Firefox, macOS, 203.0.113.7"),
                 other_email: Some("amara.okafor@example.com"),
                 count: Some(3),
             },

@@ -113,6 +113,7 @@ fn settings() -> Settings {
         issuer: ORIGIN.to_owned(),
         lockout_failures: 5,
         lockout_minutes: 15,
+        failures_told: 3,
         session_days: 30,
         sessions_per_user: 20,
         policy: Policy { min_characters: 8 },

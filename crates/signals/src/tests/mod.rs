@@ -167,6 +167,7 @@ fn settings() -> Settings {
         issuer: "http://localhost:8080".into(),
         lockout_failures: 5,
         lockout_minutes: 15,
+        failures_told: 3,
         session_days: 30,
         sessions_per_user: 3,
         policy: Policy { min_characters: 8 },

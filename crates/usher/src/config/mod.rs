@@ -147,6 +147,8 @@ pub struct Auth {
     pub assurance: String,
     /// Locking after failures.
     pub lockout: Lockout,
+    /// What people are told of their sign-ins.
+    pub notices: Notices,
     /// How long a session lives, whatever happens, in days.
     pub session_days: u32,
     /// How many sessions an account may have.
@@ -161,6 +163,14 @@ pub struct Lockout {
     pub failures: u32,
     /// For how many minutes.
     pub minutes: u32,
+}
+
+/// What people are told of their sign-ins.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Notices {
+    /// After how many wrong passwords a sign-in is told.
+    pub failures: u32,
 }
 
 /// Passwords.
@@ -291,13 +301,25 @@ impl Default for Database {
 
 impl Default for Auth {
     fn default() -> Self {
-        Self { assurance: "standard".into(), lockout: Lockout::default(), session_days: 30, sessions_per_user: 100 }
+        Self {
+            assurance: "standard".into(),
+            lockout: Lockout::default(),
+            notices: Notices::default(),
+            session_days: 30,
+            sessions_per_user: 100,
+        }
     }
 }
 
 impl Default for Lockout {
     fn default() -> Self {
         Self { failures: 5, minutes: 15 }
+    }
+}
+
+impl Default for Notices {
+    fn default() -> Self {
+        Self { failures: 3 }
     }
 }
 
