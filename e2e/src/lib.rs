@@ -8,7 +8,7 @@
 //!
 //! Around it there is as much of a real world as it needs: an [`Upstream`] that keeps what it was sent,
 //! a [`Service`] in each language that checks tokens for itself, a [`Proxy`] with the configurations of
-//! `deploy/`, a gRPC server, the [`Quiz`], and [`Apart`] for a program that is several processes.
+//! `deploy/`, a gRPC server, a [`HookReceiver`], the [`Quiz`], and [`Apart`] for a program that is several processes.
 //!
 //! `cargo xtask test` builds the program and starts PostgreSQL first.
 
@@ -30,6 +30,7 @@ mod database;
 mod feed;
 mod forge;
 mod grpc;
+mod hooks;
 mod logs;
 mod mail;
 mod metrics;
@@ -39,6 +40,7 @@ mod proxy;
 mod quiz;
 mod raw;
 mod s3;
+mod sendgrid;
 mod service;
 mod tls;
 mod token;
@@ -54,6 +56,7 @@ pub use database::{Database, DatabaseView};
 pub use feed::{Feed, FeedEvent, Stream};
 pub use forge::Forger;
 pub use grpc::{GrpcEcho, grpc_call};
+pub use hooks::{HookManner, HookReceiver, Told};
 pub use mail::{Mail, MailManner, MailServer};
 pub use metrics::Metrics;
 pub use picture::{grey_jpeg, picture, png};
@@ -61,6 +64,7 @@ pub use proxy::Proxy;
 pub use quiz::Quiz;
 pub use raw::{RawAnswer, send_raw, send_raw_for};
 pub use s3::{S3, with_store_at};
+pub use sendgrid::{SENDGRID_KEY, SendGridManner, SendGridServer};
 pub use service::{Language, Service};
 pub use tls::{Certificate, send_http2};
 pub use token::Token;

@@ -106,6 +106,18 @@ kinds! {
     ServiceTokenRevoked => "service_token.revoked",
     /// Somebody had a message told again.
     DeliveryRetried => "notification.retried",
+    /// An address was registered that is told what happens.
+    WebhookCreated => "webhook.created",
+    /// A webhook has another address, other kinds of events or another status than before.
+    WebhookUpdated => "webhook.updated",
+    /// A webhook has another secret.
+    WebhookSecretRotated => "webhook.secret_rotated",
+    /// Somebody had a webhook told that this works.
+    WebhookTested => "webhook.tested",
+    /// Somebody had a webhook told again what it had not taken.
+    WebhookRetried => "webhook.retried",
+    /// A webhook was removed.
+    WebhookDeleted => "webhook.deleted",
     /// A receiver of Shared Signals made a stream.
     StreamCreated => "stream.created",
     /// A stream was changed, paused, disabled or enabled.

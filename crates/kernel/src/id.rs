@@ -83,6 +83,10 @@ ids! {
     DeliveryId;
     /// One message in somebody's inbox.
     NotificationId;
+    /// One webhook: an address that is told what happens.
+    WebhookId;
+    /// One event on its way to one webhook.
+    WebhookDeliveryId;
 }
 
 /// 48 bits of milliseconds and 12 bits of their fractions, then 62 random bits (RFC 9562 §6.2, method 3).

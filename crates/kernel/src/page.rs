@@ -114,6 +114,16 @@ impl CursorId for crate::id::NotificationId {
     }
 }
 
+impl CursorId for crate::id::WebhookDeliveryId {
+    fn from_cursor(bytes: [u8; 16]) -> Self {
+        Self::from_bytes(bytes)
+    }
+
+    fn to_cursor(&self) -> [u8; 16] {
+        *self.as_bytes()
+    }
+}
+
 impl CursorId for crate::JobId {
     fn from_cursor(bytes: [u8; 16]) -> Self {
         Self::from_bytes(bytes)

@@ -8,6 +8,8 @@
 //! inbox that people look into, and are shown live. What a person is told about and how comes
 //! into `reader`, where the channels of a message are chosen.
 //!
+//! `webhooks` tells programs: each entry of the ledger that an address was registered for, signed and in order.
+//!
 //! Nothing in a request waits for any of this, and it decides nothing about anybody's trust. Secrets of links are
 //! derived while a message is written, and not kept.
 
@@ -28,13 +30,14 @@ mod settle;
 mod template;
 #[cfg(test)]
 mod tests;
+pub mod webhooks;
 mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::id::DeliveryId;
-use kernel::secret::SealingRing;
+use kernel::secret::{SealingRing, Unsealable};
 use kernel::{Label, MasterKeys, SessionId, UserId};
 use prometheus_client::registry::Registry;
 use storage::{Db, Migration};
@@ -103,6 +106,7 @@ impl Notify {
         }
         let mut tx = self.db().begin().await?;
         delivery::release_all(&mut tx, self.users().clock.now()).await?;
+        webhooks::release(&mut tx).await?;
         tx.commit().await
     }
 
@@ -133,6 +137,26 @@ impl Notify {
         after: Option<i64>,
     ) -> Result<in_app::Listening, in_app::NotNow> {
         in_app::listen(self, user, session, after).await
+    }
+
+    /// Reads the ledger and writes down what webhooks are to be told. It ends only with the process.
+    pub async fn follow_for_webhooks(&self) {
+        webhooks::follow(self).await;
+    }
+
+    /// Tells webhooks what is due, until [`Notify::stop`]; then what is under way is finished.
+    pub async fn tell_webhooks(&self) {
+        webhooks::deliver(self).await;
+    }
+
+    /// Throws away what webhooks were told long ago, and pauses those that do nothing but fail. Whether there may be more.
+    pub async fn sweep_webhooks(&self) -> storage::Result<bool> {
+        webhooks::sweep(self).await
+    }
+
+    /// Seals with the master key of today what an older one sealed and what is not made anew by itself. How many it was.
+    pub async fn rewrap(&self) -> storage::Result<Result<u64, Unsealable>> {
+        webhooks::rewrap(self).await
     }
 
     /// Ends the workers and the streams, so that the process can stop.
@@ -259,20 +283,11 @@ impl Notify {
 
 /// The tables of this crate.
 pub const MIGRATIONS: &[Migration] = &[
-    Migration {
-        owner: "notify",
-        version: 1,
-        name: "deliveries",
-        shared: include_str!("../migrations/0001_deliveries.sql"),
-        sqlite: "",
-        postgres: "",
-    },
-    Migration {
-        owner: "notify",
-        version: 2,
-        name: "inboxes",
-        shared: include_str!("../migrations/0002_notifications.sql"),
-        sqlite: "",
-        postgres: "",
-    },
+    migration(1, "deliveries", include_str!("../migrations/0001_deliveries.sql")),
+    migration(2, "inboxes", include_str!("../migrations/0002_notifications.sql")),
+    migration(3, "webhooks", include_str!("../migrations/0003_webhooks.sql")),
 ];
+
+const fn migration(version: i64, name: &'static str, shared: &'static str) -> Migration {
+    Migration { owner: "notify", version, name, shared, sqlite: "", postgres: "" }
+}

@@ -9,6 +9,7 @@ use prometheus_client::registry::Registry;
 
 use crate::channel::ChannelName;
 use crate::settle::{Outcome, Settled};
+use crate::webhooks::Outcome as Told;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfChannel {
@@ -69,6 +70,26 @@ impl Metrics {
         }
     }
 
+    pub(crate) fn webhooks_queued(&self, count: u64) {
+        self.queued.get_or_create(&WEBHOOKS).inc_by(count);
+    }
+
+    pub(crate) fn webhook_settled(&self, outcome: &Told, event_at: Timestamp, now: Timestamp) {
+        match outcome {
+            Told::Taken => {
+                self.sent.get_or_create(&WEBHOOKS).inc();
+                self.latency.get_or_create(&WEBHOOKS).observe(now.since(event_at).as_secs_f64());
+            }
+            Told::Failed(_) | Told::Away { .. } | Told::Ours(_) => {
+                self.failed.get_or_create(&WEBHOOKS).inc();
+            }
+            Told::Gone => {
+                self.dropped.get_or_create(&WEBHOOKS).inc();
+            }
+            Told::NotTried => {}
+        }
+    }
+
     pub(crate) fn settled(&self, channel: ChannelName, batch: &[Settled], now: Timestamp) {
         let of = of(channel);
         for Settled { claimed, outcome } in batch {
@@ -91,6 +112,9 @@ impl Metrics {
         }
     }
 }
+
+/// What programs are told, beside the channels on which people are.
+const WEBHOOKS: OfChannel = OfChannel { channel: "webhook" };
 
 const fn of(channel: ChannelName) -> OfChannel {
     OfChannel { channel: channel.as_str() }

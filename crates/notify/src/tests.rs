@@ -13,16 +13,16 @@ use super::*;
 use crate::in_app::Wanted;
 
 /// One Usher of a test's own.
-struct World {
-    notify: Notify,
+pub(crate) struct World {
+    pub(crate) notify: Notify,
     database: storage::Settings,
-    master: MasterKeys,
-    clock: Clock,
+    pub(crate) master: MasterKeys,
+    pub(crate) clock: Clock,
     /// Where a SQLite file is, for as long as the test lives.
     folder: Option<tempfile::TempDir>,
 }
 
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings {
         provider: Provider::Inbox,
         from: Sender::parse("no-reply@id.example.com", "Harbour").unwrap(),
@@ -48,7 +48,7 @@ impl World {
         Self::on(storage::Settings::postgres(new_database().await, 8), settings(), Clock::system()).await
     }
 
-    async fn on(database: storage::Settings, settings: Settings, clock: Clock) -> Self {
+    pub(crate) async fn on(database: storage::Settings, settings: Settings, clock: Clock) -> Self {
         let master = MasterKeys::generate();
         let notify = open(&database, settings, &master, &clock).await;
         let db = notify.db().clone();
@@ -57,11 +57,16 @@ impl World {
     }
 
     /// Another process on the same PostgreSQL.
-    async fn another_node(&self) -> Notify {
+    pub(crate) async fn another_node(&self) -> Notify {
         open(&self.database, settings(), &self.master, &self.clock).await
     }
 
-    async fn user(&self, name: &str) -> UserId {
+    /// The same database, with these master keys.
+    pub(crate) fn with_master(&self, master: &MasterKeys) -> Notify {
+        Notify::new(self.notify.users().clone(), settings(), master).unwrap()
+    }
+
+    pub(crate) async fn user(&self, name: &str) -> UserId {
         let mut tx = self.notify.db().begin().await.unwrap();
         let new = NewAccount {
             email: EmailAddress::parse(&format!("{name}@example.com")).unwrap(),
@@ -74,7 +79,7 @@ impl World {
         account.id
     }
 
-    async fn happens(&self, event: Event) {
+    pub(crate) async fn happens(&self, event: Event) {
         let mut tx = self.notify.db().begin().await.unwrap();
         tx.append(event);
         tx.commit().await.unwrap();
@@ -141,7 +146,7 @@ async fn open(database: &storage::Settings, settings: Settings, master: &MasterK
 }
 
 /// A database of its own on the server that `cargo xtask test` started.
-async fn new_database() -> String {
+pub(crate) async fn new_database() -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let server =
         std::env::var("TEST_POSTGRES_URL").expect("run `cargo xtask test`: it starts a PostgreSQL for the tests");

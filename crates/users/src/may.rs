@@ -31,11 +31,15 @@ pub const KEYS_WRITE: &str = "keys:write";
 pub const NOTIFICATIONS_READ: &str = "notifications:read";
 /// Have it told again.
 pub const NOTIFICATIONS_WRITE: &str = "notifications:write";
+/// See which addresses are told what happens, and what became of it.
+pub const WEBHOOKS_READ: &str = "webhooks:read";
+/// Register, change and remove them.
+pub const WEBHOOKS_WRITE: &str = "webhooks:write";
 /// See how Usher is set up.
 pub const SETTINGS_READ: &str = "settings:read";
 
 /// All of them, each with what it allows, in the order in which people are shown them.
-pub const ALL: [(&str, &str); 16] = [
+pub const ALL: [(&str, &str); 18] = [
     (USERS_READ, "List, search and read accounts"),
     (USERS_WRITE, "Make and change accounts, unlock them, bring deleted ones back"),
     (USERS_BAN, "Suspend accounts, lift suspensions, end sessions"),
@@ -51,6 +55,8 @@ pub const ALL: [(&str, &str); 16] = [
     (KEYS_WRITE, "Rotate and withdraw signing keys"),
     (NOTIFICATIONS_READ, "See what people are told, and what became of it"),
     (NOTIFICATIONS_WRITE, "Have it told again"),
+    (WEBHOOKS_READ, "See which addresses are told what happens"),
+    (WEBHOOKS_WRITE, "Register, change and remove such addresses"),
     (SETTINGS_READ, "See how Usher is set up"),
 ];
 

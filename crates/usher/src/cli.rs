@@ -15,7 +15,7 @@ use signals::TokenKind;
 use people::UsersWords;
 use transfer::{ExportWords, ImportWords};
 
-use crate::commands::{Command, NotificationsWords, Output, RolesWords};
+use crate::commands::{Command, NotificationsWords, Output, RolesWords, WebhooksWords};
 use crate::config::{self, Config};
 use crate::only::Only;
 use crate::{control, serve};
@@ -71,6 +71,9 @@ enum Words {
     /// See what people are told, and have it told again
     #[command(subcommand)]
     Notifications(NotificationsWords),
+    /// Addresses that are told what happens: register, test, pause and remove them
+    #[command(subcommand)]
+    Webhooks(WebhooksWords),
     Import(ImportWords),
     Export(ExportWords),
     /// Look at and rotate the keys that sign tokens
@@ -195,6 +198,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Words::Verifier(words) => execute(config, verifier(words), json),
         Words::Roles(words) => execute(config, Command::Roles { words }, json),
         Words::Notifications(words) => execute(config, Command::Notifications { words }, json),
+        Words::Webhooks(words) => execute(config, Command::Webhooks { words }, json),
         Words::Receiver(words) => execute(config, receiver(words), json),
         Words::Migrate => {
             let checked = config.check()?;

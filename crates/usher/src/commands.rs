@@ -4,6 +4,7 @@ mod notifications;
 mod people;
 mod roles;
 mod transfer;
+mod webhooks;
 
 use crate::rewrap;
 use anyhow::{Context as _, Result};
@@ -21,6 +22,7 @@ use people::find;
 pub use notifications::NotificationsWords;
 pub use roles::RolesWords;
 pub use transfer::Page;
+pub use webhooks::WebhooksWords;
 
 /// One request.
 #[derive(Serialize, Deserialize)]
@@ -194,6 +196,11 @@ pub enum Command {
         /// What.
         words: NotificationsWords,
     },
+    /// Something with webhooks.
+    Webhooks {
+        /// What.
+        words: WebhooksWords,
+    },
     /// Take a service's token back.
     RevokeService {
         /// Of which kind.
@@ -227,6 +234,7 @@ pub async fn execute(auth: &Auth, signals: &Signals, notify: &Notify, command: C
         Command::RevokeRole { email, role } => roles::revoke(auth, &email, &role).await,
         Command::Roles { words } => roles::execute(auth, words).await,
         Command::Notifications { words } => notifications::execute(notify, words).await,
+        Command::Webhooks { words } => webhooks::execute(notify, words).await,
         Command::EmailLink { email } => email_link(auth, &email).await,
         Command::ListUsers { filter, sort, cursor, limit } => {
             people::list(auth, filter, &sort, cursor.as_deref(), limit).await
@@ -251,7 +259,7 @@ pub async fn execute(auth: &Auth, signals: &Signals, notify: &Notify, command: C
             auth.keys().rotate(Authority::Operator).await?;
             Ok(keys(auth))
         }
-        Command::RewrapKeys { after } => rewrap::round(auth, signals, after).await,
+        Command::RewrapKeys { after } => rewrap::round(auth, signals, notify, after).await,
         Command::WithdrawKey { kid, reason } => withdraw(auth, &kid, &reason).await,
         Command::CreateService { kind, name, audience } => create_service(signals, kind, &name, audience).await,
         Command::ListServices { kind: TokenKind::Verifier } => list_verifiers(signals).await,

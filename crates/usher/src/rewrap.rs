@@ -6,6 +6,7 @@
 use anyhow::{Context as _, Result, bail};
 use auth::Auth;
 use kernel::UserId;
+use notify::Notify;
 use serde_json::json;
 use signals::Signals;
 
@@ -14,12 +15,16 @@ use crate::config::Checked;
 use crate::control;
 
 /// One round. The first also takes the keys that are not people's.
-pub async fn round(auth: &Auth, signals: &Signals, after: Option<UserId>) -> Result<Output> {
+pub async fn round(auth: &Auth, signals: &Signals, notify: &Notify, after: Option<UserId>) -> Result<Output> {
     let mut keys = 0;
     if after.is_none() {
         keys = auth.keys().rewrap().await?;
         let signals = signals.rewrap().await?;
         keys += signals.context("a key for Shared Signals does not open: name the master key that sealed it, too")?;
+        keys += notify
+            .rewrap()
+            .await?
+            .context("the secret of a webhook does not open: name the master key that sealed it, too")?;
     }
     let people = users::personal::rewrap(auth.users(), after).await?;
     let passwords = match people.next {

@@ -114,11 +114,20 @@ pub fn begin(
     tasks
 }
 
-/// Follows the ledger for what people are to be told, removes what was told long ago, and shows inboxes live.
+/// Follows the ledger for what people and webhooks are to be told, removes what was told long ago, and shows inboxes live.
 fn notifications(notify: &Notify, only: &Only) -> Vec<JoinHandle<()>> {
     let mut tasks = Vec::new();
     if only.has(Service::Notify) {
         let (reading, sweeping) = (notify.clone(), notify.clone());
+        let (reading_for_webhooks, sweeping_webhooks) = (notify.clone(), notify.clone());
+        tasks.push(supervise("webhooks", move || {
+            let notify = reading_for_webhooks.clone();
+            async move { notify.follow_for_webhooks().await }
+        }));
+        tasks.push(supervise("old webhooks", move || {
+            let notify = sweeping_webhooks.clone();
+            async move { sweep_webhooks(&notify).await }
+        }));
         tasks.push(supervise("notifications", move || {
             let notify = reading.clone();
             async move { notify.follow().await }
@@ -154,6 +163,11 @@ pub fn tell(house: &House, only: &Only) -> Vec<JoinHandle<()>> {
         tellers.push(until_it_ends("notifications", move || {
             let notify = notify.clone();
             async move { notify.deliver().await }
+        }));
+        let notify = house.notify.clone();
+        tellers.push(until_it_ends("webhooks", move || {
+            let notify = notify.clone();
+            async move { notify.tell_webhooks().await }
         }));
     }
     tellers
@@ -240,6 +254,20 @@ async fn sweep_deliveries(notify: &Notify) {
             Ok(false) => tokio::time::sleep(UPKEEP).await,
             Err(error) => {
                 tracing::warn!(%error, "old deliveries could not be removed");
+                tokio::time::sleep(UPKEEP).await;
+            }
+        }
+    }
+}
+
+/// Removes what webhooks were told long ago, and pauses those that do nothing but fail.
+async fn sweep_webhooks(notify: &Notify) {
+    loop {
+        match notify.sweep_webhooks().await {
+            Ok(true) => {}
+            Ok(false) => tokio::time::sleep(UPKEEP).await,
+            Err(error) => {
+                tracing::warn!(%error, "webhooks could not be looked after");
                 tokio::time::sleep(UPKEEP).await;
             }
         }

@@ -67,6 +67,15 @@ const TABLE: &[(&str, Needs)] = &[
     ("GET /api/v1/notifications/stream", SignedIn),
     ("GET /api/v1/notifications/deliveries", Permission("notifications:read")),
     ("POST /api/v1/notifications/deliveries/{id}/retry", Permission("notifications:write")),
+    ("GET /api/v1/webhooks", Permission("webhooks:read")),
+    ("POST /api/v1/webhooks", Permission("webhooks:write")),
+    ("GET /api/v1/webhooks/{id}", Permission("webhooks:read")),
+    ("PATCH /api/v1/webhooks/{id}", Permission("webhooks:write")),
+    ("DELETE /api/v1/webhooks/{id}", Permission("webhooks:write")),
+    ("POST /api/v1/webhooks/{id}/rotate", Permission("webhooks:write")),
+    ("POST /api/v1/webhooks/{id}/test", Permission("webhooks:write")),
+    ("GET /api/v1/webhooks/{id}/deliveries", Permission("webhooks:read")),
+    ("POST /api/v1/webhooks/{id}/deliveries/{delivery}/retry", Permission("webhooks:write")),
     ("GET /api/v1/jobs", SignedIn),
     ("GET /api/v1/jobs/{id}", SignedIn),
     ("DELETE /api/v1/jobs/{id}", SignedIn),
@@ -263,8 +272,9 @@ async fn everybody(app: &TestApp) -> Vec<Asks> {
 /// Asks; the status. What never ends has answered with its head.
 async fn ask(app: &TestApp, operation: &str, token: Option<&str>) -> u16 {
     let (method, path) = operation.split_once(' ').unwrap();
-    let path =
-        ["{id}", "{stream_id}", "{picture}"].iter().fold(path.to_owned(), |path, name| path.replace(name, NOBODY));
+    let path = ["{id}", "{stream_id}", "{picture}", "{delivery}"]
+        .iter()
+        .fold(path.to_owned(), |path, name| path.replace(name, NOBODY));
     let path = path.replace("{name}", "no-such-role").replace("{size}", "64");
     let path = path.replace("{tint}", "1").replace("{letters}", "AO");
     assert!(!path.contains('{'), "{operation}: say here what stands in its path");

@@ -107,6 +107,8 @@ on_both! {
             ("/admin/routes", "gateway:read", "doors"),
             ("/admin/keys", "keys:read", "keys"),
             ("/admin/keys/rotate", "keys:write", "turner"),
+            ("/admin/webhooks", "webhooks:read", "hooks"),
+            ("/admin/webhooks/new", "webhooks:write", "hookwriter"),
             ("/admin/settings", "settings:read", "setter"),
         ];
         for (_, permission, name) in pages {
@@ -255,7 +257,15 @@ async fn every_page_holds_in_light_and_dark_on_phones_and_wide_screens() {
     root.post("/api/v1/roles", role).await.is(422);
     root.post("/api/v1/roles", plain).await.is(201);
     let key = root.get("/.well-known/jwks.json").await.json()["keys"][0]["kid"].as_str().unwrap().to_owned();
-    let pages = pages(&ann.id, &key);
+    let hook = json_hook();
+    let hook = root.post("/api/v1/webhooks", hook).await.is(201).json()["id"].as_str().unwrap().to_owned();
+    root.post(&format!("/api/v1/webhooks/{hook}/test"), serde_json::Value::Null).await.is(202);
+    let mut pages = pages(&ann.id, &key);
+    for (name, part) in
+        [("webhook", ""), ("webhook-edit", "/edit"), ("webhook-rotate", "/rotate"), ("webhook-remove", "/remove")]
+    {
+        pages.push((name.to_owned(), format!("/admin/webhooks/{hook}{part}")));
+    }
     for (word, look) in [
         ("wide-light", WIDE),
         ("wide-dark", Look { dark: true, ..WIDE }),
@@ -276,6 +286,11 @@ async fn every_page_holds_in_light_and_dark_on_phones_and_wide_screens() {
     }
 }
 
+/// A webhook where nobody listens: what it is told fails.
+fn json_hook() -> serde_json::Value {
+    serde_json::json!({"name": "crm", "url": "http://127.0.0.1:9/told", "kinds": ["account.*", "email.changed"]})
+}
+
 /// Every page of console and account. One that is added belongs here.
 fn pages(user: &str, key: &str) -> Vec<(String, String)> {
     let fixed = [
@@ -294,6 +309,8 @@ fn pages(user: &str, key: &str) -> Vec<(String, String)> {
         ("routes", "/admin/routes"),
         ("keys", "/admin/keys"),
         ("key-rotate", "/admin/keys/rotate"),
+        ("webhooks", "/admin/webhooks"),
+        ("webhook-new", "/admin/webhooks/new"),
         ("settings", "/admin/settings"),
     ];
     let person = ["", "/roles", "/sessions", "/security", "/history", "/do/ban", "/do/delete", "/do/sign-out"];

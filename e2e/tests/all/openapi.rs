@@ -35,7 +35,11 @@ async fn operations(app: &TestApp) -> Vec<String> {
 fn split(operation: &str) -> (Method, String) {
     let (method, path) = operation.split_once(' ').unwrap();
     let query = if path == "/api/v1/permissions/check" { "?permission=users:read" } else { "" };
-    let path = path.replace("{id}", NOBODY).replace("{stream_id}", NOBODY).replace("{name}", "spare");
+    let path = path
+        .replace("{id}", NOBODY)
+        .replace("{stream_id}", NOBODY)
+        .replace("{delivery}", NOBODY)
+        .replace("{name}", "spare");
     let path = path.replace("{tint}", "1").replace("{letters}", "AO.svg");
     (method.parse().unwrap(), path + query)
 }
@@ -54,7 +58,7 @@ fn is_for_services(operation: &str) -> bool {
 /// Whether only administrators may call it. What is new under an account's id is for them, unless it
 /// says otherwise here.
 fn is_for_administrators(operation: &str) -> bool {
-    let theirs = [" /api/v1/users/{id}", " /api/v1/roles", " /api/v1/notifications/deliveries"];
+    let theirs = [" /api/v1/users/{id}", " /api/v1/roles", " /api/v1/notifications/deliveries", " /api/v1/webhooks"];
     theirs.iter().any(|path| operation.contains(path)) || operation.ends_with(" /api/v1/users")
 }
 
@@ -77,6 +81,9 @@ fn body_of(operation: &str, user: &User) -> Value {
         "PUT /api/v1/users/{id}/roles" => json!({"roles": ["player"]}),
         "POST /api/v1/roles" => json!({"name": "author", "permissions": ["quiz:author"]}),
         "PATCH /api/v1/roles/{name}" => json!({"description": "Somebody else's"}),
+        "POST /api/v1/webhooks" => json!({"name": "new", "url": "http://127.0.0.1:9/"}),
+        "PATCH /api/v1/webhooks/{id}" => json!({"kinds": ["account.*"]}),
+        "POST /api/v1/webhooks/{id}/rotate" => json!({}),
         _ => Value::Null,
     }
 }
@@ -119,6 +126,28 @@ async fn first_message(user: &User) -> String {
     }
 }
 
+/// The webhook that a call is about, and what it was told and did not take where the call is about that too.
+async fn prepare_webhook(operation: &str, root: &User, number: usize) -> (String, String) {
+    // Nobody listens there.
+    let body = json!({"name": format!("hook{number}"), "url": "http://127.0.0.1:9/", "kinds": ["webhook.created"]});
+    let text = |value: &Value| value["id"].as_str().unwrap_or_default().to_owned();
+    let webhook = text(&root.post("/api/v1/webhooks", body.clone()).await.is(201).json());
+    if !operation.contains("{delivery}") {
+        return (webhook, String::new());
+    }
+    let mut other = body;
+    other["name"] = format!("other{number}").into();
+    root.post("/api/v1/webhooks", other).await.is(201);
+    let failed = format!("/api/v1/webhooks/{webhook}/deliveries?state=failed");
+    loop {
+        let found = root.get(&failed).await.is(200).json();
+        if found["items"][0].is_object() {
+            return (webhook, text(&found["items"][0]));
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
 /// Waits until no job writes an event any more.
 async fn jobs_are_over(app: &TestApp) {
     let mut view = app.look().await;
@@ -155,6 +184,12 @@ fn event_of(operation: &str) -> Option<&'static str> {
         "PUT /api/v1/users/me/avatar" | "DELETE /api/v1/users/me/avatar" | "DELETE /api/v1/users/{id}/avatar" => {
             Some("avatar.changed")
         }
+        "POST /api/v1/webhooks" => Some("webhook.created"),
+        "PATCH /api/v1/webhooks/{id}" => Some("webhook.updated"),
+        "DELETE /api/v1/webhooks/{id}" => Some("webhook.deleted"),
+        "POST /api/v1/webhooks/{id}/rotate" => Some("webhook.secret_rotated"),
+        "POST /api/v1/webhooks/{id}/test" => Some("webhook.tested"),
+        "POST /api/v1/webhooks/{id}/deliveries/{delivery}/retry" => Some("webhook.retried"),
         "POST /api/v1/users/bulk" => Some("job.started"),
         "DELETE /api/v1/jobs/{id}" => Some("job.ended"),
         "GET /api/v1/jobs/{id}/result" => Some("job.result_fetched"),
@@ -268,6 +303,10 @@ on_both! {
             if is_about_jobs(operation) {
                 let job = prepare_job(operation, &root, &user).await;
                 path = path.replace(NOBODY, &job);
+            }
+            if operation.contains("/webhooks/{id}") {
+                let (webhook, delivery) = prepare_webhook(operation, &root, number).await;
+                path = split(operation).1.replacen(NOBODY, &webhook, 1).replace(NOBODY, &delivery);
             }
             let caller = if administers || is_about_jobs(operation) { &root } else { &user };
             let mut before = kinds(&app).await;

@@ -5,7 +5,7 @@ use super::SourceFile;
 use crate::source;
 
 /// Types that are secrets, or that a secret is in.
-const SECRET_TYPES: [&str; 12] = [
+const SECRET_TYPES: [&str; 14] = [
     "Credential",
     "Credentials",
     "Login",
@@ -16,7 +16,9 @@ const SECRET_TYPES: [&str; 12] = [
     "NewAccount",
     "Password",
     "RefreshToken",
+    "SecretText",
     "SignedIn",
+    "SigningSecret",
     "StoredHash",
 ];
 

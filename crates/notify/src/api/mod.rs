@@ -1,7 +1,8 @@
-//! The JSON face: `/api/v1/notifications/…`.
+//! The JSON face: `/api/v1/notifications/…` and `/api/v1/webhooks/…`.
 
 mod deliveries;
 mod inbox;
+mod webhooks;
 
 use axum::extract::FromRef;
 use users::Users;
@@ -21,6 +22,12 @@ pub fn router(notify: Notify) -> OpenApiRouter {
         .routes(routes!(inbox::read_notification))
         .routes(routes!(inbox::read_all_notifications))
         .routes(routes!(inbox::watch_notifications))
+        .routes(routes!(webhooks::list_webhooks, webhooks::post_webhook))
+        .routes(routes!(webhooks::get_webhook, webhooks::patch_webhook, webhooks::delete_webhook))
+        .routes(routes!(webhooks::rotate_secret))
+        .routes(routes!(webhooks::test_webhook))
+        .routes(routes!(webhooks::list_webhook_deliveries))
+        .routes(routes!(webhooks::retry_webhook_delivery))
         .with_state(notify)
 }
 

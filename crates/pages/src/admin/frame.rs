@@ -20,13 +20,16 @@ pub enum Section {
     Routes,
     /// What tokens are signed with.
     Keys,
+    /// Which programs are told what happens.
+    Webhooks,
     /// How all of it is set up.
     Settings,
 }
 
 impl Section {
     /// All of them, in the order of the navigation.
-    pub const ALL: [Self; 6] = [Self::Overview, Self::Users, Self::Roles, Self::Routes, Self::Keys, Self::Settings];
+    pub const ALL: [Self; 7] =
+        [Self::Overview, Self::Users, Self::Roles, Self::Routes, Self::Keys, Self::Webhooks, Self::Settings];
 
     /// Where it is.
     pub const fn address(self) -> &'static str {
@@ -36,6 +39,7 @@ impl Section {
             Self::Roles => "/admin/roles",
             Self::Routes => "/admin/routes",
             Self::Keys => "/admin/keys",
+            Self::Webhooks => "/admin/webhooks",
             Self::Settings => "/admin/settings",
         }
     }
@@ -47,6 +51,7 @@ impl Section {
             Self::Roles => may::ROLES_READ,
             Self::Routes => may::GATEWAY_READ,
             Self::Keys => may::KEYS_READ,
+            Self::Webhooks => may::WEBHOOKS_READ,
             Self::Settings => may::SETTINGS_READ,
         }
     }
@@ -59,6 +64,7 @@ impl Section {
             Self::Roles => "Roles",
             Self::Routes => "Routes and limits",
             Self::Keys => "Keys",
+            Self::Webhooks => "Webhooks",
             Self::Settings => "Settings",
         }
     }
@@ -71,6 +77,7 @@ impl Section {
             Self::Roles => "shield-check",
             Self::Routes => "route",
             Self::Keys => "key-round",
+            Self::Webhooks => "activity",
             Self::Settings => "settings",
         }
     }
@@ -80,7 +87,7 @@ impl Section {
         match self {
             Self::Overview | Self::Settings => "",
             Self::Users | Self::Roles => "People",
-            Self::Routes | Self::Keys => "Doors",
+            Self::Routes | Self::Keys | Self::Webhooks => "Doors",
         }
     }
 }

@@ -10,7 +10,7 @@ pub struct Happening {
 }
 
 /// Kinds by their name in the ledger.
-const KNOWN: [(&str, &str, &str); 32] = [
+const KNOWN: [(&str, &str, &str); 38] = [
     ("account.registered", "Signed up", "user-plus"),
     ("administrator.created", "Made as administrator", "shield-check"),
     ("account.created", "Account made by an administrator", "user-plus"),
@@ -40,6 +40,12 @@ const KNOWN: [(&str, &str, &str); 32] = [
     ("signing_key.withdrawn", "A signing key was withdrawn", "key-round"),
     ("signing_key.created", "A signing key was made", "key-round"),
     ("notification.retried", "A message was told again", "mail"),
+    ("webhook.created", "A webhook was registered", "activity"),
+    ("webhook.updated", "A webhook was changed", "activity"),
+    ("webhook.secret_rotated", "A webhook got another secret", "key-round"),
+    ("webhook.tested", "A webhook was tested", "activity"),
+    ("webhook.retried", "A webhook was told again", "activity"),
+    ("webhook.deleted", "A webhook was removed", "trash-2"),
     ("role.created", "A role was made", "shield-check"),
     ("role.updated", "A role was changed", "shield-check"),
     ("role.deleted", "A role was deleted", "shield-check"),

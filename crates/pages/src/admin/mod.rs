@@ -22,6 +22,7 @@ mod settings;
 mod standing;
 pub mod user;
 mod visit;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -51,6 +52,7 @@ pub fn router() -> Router<Arc<Pages>> {
         .merge(roles::router())
         .merge(doors::router())
         .merge(keys::router())
+        .merge(webhooks::router())
         .merge(settings::router())
 }
 

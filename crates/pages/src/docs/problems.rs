@@ -139,6 +139,7 @@ pub const PROBLEMS: &[Entry] = &[
         "Wait as long as `Retry-After` says before you ask for the next verification of a stream.",
     ),
     entry("too_many_watchers", 503, "Too many watch jobs here. Close another stream, or come back."),
+    entry("too_many_webhooks", 409, "There can be a hundred webhooks. Remove one that nobody needs first."),
     entry(
         "unauthenticated",
         401,
@@ -168,6 +169,8 @@ pub const PROBLEMS: &[Entry] = &[
     entry("upstream_unavailable", 503, "The application behind this address is down. Try again as `Retry-After` says."),
     entry("upstream_unreachable", 502, "The application behind this address does not answer. Try again."),
     entry("weak_password", 422, "Choose another password: `errors` says what is wrong with this one."),
+    entry("webhook_not_active", 409, "The webhook is paused or off. Set its `status` to `active` first."),
+    entry("webhook_taken", 409, "There is a webhook of this name. Choose another, or change that one."),
     entry("wrong_password", 422, "The current password is not right, or was wrong too often. Check it."),
     entry(
         "wrong_status",

@@ -7,8 +7,6 @@
 //! Nothing here decides anything about trust, and nothing in a request waits for a receiver.
 
 mod api;
-mod connect;
-mod endpoint;
 mod event_type;
 mod keys;
 mod manage;
@@ -29,14 +27,13 @@ mod wire;
 use kernel::id::StreamId;
 use kernel::secret::SealingRing;
 use kernel::{Label, MasterKeys};
+use outbound::{Client, Reach};
 use tokio::sync::watch;
 
 use crate::Signals;
-use endpoint::Reach;
 pub(crate) use keys::KeyError;
 use keys::Keys;
 pub(crate) use rewrap::rewrap;
-use send::Client;
 use stream::Stream;
 use waiters::Waiters;
 

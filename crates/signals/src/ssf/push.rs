@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use kernel::id::StreamId;
 use kernel::secret::random_bytes;
+use outbound::Client;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::keys::{self, KeyError};
 use super::outbox::{self, Waiting};
-use super::send::{Answer, Client};
+use super::send::{Answer, send};
 use super::stream::{self, Stream};
 use crate::{Signals, ssf};
 
@@ -125,7 +126,7 @@ async fn push_one(signals: &Signals, client: &Client, stream: &Stream, waiting: 
     let token = keys::sign(key, vec![waiting.claims.clone()]).await?.pop().ok_or(KeyError::Key)?;
     let authorization = ssf::open_authorization(signals, stream)?;
     let endpoint = stream.endpoint.as_deref().unwrap_or_default();
-    Ok(client.send(endpoint, authorization.as_deref(), token).await)
+    Ok(send(client, endpoint, authorization.as_deref(), token).await)
 }
 
 /// Does what the answer asks for. How long to leave the receiver alone, if it has to be left alone.

@@ -1,21 +1,10 @@
 //! One request to a receiver, and what its answer means (RFC 8935 §2).
 
-use std::time::Duration;
-
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use axum::http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::{Bytes, Incoming};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client as HttpClient;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use axum::http::StatusCode;
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use outbound::{Client, Destination, Reply};
 use serde::Deserialize;
 
-use super::connect::{self, Guarded};
-use super::endpoint::{self, Reach};
-
-/// How long one answer may take, with everything.
-const TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of an answer is read.
 const LONGEST_ANSWER: usize = 64 * 1024;
 /// The longest time that a receiver can ask to be left alone, in seconds.
@@ -39,52 +28,34 @@ pub(super) enum Answer {
     },
 }
 
-/// What sends.
-pub(super) struct Client {
-    http: HttpClient<HttpsConnector<Guarded>, Full<Bytes>>,
-    reach: Reach,
-}
-
-impl Client {
-    pub(super) fn new(reach: Reach) -> Result<Self, rustls::Error> {
-        let http = HttpClient::builder(TokioExecutor::new())
-            .pool_idle_timeout(Duration::from_secs(30))
-            .pool_timer(TokioTimer::new())
-            .pool_max_idle_per_host(1)
-            .build(connect::connector(reach)?);
-        Ok(Self { http, reach })
-    }
-
-    /// Sends one token. Redirects are not followed: the receiver chose this address and no other.
-    pub(super) async fn send(&self, endpoint: &str, authorization: Option<&str>, token: String) -> Answer {
-        let away = |cause: &str| Answer::Away { cause: cause.to_owned(), wait: 0 };
-        let Ok(uri) = endpoint::parse(endpoint, self.reach) else { return away("the endpoint is not allowed") };
-        let mut request =
-            Request::post(uri).header(CONTENT_TYPE, "application/secevent+jwt").header(ACCEPT, "application/json");
-        if let Some(text) = authorization {
-            let Ok(mut value) = HeaderValue::try_from(text) else { return away("the authorization is not a header") };
-            value.set_sensitive(true);
-            request = request.header(AUTHORIZATION, value);
-        }
-        let Ok(request) = request.body(Full::from(token)) else { return away("the request cannot be made") };
-        let exchange = async {
-            match self.http.request(request).await {
-                Ok(response) => read(response).await,
-                Err(error) => away(if error.is_connect() { "no connection" } else { "the connection broke" }),
-            }
+/// Sends one token.
+pub(super) async fn send(client: &Client, endpoint: &str, authorization: Option<&str>, token: String) -> Answer {
+    let away = |cause: String| Answer::Away { cause, wait: 0 };
+    let Ok(to) = Destination::parse(endpoint, client.reach()) else {
+        return away("the endpoint is not allowed".to_owned());
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/secevent+jwt"));
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    if let Some(text) = authorization {
+        let Ok(mut value) = HeaderValue::try_from(text) else {
+            return away("the authorization is not a header".to_owned());
         };
-        tokio::time::timeout(TIMEOUT, exchange).await.unwrap_or_else(|_| away("no answer in time"))
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    match client.post(&to, headers, token, LONGEST_ANSWER).await {
+        Ok(reply) => read(&reply),
+        Err(no_answer) => away(no_answer.to_string()),
     }
 }
 
-async fn read(response: Response<Incoming>) -> Answer {
-    let status = response.status();
-    let wish = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse::<i64>().ok());
-    if status != StatusCode::BAD_REQUEST {
-        return meaning(status, wish.unwrap_or(0).clamp(0, LONGEST_WISH));
+fn read(reply: &Reply) -> Answer {
+    if reply.status == StatusCode::BAD_REQUEST {
+        return refusal(&reply.body);
     }
-    let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
-    body.map_or_else(|_| Answer::Unclear("400".to_owned()), |body| refusal(&body.to_bytes()))
+    let wish = reply.retry_after.and_then(|seconds| i64::try_from(seconds).ok()).unwrap_or(0);
+    meaning(reply.status, wish.clamp(0, LONGEST_WISH))
 }
 
 /// What a status other than 400 says. A 202 and nothing else is a yes: a login page has 200.

@@ -6,10 +6,10 @@
 use auth::keys::Algorithm;
 use axum::http::HeaderValue;
 use kernel::Problem;
+use outbound::{Destination, Reach};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::endpoint::{self, Reach};
 use super::event_type::EventType;
 use super::manage::{Delivery, VERIFICATION_INTERVAL, Wanted};
 use super::stream::{Status, Stream};
@@ -189,7 +189,7 @@ impl DeliveryBody {
             POLL => Ok(Delivery::Poll),
             PUSH => {
                 let endpoint = self.endpoint_url.ok_or_else(|| invalid("Add `delivery.endpoint_url`."))?;
-                endpoint::parse(&endpoint, Reach::of(issuer)).map_err(|_| {
+                Destination::parse(&endpoint, Reach::of(issuer)).map_err(|_| {
                     invalid("`delivery.endpoint_url` has to be an https address on the public Internet.")
                 })?;
                 let authorization = self.authorization_header;

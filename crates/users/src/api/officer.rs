@@ -42,6 +42,8 @@ needed! {
     KeysWrite => may::KEYS_WRITE,
     NotificationsRead => may::NOTIFICATIONS_READ,
     NotificationsWrite => may::NOTIFICATIONS_WRITE,
+    WebhooksRead => may::WEBHOOKS_READ,
+    WebhooksWrite => may::WEBHOOKS_WRITE,
     SettingsRead => may::SETTINGS_READ,
 }
 

@@ -1,0 +1,187 @@
+//! The reader of the ledger: writes down which webhook each entry is to be told to.
+//!
+//! The deliveries of some entries and the position after them are written in one transaction, so each entry is turned into
+//! deliveries once, whichever process does it and whenever one dies.
+
+use std::time::Duration;
+
+use kernel::id::{WebhookDeliveryId, WebhookId};
+use kernel::{EventId, Kind, Timestamp, UserId};
+use serde::Deserialize;
+use storage::ledger;
+
+use super::queue::{self, New};
+use super::record::{self, Wants};
+use crate::Notify;
+
+/// How many entries are read at once.
+const BATCH: i64 = 500;
+/// How long to wait when nothing is heard, or after a failure.
+const PAUSE: Duration = Duration::from_secs(2);
+/// How many entries that nobody wants may be read again after a restart.
+const UNWRITTEN: i64 = 10_000;
+/// The lane of what is about no account.
+const NOBODY: [u8; 16] = [0; 16];
+
+/// Where this process is.
+struct Place {
+    /// Up to here, entries were read.
+    read: i64,
+    /// Up to here, the database knows it.
+    written: i64,
+}
+
+/// Reads for as long as the process lives.
+pub(crate) async fn run(notify: &Notify) {
+    let mut head = notify.db().head();
+    let mut place = None;
+    loop {
+        let newest = *head.borrow_and_update();
+        match step(notify, &mut place, newest).await {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the ledger could not be read for webhooks");
+                // What was read and not written is read again.
+                place = None;
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        // The number can also grow without being told, by another process: ask now and then.
+        let _ = tokio::time::timeout(PAUSE, head.changed()).await;
+    }
+}
+
+/// Reads some entries, as a process that has just begun. Whether there may be more.
+#[cfg(test)]
+pub(super) async fn step_once(notify: &Notify) -> storage::Result<bool> {
+    step(notify, &mut None, -1).await
+}
+
+/// Reads some entries. Whether there may be more.
+async fn step(notify: &Notify, place: &mut Option<Place>, newest: i64) -> storage::Result<bool> {
+    let mut read = notify.db().read().await?;
+    let mut here = if let Some(place) = place.take() {
+        place
+    } else {
+        let written = queue::position(&mut read).await?;
+        Place { read: written, written }
+    };
+    let webhooks = record::keeping(&mut read).await?;
+    let Some(oldest) = webhooks.iter().map(|webhook| webhook.begins_after).min() else {
+        // Nobody listens. A webhook that is made from now on begins after `newest`.
+        here.read = here.read.max(newest);
+        *place = Some(here);
+        return Ok(false);
+    };
+    here.read = here.read.max(oldest);
+    let entries = ledger::after(&mut read, here.read, BATCH).await?;
+    drop(read);
+    let Some(&(last, _)) = entries.last() else {
+        *place = Some(here);
+        return Ok(false);
+    };
+    let found: Vec<Found> = entries.iter().filter_map(|(index, body)| Found::read(*index, body)).collect();
+    let is_wanted = found.iter().any(|found| webhooks.iter().any(|webhook| found.is_for(webhook)));
+    if is_wanted || last - here.written >= UNWRITTEN {
+        if !write(notify, &found, here.written, last).await? {
+            // Another process was faster: go on from where it is.
+            return Ok(true);
+        }
+        here.written = last;
+    }
+    here.read = last;
+    *place = Some(here);
+    Ok(entries.len() == usize::try_from(BATCH).unwrap_or(usize::MAX))
+}
+
+/// The part of an entry by which it is known whose it is. The kind is a text: an entry of a newer program is told too.
+#[derive(Deserialize)]
+struct Entry {
+    id: EventId,
+    kind: String,
+    at: Timestamp,
+    subject: Option<UserId>,
+    #[serde(default)]
+    data: Named,
+}
+
+/// The webhook that an entry names.
+#[derive(Default, Deserialize)]
+struct Named {
+    webhook: Option<WebhookId>,
+}
+
+/// An entry that somebody may want.
+struct Found {
+    index: i64,
+    entry: Entry,
+}
+
+impl Found {
+    /// To stop at one that cannot be read would keep every later event from everybody.
+    fn read(index: i64, body: &str) -> Option<Self> {
+        match serde_json::from_str(body) {
+            Ok(entry) => Some(Self { index, entry }),
+            Err(error) => {
+                tracing::error!(index, %error, "a ledger entry cannot be read: no webhook is told of it");
+                None
+            }
+        }
+    }
+
+    fn is_test(&self) -> bool {
+        self.entry.kind == Kind::WebhookTested.as_str()
+    }
+
+    fn is_for(&self, webhook: &Wants) -> bool {
+        if self.index <= webhook.begins_after {
+            return false;
+        }
+        if self.is_test() {
+            return self.entry.data.webhook == Some(webhook.id);
+        }
+        webhook.kinds.include(&self.entry.kind)
+    }
+
+    /// What is about the same account is told in its order, and so is what is about none. A test waits for nobody.
+    fn lane(&self, webhook: WebhookId) -> [u8; 16] {
+        match self.entry.subject {
+            _ if self.is_test() => *webhook.as_bytes(),
+            Some(subject) => *subject.as_bytes(),
+            None => NOBODY,
+        }
+    }
+}
+
+async fn write(notify: &Notify, found: &[Found], from: i64, last: i64) -> storage::Result<bool> {
+    let now = notify.users().clock.now();
+    let mut tx = notify.db().begin().await?;
+    if !queue::advance(&mut tx, from, last).await? {
+        return Ok(false);
+    }
+    // As they are now: one that was made, changed or removed meanwhile is taken as it is.
+    let webhooks = record::keeping(&mut tx).await?;
+    let mut queued = 0;
+    for found in found {
+        for webhook in webhooks.iter().filter(|webhook| found.is_for(webhook)) {
+            let new = New {
+                id: WebhookDeliveryId::new(now),
+                webhook: webhook.id,
+                event_id: found.entry.id,
+                event_index: found.index,
+                event_at: found.entry.at,
+                kind: found.entry.kind.clone(),
+                lane: found.lane(webhook.id),
+                is_test: found.is_test(),
+            };
+            queued += u64::from(queue::insert(&mut tx, &new, now).await?);
+        }
+    }
+    tx.commit().await?;
+    if queued > 0 {
+        notify.metrics().webhooks_queued(queued);
+        notify.wake();
+    }
+    Ok(true)
+}

@@ -1,0 +1,261 @@
+//! What a webhook is told and when, with a clock that the tests move.
+
+use std::time::Duration;
+
+use kernel::{Clock, Event, Kind, MasterKeys, Timestamp, UserId};
+use storage::ledger;
+use users::Authority;
+
+use super::*;
+use crate::State;
+use crate::tests::{World, settings};
+
+const URL: &str = "https://hooks.example.com/usher";
+
+async fn world(database: storage::Settings) -> World {
+    World::on(database, settings(), Clock::fixed(Timestamp::from_unix_seconds(1_795_000_000))).await
+}
+
+/// A world on SQLite, and where it is.
+async fn sqlite() -> (World, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    (world(storage::Settings::sqlite(folder.path().join("usher.db"), 4)).await, folder)
+}
+
+async fn register(notify: &Notify, name: &str) -> WebhookId {
+    let new = NewWebhook {
+        name: WebhookName::parse(name).unwrap(),
+        url: address(notify, URL).unwrap(),
+        kinds: WantedKinds::parse(&["profile.updated".to_owned()]).unwrap(),
+    };
+    create(notify, Authority::Operator, &new).await.unwrap().webhook.id
+}
+
+async fn changes(world: &World, user: UserId) {
+    world.happens(Event::new(Kind::ProfileUpdated, world.clock.now()).by(user)).await;
+}
+
+/// Reads the ledger to its end.
+async fn read(world: &World) {
+    let db = world.notify.db();
+    for _ in 0..300 {
+        reader::step_once(&world.notify).await.unwrap();
+        let mut read = db.read().await.unwrap();
+        let waiting = if db.is_shared() { ledger::waiting(&mut read, 10).await.unwrap() } else { 0 };
+        let newest = ledger::newest(&mut read).await.unwrap();
+        if waiting == 0 && queue::position(&mut read).await.unwrap() >= newest {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the ledger was not read");
+}
+
+async fn claim(notify: &Notify, webhook: WebhookId, limit: i64) -> Vec<queue::Claimed> {
+    let now = notify.users().clock.now();
+    let mut tx = notify.db().begin().await.unwrap();
+    let claimed = queue::claim(&mut tx, webhook, now, now.plus_seconds(60), limit).await.unwrap();
+    tx.commit().await.unwrap();
+    claimed
+}
+
+async fn settle(notify: &Notify, claimed: queue::Claimed, outcome: Outcome) {
+    let failures = find(notify, claimed.webhook_id).await.unwrap().map_or(0, |webhook| webhook.failures);
+    settle::write(notify, &[settle::Settled { claimed, failures, outcome }]).await.unwrap();
+}
+
+async fn states(notify: &Notify, webhook: WebhookId) -> Vec<String> {
+    let told = deliveries(notify, webhook, None, None, 100).await.unwrap();
+    told.into_iter().rev().map(|delivery| delivery.state).collect()
+}
+
+async fn of_each_account_only_the_first_is_taken_up(world: World) {
+    let notify = &world.notify;
+    let webhook = register(notify, "crm").await;
+    let (ann, bob) = (world.user("ann").await, world.user("bob").await);
+    for user in [ann, ann, bob, ann, bob] {
+        changes(&world, user).await;
+    }
+    read(&world).await;
+    let first = claim(notify, webhook, 16).await;
+    assert_eq!(first.iter().map(|one| one.lane.as_bytes()).collect::<Vec<_>>(), [ann.as_bytes(), bob.as_bytes()]);
+    assert!(claim(notify, webhook, 16).await.is_empty(), "they are under way");
+    let [anns, bobs] = <[_; 2]>::try_from(first).unwrap();
+    settle(notify, anns, Outcome::Failed("it answered 500".into())).await;
+    settle(notify, bobs, Outcome::Taken).await;
+    let second = claim(notify, webhook, 16).await;
+    assert_eq!(second.iter().map(|one| one.lane.as_bytes()).collect::<Vec<_>>(), [bob.as_bytes()], "ann's first waits");
+    settle(notify, second.into_iter().next().unwrap(), Outcome::Taken).await;
+    // What comes now about ann waits as long as what is before it.
+    changes(&world, ann).await;
+    read(&world).await;
+    assert!(claim(notify, webhook, 16).await.is_empty());
+    world.clock.advance(Duration::from_secs(3));
+    let mut order = Vec::new();
+    while let Some(next) = claim(notify, webhook, 16).await.pop() {
+        order.push(next.event_index);
+        settle(notify, next, Outcome::Taken).await;
+    }
+    assert!(order.len() == 4 && order.is_sorted(), "{order:?}");
+    assert!(states(notify, webhook).await.iter().all(|state| state == "sent"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f34_of_each_account_only_the_first_is_taken_up_on_sqlite() {
+    let (world, _folder) = sqlite().await;
+    of_each_account_only_the_first_is_taken_up(world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f34_of_each_account_only_the_first_is_taken_up_on_postgres() {
+    let world = world(storage::Settings::postgres(crate::tests::new_database().await, 8)).await;
+    of_each_account_only_the_first_is_taken_up(world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f34_processes_that_share_a_queue_never_have_two_of_one_account() {
+    let world = world(storage::Settings::postgres(crate::tests::new_database().await, 16)).await;
+    let webhook = register(&world.notify, "crm").await;
+    let mut people = Vec::new();
+    for number in 0..5 {
+        people.push(world.user(&format!("ann{number}")).await);
+    }
+    for _ in 0..20 {
+        for user in &people {
+            changes(&world, *user).await;
+        }
+    }
+    read(&world).await;
+    let under_way = std::sync::Arc::new(std::sync::Mutex::new(std::collections::HashMap::<_, i64>::new()));
+    let mut workers = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let (notify, under_way) = (world.another_node().await, under_way.clone());
+        workers.spawn(async move {
+            let (mut done, mut idle) = (0, 0);
+            while idle < 20 {
+                let claimed = claim(&notify, webhook, 3).await;
+                idle = if claimed.is_empty() { idle + 1 } else { 0 };
+                for one in claimed {
+                    let before = under_way.lock().unwrap().insert(one.lane, one.event_index);
+                    assert!(before.is_none_or(|before| before < one.event_index), "out of order");
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    settle(&notify, one, Outcome::Taken).await;
+                    done += 1;
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            done
+        });
+    }
+    let mut done = 0;
+    while let Some(worker) = workers.join_next().await {
+        done += worker.unwrap();
+    }
+    assert_eq!(done, 100, "each was told once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f34_an_outage_of_a_day_misses_nothing_and_one_of_three_days_pauses() {
+    let (world, _folder) = sqlite().await;
+    let notify = &world.notify;
+    let webhook = register(notify, "crm").await;
+    let ann = world.user("ann").await;
+    changes(&world, ann).await;
+    changes(&world, ann).await;
+    read(&world).await;
+    let begun = world.clock.now();
+    let mut tries = 0;
+    while world.clock.now().since(begun) < Duration::from_secs(24 * 3_600) {
+        for claimed in claim(notify, webhook, 16).await {
+            tries += 1;
+            settle(notify, claimed, Outcome::Failed("it answered 500".into())).await;
+        }
+        world.clock.advance(Duration::from_secs(60));
+        sweep(notify).await.unwrap();
+    }
+    assert!((20..500).contains(&tries), "{tries} tries in a day");
+    assert_eq!(states(notify, webhook).await, ["failed", "queued"]);
+    world.clock.advance(Duration::from_secs(1_800));
+    for _ in 0..2 {
+        let next = claim(notify, webhook, 16).await.pop().unwrap();
+        settle(notify, next, Outcome::Taken).await;
+    }
+    assert_eq!(states(notify, webhook).await, ["sent", "sent"]);
+
+    // Away for longer: what is too old is dead, and after three days it is paused. What happens then is kept.
+    for day in 0..4 {
+        changes(&world, ann).await;
+        read(&world).await;
+        for _ in 0..24 * 6 {
+            for claimed in claim(notify, webhook, 16).await {
+                settle(notify, claimed, Outcome::Away { reason: "no connection".into(), after: None }).await;
+            }
+            world.clock.advance(Duration::from_secs(600));
+        }
+        sweep(notify).await.unwrap();
+        let status = find(notify, webhook).await.unwrap().unwrap().status;
+        assert_eq!(status == Status::Paused, day >= 3 - 1, "after {} days", day + 1);
+    }
+    let paused = find(notify, webhook).await.unwrap().unwrap();
+    assert!(paused.reason.unwrap().contains("three days; at last: no connection"));
+    let events: Vec<KindRow> = storage::fetch_all!(
+        &mut notify.db().read().await.unwrap(),
+        "SELECT kind FROM ledger WHERE kind = 'webhook.updated' LIMIT 10"
+    )
+    .unwrap();
+    assert_eq!(events.iter().map(|row| row.kind.as_str()).collect::<Vec<_>>(), ["webhook.updated"]);
+    let dead = deliveries(notify, webhook, Some(State::Dead), None, 10).await.unwrap();
+    assert!(!dead.is_empty() && dead[0].reason.as_ref().unwrap().contains("26 hours"), "{dead:?}");
+    // A dead letter is told again when somebody asks for it, and what waited with it.
+    update(notify, Authority::Operator, webhook, &Change { active: Some(true), ..Change::default() }).await.unwrap();
+    retry(notify, Authority::Operator, webhook, dead[0].id).await.unwrap();
+    let mut taken = 0;
+    while let Some(next) = claim(notify, webhook, 16).await.pop() {
+        settle(notify, next, Outcome::Taken).await;
+        taken += 1;
+    }
+    assert!(taken >= 2, "{taken}");
+}
+
+#[derive(sqlx::FromRow)]
+struct KindRow {
+    kind: String,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_old_is_thrown_away_and_a_removed_webhook_leaves_nothing() {
+    let (world, _folder) = sqlite().await;
+    let notify = &world.notify;
+    let webhook = register(notify, "crm").await;
+    let ann = world.user("ann").await;
+    for _ in 0..3 {
+        changes(&world, ann).await;
+    }
+    read(&world).await;
+    let first = claim(notify, webhook, 16).await.pop().unwrap();
+    settle(notify, first, Outcome::Taken).await;
+    world.clock.advance(Duration::from_secs(4 * 86_400));
+    while sweep(notify).await.unwrap() {}
+    assert_eq!(states(notify, webhook).await, ["queued", "queued"], "what was taken is forgotten after three days");
+    world.clock.advance(Duration::from_secs(4 * 86_400));
+    while sweep(notify).await.unwrap() {}
+    assert_eq!(states(notify, webhook).await, ["dropped", "dropped"], "nobody waits for longer than a week");
+    remove(notify, Authority::Operator, webhook).await.unwrap();
+    assert!(find(notify, webhook).await.unwrap().is_none());
+    while sweep(notify).await.unwrap() {}
+    sweep(notify).await.unwrap();
+    assert!(record::removed(&mut notify.db().read().await.unwrap()).await.unwrap().is_empty());
+    register(notify, "crm").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn secrets_are_sealed_anew_with_the_master_key_of_today() {
+    let (world, _folder) = sqlite().await;
+    register(&world.notify, "crm").await;
+    assert_eq!(rewrap(&world.notify).await.unwrap().unwrap(), 0);
+    let newer = MasterKeys::generate();
+    assert!(rewrap(&world.with_master(&newer)).await.unwrap().is_err(), "the key that sealed it is missing");
+    let both = MasterKeys::parse(&format!("{}{}", &*newer.to_text(), &*world.master.to_text())).unwrap();
+    assert_eq!(rewrap(&world.with_master(&both)).await.unwrap().unwrap(), 1);
+    assert_eq!(rewrap(&world.with_master(&newer)).await.unwrap().unwrap(), 0);
+}
