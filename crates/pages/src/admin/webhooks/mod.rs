@@ -161,7 +161,8 @@ struct WebhookPage {
     previous_until: Option<Moment>,
     made: Moment,
     deliveries: Vec<DeliveryRow>,
-    state: String,
+    tabs: Vec<Tab>,
+    first_page: String,
     older: Option<String>,
     newest: bool,
     may_write: bool,
@@ -171,6 +172,13 @@ impl WebhookPage {
     fn is_active(&self) -> bool {
         self.row.webhook.status == Status::Active
     }
+}
+
+/// A state that can be chosen.
+struct Tab {
+    words: &'static str,
+    address: String,
+    is_here: bool,
 }
 
 /// The states that can be chosen, with their words.
@@ -200,6 +208,11 @@ async fn show(
     let kernel::Page { items, next } = kernel::Page::from_rows(found, LIMIT, |delivery: &WebhookDelivery| delivery.id);
     let chosen = state.map_or("", notify::State::as_str).to_owned();
     let waiting = webhooks::waiting(&pages.notify, webhook.id).await?;
+    let address = |state: &str| match state {
+        "" => format!("/admin/webhooks/{}", webhook.id),
+        state => format!("/admin/webhooks/{}?state={state}", webhook.id),
+    };
+    let tab = |(name, words): (&str, &'static str)| Tab { words, address: address(name), is_here: name == chosen };
     let template = WebhookPage {
         frame: Frame::new(&pages, &console.desk, Section::Webhooks).saying(done(query.text("done"))),
         failing_since: webhook.failing_since.map(|at| Moment::new(at, now)),
@@ -208,7 +221,8 @@ async fn show(
         made: Moment::new(webhook.created_at, now),
         deliveries: items.into_iter().map(|delivery| DeliveryRow::new(delivery, now)).collect(),
         older: next.map(|next| format!("/admin/webhooks/{}?state={chosen}&before={next}", webhook.id)),
-        state: chosen,
+        tabs: STATES.into_iter().map(tab).collect(),
+        first_page: address(&chosen),
         newest,
         may_write: console.desk.may(may::WEBHOOKS_WRITE),
         row: Row::new(webhook, waiting, now),
