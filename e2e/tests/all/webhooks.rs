@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use e2e::{Answer, Certificate, Database, HookManner, HookReceiver, Setup, Told, User, on_both};
+use e2e::{
+    Answer, Browser, Certificate, Database, HookManner, HookReceiver, Look, PASSWORD, Setup, Told, User, on_both,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -441,4 +443,78 @@ fn own_names() -> Vec<String> {
         names.extend(words.filter(|name| inside && !name.ends_with("localhost")).map(str::to_owned));
     }
     names
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn webhooks_are_looked_after_in_the_console_with_and_without_scripts() {
+    let trust = Trust::new();
+    let app = trust.of(Setup::new(Database::Sqlite)).start().await;
+    User::administrator(&app, "root").await;
+    let wide = Look { width: 1440, ..Look::PLAIN };
+    let mut browser = Browser::start(wide).await;
+    crate::pages::sign_in(&browser, &app, "root@example.com", PASSWORD).await;
+    for (look, name) in [(wide, "crm"), (Look { javascript: true, ..wide }, "billing")] {
+        let receiver = HookReceiver::start(&trust.certificate).await;
+        browser.look(look).await;
+        browser.open(&format!("{}/admin/webhooks", app.url)).await;
+        browser.submit("a[href='/admin/webhooks/new']").await;
+        browser.fill("#name", name).await;
+        browser.fill("#url", "https://192.168.1.1/").await;
+        browser.fill("#kinds", "account.*\nof.tomorrow").await;
+        browser.submit("main form button").await;
+        assert!(browser.title().await.starts_with("Error: "), "{}", browser.title().await);
+        browser.assert_accessible("a webhook with mistakes").await;
+        browser.fill("#url", &receiver.url).await;
+        browser.fill("#kinds", "account.*").await;
+        browser.submit("main form button").await;
+        let secret = browser.text("#secret-text").await;
+        app.logs.never(&secret);
+        browser.assert_accessible("a secret that is shown once").await;
+        browser.submit("#secret a.btn-main").await;
+        let page = browser.address().await;
+        assert!(!browser.text("main").await.contains("whsec_"), "it is shown once");
+
+        browser.submit("form[action$='/test'] button").await;
+        assert_eq!(browser.address().await, format!("{page}?done=tested"));
+        assert_eq!(receiver.has(1).await[0].verify(&secret), (true, 1));
+        for _ in 0..100 {
+            browser.open(&page).await;
+            if browser.text("main").await.contains("Taken") && browser.count("tbody tr").await == 1 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        browser.assert_accessible("what a webhook was told").await;
+
+        receiver.answers(HookManner::SaysWith(503, "retry-after", "3600".into()));
+        app.user(name).await;
+        receiver.until("it was asked", |receiver| receiver.told().len() == 2).await;
+        for _ in 0..100 {
+            browser.open(&format!("{page}?state=failed")).await;
+            if browser.count("form[action$='/retry'] button").await == 1 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(browser.text("main").await.contains("it answered 503"));
+        receiver.answers(HookManner::Takes);
+        browser.submit("form[action$='/retry'] button").await;
+        assert_eq!(browser.address().await, format!("{page}?done=retried"));
+        receiver.has(2).await;
+
+        browser.submit("form[action$='/pause'] button").await;
+        assert_eq!(browser.text("header .status").await, "Paused");
+        browser.submit("form[action$='/resume'] button").await;
+        assert_eq!(browser.text("header .status").await, "Active");
+        browser.submit("a[href$='/rotate']").await;
+        browser.submit("#question button").await;
+        let second = browser.text("#secret-text").await;
+        app.logs.never(&second);
+        assert_ne!(second, secret);
+        browser.submit("#secret a.btn-main").await;
+        browser.submit("a[href$='/remove']").await;
+        browser.submit("#question button").await;
+        assert_eq!(browser.address().await, format!("{}/admin/webhooks?done=removed", app.url));
+        browser.assert_quiet().await;
+    }
 }
