@@ -140,9 +140,9 @@ impl Drop for Attempt {
 
 async fn record_failure(auth: &Auth, counter: &Counter, event: Event, counts: bool) -> Result<()> {
     let mut tx = auth.db().begin().await?;
-    // What is asked for again in a session is no sign-in. For an address without an account it is the same statement.
-    // It comes first, as in the transaction of a sign-in: neither waits for the other's second row.
-    if event.session.is_none() {
+    // Where a password is asked for otherwise than at a sign-in, the event says it. For an address without an account it is
+    // the same statement. It comes first, as in the transaction of a sign-in: neither waits for the other's second row.
+    if !event.data.contains_key("at") {
         credential::count_failure(&mut tx, event.subject.unwrap_or(UserId::from_bytes([0; 16])), counts).await?;
     }
     let locks = fail(&mut tx, auth, counter, counts, event.at).await?;

@@ -25,6 +25,7 @@ mod erase;
 pub mod hashing;
 mod import;
 mod import_record;
+mod invite;
 pub mod keys;
 mod known_device;
 mod link;
@@ -66,6 +67,10 @@ pub use hashing::{Busy, Hasher};
 pub use import::{
     BatchReport, ImportBatch, ImportError, ImportOptions, ImportRow, ImportState, NotTaken, Passwords, PreparedBatch,
     begin_import, import_batch, import_file_id, prepare as prepare_import,
+};
+pub use invite::{
+    AcceptInvitationError, ChangeInvitationError, Invitation, InviteError, Invited, accept_invitation,
+    check_invitation, invitation_link, invite, invite_again, pending_invitation, withdraw_invitation,
 };
 pub use link::LinkError;
 pub use overview::{Counted, Overview, overview};
@@ -229,6 +234,14 @@ pub const MIGRATIONS: &[Migration] = &[
         version: 7,
         name: "known devices",
         shared: include_str!("../migrations/0007_known_devices.sql"),
+        sqlite: "",
+        postgres: "",
+    },
+    Migration {
+        owner: "auth",
+        version: 8,
+        name: "invitations",
+        shared: include_str!("../migrations/0008_invitations.sql"),
         sqlite: "",
         postgres: "",
     },

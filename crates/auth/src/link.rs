@@ -39,6 +39,7 @@ const fn rule(purpose: Purpose) -> Rule {
         Purpose::VerifyEmail => Rule { lifetime: 24 * 3_600, apart: 60, replaces: false },
         Purpose::ResetPassword => Rule { lifetime: 3_600, apart: 60, replaces: true },
         Purpose::ChangeEmail => Rule { lifetime: 3_600, apart: 0, replaces: true },
+        Purpose::Invitation => Rule { lifetime: 7 * 86_400, apart: 0, replaces: true },
     }
 }
 
@@ -54,6 +55,8 @@ pub(crate) struct NewLink<'a> {
     pub(crate) other: Option<(&'a EmailAddress, &'a str)>,
     pub(crate) browser: Option<&'a [u8]>,
     pub(crate) password_hash: Option<&'a str>,
+    /// Who asked for it, if that is somebody else.
+    pub(crate) asked_by: Option<UserId>,
 }
 
 /// A link as it is stored.
@@ -65,6 +68,7 @@ pub(crate) struct Link {
     pub(crate) other: Option<String>,
     pub(crate) browser: Option<Vec<u8>>,
     pub(crate) password_hash: Option<String>,
+    pub(crate) asked_by: Option<UserId>,
     pub(crate) created_at: Timestamp,
     pub(crate) expires_at: Timestamp,
 }
@@ -114,6 +118,7 @@ pub(crate) async fn issue(
         other: new.other.map(|(_, sealed)| sealed.to_owned()),
         browser: new.browser.map(<[u8]>::to_vec),
         password_hash: new.password_hash.map(str::to_owned),
+        asked_by: new.asked_by,
         created_at: now,
         expires_at: now.plus_seconds(lifetime),
     };
@@ -130,8 +135,8 @@ async fn insert(tx: &mut Tx, link: &Link, purpose: Purpose, lookup: Option<[u8; 
     execute!(
         tx,
         "INSERT INTO links (id, user_id, purpose, session_id, other, other_lookup, browser, password_hash, failures,
-                            created_at, expires_at, used_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10, NULL)",
+                            created_at, expires_at, used_at, asked_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10, NULL, $11)",
         link.id,
         link.user_id,
         purpose.as_str(),
@@ -141,7 +146,8 @@ async fn insert(tx: &mut Tx, link: &Link, purpose: Purpose, lookup: Option<[u8; 
         link.browser.as_deref(),
         link.password_hash.as_deref(),
         link.created_at,
-        link.expires_at
+        link.expires_at,
+        link.asked_by
     )?;
     Ok(())
 }
@@ -182,7 +188,7 @@ async fn sent_to(tx: &mut Tx, lookup: &[u8; 32], since: Timestamp) -> Result<i64
 async fn find(on: &mut impl Connection, id: LinkId, purpose: Purpose, now: Timestamp) -> Result<Option<Link>> {
     fetch_optional!(
         on,
-        "SELECT id, user_id, session_id, other, browser, password_hash, created_at, expires_at FROM links
+        "SELECT id, user_id, session_id, other, browser, password_hash, asked_by, created_at, expires_at FROM links
          WHERE id = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3",
         id,
         purpose.as_str(),
@@ -199,12 +205,23 @@ pub(crate) async fn newest(
 ) -> Result<Option<Link>> {
     fetch_optional!(
         on,
-        "SELECT id, user_id, session_id, other, browser, password_hash, created_at, expires_at FROM links
+        "SELECT id, user_id, session_id, other, browser, password_hash, asked_by, created_at, expires_at FROM links
          WHERE user_id = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3 ORDER BY id DESC LIMIT 1",
         user,
         purpose.as_str(),
         now
     )
+}
+
+/// Whether an account had a link of this purpose made lately, whatever has become of it.
+pub(crate) async fn was_made(on: &mut impl Connection, user: UserId, purpose: Purpose) -> Result<bool> {
+    let row: Count = fetch_one!(
+        on,
+        "SELECT COUNT(*) AS sent FROM links WHERE user_id = $1 AND purpose = $2",
+        user,
+        purpose.as_str()
+    )?;
+    Ok(row.sent > 0)
 }
 
 /// The link that this token is, if it is for this and everything about it is good now. Nothing is changed.

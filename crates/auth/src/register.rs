@@ -1,6 +1,6 @@
 //! Signing up: a new account, signed in at once.
 
-use kernel::{Event, Kind};
+use kernel::{Event, Kind, Timestamp};
 use storage::Tx;
 use users::account::{ADMIN, USER};
 use users::{Account, DisplayName, EmailAddress, Locale};
@@ -47,7 +47,8 @@ pub async fn register(auth: &Auth, new: NewAccount, client: &Client) -> Result<O
     let hash = hash_new_password(auth, &new).await?;
     let mut tx = auth.db().begin().await?;
     let account = insert(auth, &mut tx, &new, &hash, &[USER]).await?;
-    let opened = open(auth, &mut tx, account, client).await?;
+    let now = account.created_at;
+    let opened = open(auth, &mut tx, account, client, None, now).await?;
     tx.append(
         Event::new(Kind::AccountRegistered, opened.session.created_at)
             .by(opened.account.id)
@@ -69,9 +70,19 @@ pub async fn create_administrator(auth: &Auth, new: NewAccount) -> Result<Accoun
 
 /// Checks the password and hashes it. Both take CPU, so both happen on a hashing thread.
 pub(crate) async fn hash_new_password(auth: &Auth, new: &NewAccount) -> Result<String, RegisterError> {
+    hash_for(auth, &new.password, &new.email, new.name.as_ref()).await
+}
+
+/// The same for somebody with this address and name.
+pub(crate) async fn hash_for(
+    auth: &Auth,
+    password: &str,
+    email: &EmailAddress,
+    name: Option<&DisplayName>,
+) -> Result<String, RegisterError> {
     auth.hasher().expect_room()?;
-    let password = Password::prepare(&new.password)?;
-    let known = known_words(auth, &new.email, new.name.as_ref());
+    let password = Password::prepare(password)?;
+    let known = known_words(auth, email, name);
     let (policy, pepper, cost) = (auth.settings().policy.clone(), auth.pepper().clone(), auth.hasher().cost());
     let check_and_hash = move |memory: &mut Memory| -> Result<String, RegisterError> {
         password.check(&policy, &known)?;
@@ -115,11 +126,18 @@ pub(crate) async fn insert(
     Ok(account)
 }
 
-/// Begins the first session of an account that this transaction made.
-pub(crate) async fn open(auth: &Auth, tx: &mut Tx, account: Account, client: &Client) -> storage::Result<Opened> {
-    let now = account.created_at;
+/// Begins the first session of an account whose first password this transaction writes. `cookie` is that of a browser
+/// that somebody signed in on before.
+pub(crate) async fn open(
+    auth: &Auth,
+    tx: &mut Tx,
+    account: Account,
+    client: &Client,
+    cookie: Option<&str>,
+    now: Timestamp,
+) -> storage::Result<Opened> {
     users::account::record_sign_in(tx, account.id, account.epoch, now).await?;
-    let browser = browser::id(auth, None);
+    let browser = browser::id(auth, cookie);
     let device = Device::new(auth, account.id, client, &browser);
     known_device::meet(tx, &account, &device, now).await?;
     let (session, _) = session::insert(tx, auth, &account, client, &device, now).await?;

@@ -101,7 +101,8 @@ pub async fn redeem(auth: &Auth, token: &str, new: NewAccount, client: &Client) 
         return Err(SetupError::InvalidLink);
     }
     let account = insert(auth, &mut tx, &new, &hash, &[ADMIN, USER]).await?;
-    let opened = open(auth, &mut tx, account, client).await?;
+    let now = account.created_at;
+    let opened = open(auth, &mut tx, account, client, None, now).await?;
     tx.append(
         Event::new(Kind::AdministratorCreated, opened.session.created_at)
             .by(opened.account.id)

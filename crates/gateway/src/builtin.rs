@@ -57,6 +57,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         call("me", exact("/api/v1/auth/me"), Required, None),
         call("register", exact("/api/v1/auth/register"), Public, Some(SIGN_UP)),
         call("login", exact("/api/v1/auth/login"), Public, Some(SIGN_IN)),
+        call("accept_invitation", exact("/api/v1/auth/accept-invitation"), Public, Some(SIGN_UP)),
         call("refresh", exact("/api/v1/auth/refresh"), Public, Some(REFRESH)),
         call("change_password", exact("/api/v1/auth/change-password"), Required, Some(PASSWORD)),
         Route { body_limit: PICTURE_LIMIT, ..call("avatar", exact("/api/v1/users/me/avatar"), Required, Some(UPLOAD)) },
@@ -82,6 +83,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         },
         page("sign_in_page", exact("/sign-in"), Some(SIGN_IN)),
         page("sign_up_page", exact("/sign-up"), Some(SIGN_UP)),
+        page("invitation_page", exact("/invitation"), Some(SIGN_UP)),
         page("setup_page", exact("/setup"), Some(SIGN_UP)),
         page("password_page", exact("/account/password"), Some(PASSWORD)),
         page("email_page", exact("/account/email"), Some(PASSWORD)),
@@ -93,7 +95,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
 });
 
 /// Where an operator's route may not go on Usher's own host: these are, or may become, its own.
-const RESERVED: [&str; 16] = [
+const RESERVED: [&str; 17] = [
     "/account",
     "/admin",
     "/api",
@@ -103,6 +105,7 @@ const RESERVED: [&str; 16] = [
     "/docs",
     "/gateway",
     "/health",
+    "/invitation",
     "/inbox",
     "/openapi.json",
     "/setup",

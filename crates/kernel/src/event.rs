@@ -68,6 +68,10 @@ kinds! {
     RolesChanged => "account.roles_changed",
     /// An administrator made an account.
     AccountCreated => "account.created",
+    /// An invitation was sent to an account that nobody has used yet.
+    InvitationSent => "invitation.sent",
+    /// Somebody chose the password of the account that they were invited to, and is signed in.
+    InvitationAccepted => "invitation.accepted",
     /// Somebody who may look after accounts changed one.
     AccountUpdated => "account.updated",
     /// What an account says of a person was destroyed; its number stays.

@@ -141,6 +141,7 @@ const fn purpose_of(template: Template) -> Option<Purpose> {
         Template::VerifyEmail => Some(Purpose::VerifyEmail),
         Template::ResetPassword => Some(Purpose::ResetPassword),
         Template::ChangeEmail => Some(Purpose::ChangeEmail),
+        Template::Invitation => Some(Purpose::Invitation),
         _ => None,
     }
 }

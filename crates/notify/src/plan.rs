@@ -38,6 +38,11 @@ const RULES: &[Rule] = &[
     },
     rule(Kind::AccountLocked, Template::AccountLocked, Category::Security),
     rule(Kind::RefreshTokenReused, Template::SessionStolen, Category::Security),
+    Rule {
+        applies: |event| event.data.contains_key("link"),
+        ..rule(Kind::AccountCreated, Template::Invitation, Category::Account)
+    },
+    rule(Kind::InvitationSent, Template::Invitation, Category::Account),
     rule(Kind::EmailChangeRequested, Template::ChangeEmail, Category::Account),
     rule(Kind::EmailChangeRequested, Template::EmailChangeRequested, Category::Security),
     rule(Kind::EmailChanged, Template::EmailChanged, Category::Security),

@@ -26,6 +26,7 @@ mod entry;
 mod error;
 mod form;
 mod inbox;
+mod invitation;
 mod languages;
 mod link;
 mod moment;
@@ -87,6 +88,7 @@ pub fn router(pages: Pages) -> Router {
         .route("/sign-up", get(sign_up::show).post(sign_up::submit))
         .route("/sign-out", post(sign_out::submit))
         .route("/setup", get(setup::show).post(setup::submit))
+        .route("/invitation", get(invitation::show).post(invitation::submit))
         .route("/account", get(account::show))
         .route("/account/profile", post(account::profile::submit))
         .route("/account/preferences", post(account::profile::submit_preferences))

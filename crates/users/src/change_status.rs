@@ -106,7 +106,7 @@ pub async fn change_status(
 
 /// The same in a transaction that does more. A refusal has written nothing: everything is asked, behind the
 /// locked row, before anything is changed.
-pub(crate) async fn change_status_in(
+pub async fn change_status_in(
     tx: &mut Tx,
     authority: Authority,
     user: UserId,

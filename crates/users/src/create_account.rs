@@ -1,6 +1,7 @@
 //! Making an account for somebody else. It has no password: nobody but its owner is ever to know one.
 
 use kernel::{Event, Kind};
+use storage::Tx;
 
 use crate::update_profile::change_locked;
 use crate::{
@@ -45,27 +46,38 @@ pub async fn create_account(
     authority: Authority,
     new: &NewProfile,
 ) -> Result<Account, CreateAccountError> {
-    let now = users.clock.now();
     let mut tx = users.db.begin().await?;
-    if !authority.may(&mut tx, may::USERS_WRITE).await? {
+    let (made, event) = make_account(users, &mut tx, authority, new).await?;
+    tx.append(event);
+    tx.commit().await?;
+    Ok(made)
+}
+
+/// The same in a transaction that does more, with the event for whoever appends it.
+pub async fn make_account(
+    users: &Users,
+    tx: &mut Tx,
+    authority: Authority,
+    new: &NewProfile,
+) -> Result<(Account, Event), CreateAccountError> {
+    let now = users.clock.now();
+    if !authority.may(tx, may::USERS_WRITE).await? {
         return Err(CreateAccountError::Forbidden);
     }
     let mut roles = vec![account::USER];
     if let Some(wanted) = &new.roles {
         let given: Vec<&str> = wanted.names().filter(|role| *role != account::USER).collect();
         if !given.is_empty() {
-            if !authority.may(&mut tx, may::ROLES_GRANT).await? {
+            if !authority.may(tx, may::ROLES_GRANT).await? {
                 return Err(CreateAccountError::Forbidden);
             }
-            granting::check(&mut tx, authority, given.iter().copied()).await.map_err(ChangeRolesError::from)?;
+            granting::check(tx, authority, given.iter().copied()).await.map_err(ChangeRolesError::from)?;
         }
         roles.extend(given);
     }
-    let made = account::insert(&mut tx, &new.account, &roles, now).await?.ok_or(CreateAccountError::EmailTaken)?;
-    change_locked(users, &mut tx, &made, &new.profile, now).await?;
-    let made = account::find(&mut tx, made.id).await?.ok_or(CreateAccountError::EmailTaken)?;
+    let made = account::insert(tx, &new.account, &roles, now).await?.ok_or(CreateAccountError::EmailTaken)?;
+    change_locked(users, tx, &made, &new.profile, now).await?;
+    let made = account::find(tx, made.id).await?.ok_or(CreateAccountError::EmailTaken)?;
     let event = Event::new(Kind::AccountCreated, now).about(made.id).with("roles", made.roles.clone());
-    tx.append(authority.sign(event));
-    tx.commit().await?;
-    Ok(made)
+    Ok((made, authority.sign(event)))
 }

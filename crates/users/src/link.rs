@@ -18,11 +18,13 @@ pub enum Purpose {
     ResetPassword,
     /// Making another address the account's.
     ChangeEmail,
+    /// Choosing the first password of an account that somebody else has made.
+    Invitation,
 }
 
 impl Purpose {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::VerifyEmail, Self::ResetPassword, Self::ChangeEmail];
+    pub const ALL: &'static [Self] = &[Self::VerifyEmail, Self::ResetPassword, Self::ChangeEmail, Self::Invitation];
 
     /// Its name in the database and in what the secret is bound to.
     pub const fn as_str(self) -> &'static str {
@@ -30,6 +32,7 @@ impl Purpose {
             Self::VerifyEmail => "verify-email",
             Self::ResetPassword => "reset-password",
             Self::ChangeEmail => "change-email",
+            Self::Invitation => "invitation",
         }
     }
 
@@ -39,6 +42,7 @@ impl Purpose {
             Self::VerifyEmail => "/verify-email",
             Self::ResetPassword => "/reset-password",
             Self::ChangeEmail => "/account/email/confirm",
+            Self::Invitation => "/invitation",
         }
     }
 }

@@ -110,6 +110,22 @@ pub enum Command {
         /// Its roles.
         roles: Vec<String>,
     },
+    /// Invite somebody.
+    InviteUser {
+        /// Their address.
+        email: String,
+        /// What they call themselves.
+        name: Option<String>,
+        /// The language they read.
+        locale: Option<String>,
+        /// Their roles.
+        roles: Vec<String>,
+    },
+    /// Withdraw an invitation.
+    WithdrawInvitation {
+        /// The address.
+        email: String,
+    },
     /// Forget the failures that locked an account.
     UnlockUser {
         /// The address.
@@ -243,6 +259,11 @@ pub async fn execute(auth: &Auth, signals: &Signals, notify: &Notify, command: C
             let (name, locale) = (name.as_deref(), locale.as_deref());
             people::create(auth, people::New { email: &email, name, locale, roles: &roles }).await
         }
+        Command::InviteUser { email, name, locale, roles } => {
+            let (name, locale) = (name.as_deref(), locale.as_deref());
+            people::invite(auth, people::New { email: &email, name, locale, roles: &roles }).await
+        }
+        Command::WithdrawInvitation { email } => people::withdraw(auth, &email).await,
         Command::UnlockUser { email } => people::unlock(auth, &email).await,
         Command::SignOutUser { email } => people::sign_out(auth, &email).await,
         Command::EraseUser { email, confirm } => people::erase(auth, &email, &confirm).await,

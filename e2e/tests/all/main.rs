@@ -20,6 +20,7 @@ mod headers;
 mod import;
 mod inbox;
 mod independence;
+mod invitations;
 mod jobs;
 mod kill;
 mod links;

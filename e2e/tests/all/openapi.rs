@@ -5,10 +5,12 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// What anybody may call. Everything else answers 401 without a token. This list may only become shorter.
-const PUBLIC: [&str; 4] = [
+const PUBLIC: [&str; 5] = [
     "POST /api/v1/auth/register",
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/refresh",
+    // Whoever is invited has no password yet.
+    "POST /api/v1/auth/accept-invitation",
     // Whoever reads mail at the new address may not be signed in there.
     "POST /api/v1/auth/confirm-email-change",
 ];
@@ -59,7 +61,8 @@ fn is_for_services(operation: &str) -> bool {
 /// says otherwise here.
 fn is_for_administrators(operation: &str) -> bool {
     let theirs = [" /api/v1/users/{id}", " /api/v1/roles", " /api/v1/notifications/deliveries", " /api/v1/webhooks"];
-    theirs.iter().any(|path| operation.contains(path)) || operation.ends_with(" /api/v1/users")
+    theirs.iter().any(|path| operation.contains(path))
+        || [" /api/v1/users", " /api/v1/users/invitations"].iter().any(|path| operation.ends_with(path))
 }
 
 /// The body that a call needs, from somebody who is signed in.
@@ -76,6 +79,7 @@ fn body_of(operation: &str, user: &User) -> Value {
         }
         "POST /api/v1/users/me/email" => json!({"email": "other@example.com", "current_password": PASSWORD}),
         "POST /api/v1/users" => json!({"email": format!("made-{}", user.email)}),
+        "POST /api/v1/users/invitations" => json!({"email": format!("invited-{}", user.email)}),
         "POST /api/v1/users/{id}/ban" => json!({"reason": "Spam"}),
         "POST /api/v1/users/bulk" => long_job(),
         "PUT /api/v1/users/{id}/roles" => json!({"roles": ["player"]}),
@@ -168,8 +172,12 @@ fn event_of(operation: &str) -> Option<&'static str> {
         "PATCH /api/v1/users/me" | "PUT /api/v1/users/me" => Some("profile.updated"),
         "POST /api/v1/users/{id}/ban" => Some("account.suspended"),
         "POST /api/v1/users/{id}/unban" => Some("account.reinstated"),
-        "DELETE /api/v1/users/{id}" | "DELETE /api/v1/users/me" => Some("account.deleted"),
-        "POST /api/v1/users" => Some("account.created"),
+        "DELETE /api/v1/users/{id}" | "DELETE /api/v1/users/me" | "DELETE /api/v1/users/{id}/invitation" => {
+            Some("account.deleted")
+        }
+        "POST /api/v1/users" | "POST /api/v1/users/invitations" => Some("account.created"),
+        "POST /api/v1/users/{id}/invitation" => Some("invitation.sent"),
+        "POST /api/v1/auth/accept-invitation" => Some("invitation.accepted"),
         "PATCH /api/v1/users/{id}" => Some("account.updated"),
         "POST /api/v1/users/{id}/erase" => Some("account.erased"),
         "POST /api/v1/users/{id}/unlock" => Some("account.unlocked"),
@@ -219,6 +227,16 @@ async fn prepare_target(operation: &str, root: &User, target: &User) {
         }
         _ => {}
     }
+}
+
+fn guest(number: usize) -> String {
+    format!("guest{number}@example.com")
+}
+
+/// Somebody who is invited, and has not come yet.
+async fn invited(root: &User, number: usize) -> String {
+    let made = root.post("/api/v1/users/invitations", json!({"email": guest(number)})).await.is(201).json();
+    made["user"]["id"].as_str().unwrap().to_owned()
 }
 
 async fn kinds(app: &TestApp) -> Vec<String> {
@@ -293,6 +311,9 @@ on_both! {
                 let url = user.puts_picture(picture()).await;
                 path = path.replace("/avatars/{picture}/{size}", url.strip_prefix(&app.url).unwrap_or_default());
             }
+            if operation.ends_with("/users/{id}/invitation") {
+                path = path.replace(&user.id, &invited(&root, number).await);
+            }
             if operation == "POST /api/v1/notifications/{id}/read" {
                 path = path.replace(NOBODY, &first_message(&user).await);
             }
@@ -315,6 +336,14 @@ on_both! {
                 let asked = json!({"email": "other@example.com", "current_password": PASSWORD});
                 user.post("/api/v1/users/me/email", asked).await.is(202);
                 body = json!({"token": user.email_token(&app).await});
+                before = kinds(&app).await;
+            }
+            if operation == "POST /api/v1/auth/accept-invitation" {
+                invited(&root, number).await;
+                let shown = app.cli_ok(&["users", "invite", &guest(number), "--json"]).await;
+                let shown: Value = serde_json::from_str(&shown).unwrap();
+                let (_, token) = shown["link"].as_str().unwrap().split_once("?token=").unwrap();
+                body = json!({"token": token, "password": PASSWORD});
                 before = kinds(&app).await;
             }
             let request = caller.request(method, &path);

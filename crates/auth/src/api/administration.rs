@@ -17,7 +17,7 @@ impl FromRef<Auth> for Users {
 }
 
 /// What was typed in the path, as an id. What is no id is nobody's.
-fn parse(id: &str) -> Result<UserId, Problem> {
+pub(super) fn parse(id: &str) -> Result<UserId, Problem> {
     id.parse().map_err(|_| Problem::not_found())
 }
 

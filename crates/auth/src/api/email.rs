@@ -84,7 +84,7 @@ impl From<RequestEmailChangeError> for Problem {
 }
 
 /// 429: mail was asked for too often.
-fn too_often() -> Problem {
+pub(super) fn too_often() -> Problem {
     Problem {
         retry_after: Some(3_600),
         ..Problem::new(

@@ -180,7 +180,7 @@ pub(super) async fn me(caller: Caller) -> Json<Me> {
     })
 }
 
-fn client(context: RequestContext, device_name: Option<String>) -> Client {
+pub(super) fn client(context: RequestContext, device_name: Option<String>) -> Client {
     Client { ip: context.client_ip, user_agent: context.user_agent, device_name, kind: SessionKind::Api, keep: true }
 }
 
@@ -200,7 +200,7 @@ fn parse_account(body: Register) -> Result<NewAccount, Problem> {
     }
 }
 
-fn parse_device_name(typed: Option<String>) -> Result<Option<String>, Problem> {
+pub(super) fn parse_device_name(typed: Option<String>) -> Result<Option<String>, Problem> {
     let Some(typed) = typed else { return Ok(None) };
     match DisplayName::parse(&typed) {
         Ok(name) => Ok(Some(name.as_str().to_owned())),
@@ -210,7 +210,7 @@ fn parse_device_name(typed: Option<String>) -> Result<Option<String>, Problem> {
     }
 }
 
-async fn signed_in(auth: &Auth, status: StatusCode, answer: SignedIn) -> Result<Response, Problem> {
+pub(super) async fn signed_in(auth: &Auth, status: StatusCode, answer: SignedIn) -> Result<Response, Problem> {
     let view = SignedInView {
         user: auth.users().view(&answer.account, Party::Owner).await?,
         session_id: answer.session.id,

@@ -3,6 +3,7 @@
 mod administration;
 mod email;
 mod entry;
+mod invitations;
 mod password;
 mod sessions;
 mod well_known;
@@ -25,6 +26,9 @@ pub fn router(auth: Auth) -> OpenApiRouter {
         .routes(routes!(email::confirm_email_change))
         .routes(routes!(administration::erase_user))
         .routes(routes!(administration::unlock_user))
+        .routes(routes!(invitations::invite_user))
+        .routes(routes!(invitations::read_invitation, invitations::send_invitation, invitations::withdraw_invitation))
+        .routes(routes!(invitations::accept_invitation))
         .routes(routes!(sessions::list_sessions, sessions::end_other_sessions))
         .routes(routes!(sessions::end_session))
         .with_state(auth.clone())

@@ -84,7 +84,8 @@ fn write(notify: &Notify, notification: &Notification, account: &Account) -> Res
         code: None,
         expires_at: None,
         facts: Facts {
-            device: said.get("device").and_then(Value::as_str),
+            // It is sealed, and stands among the facts of mails.
+            device: None,
             other_email: None,
             count: said.get("failures").and_then(Value::as_i64),
         },

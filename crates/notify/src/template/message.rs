@@ -185,9 +185,8 @@ fn args<'i>(voice: &Voice<'_>, input: &Input<'i>) -> Result<Args<'i>, RenderErro
     if let Some(other) = input.facts.other_email {
         args.set("other", other);
     }
-    if let Some(device) = input.facts.device {
-        args.set("device", device);
-    }
+    // Words of somebody's own may name it where it is not known, as in an inbox.
+    args.set("device", input.facts.device.unwrap_or_default());
     if let Some(count) = input.facts.count {
         args.set("count", count);
     }

@@ -10,10 +10,12 @@ pub struct Happening {
 }
 
 /// Kinds by their name in the ledger.
-const KNOWN: [(&str, &str, &str); 38] = [
+const KNOWN: [(&str, &str, &str); 40] = [
     ("account.registered", "Signed up", "user-plus"),
     ("administrator.created", "Made as administrator", "shield-check"),
     ("account.created", "Account made by an administrator", "user-plus"),
+    ("invitation.sent", "Invited again", "mail"),
+    ("invitation.accepted", "Accepted the invitation and signed in", "user-plus"),
     ("account.updated", "Account changed by an administrator", "pencil"),
     ("profile.updated", "Changed the profile", "pencil"),
     ("avatar.changed", "Changed the picture", "user"),

@@ -14,6 +14,9 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// Of an account whose owner was invited and has not come yet.
+    pub const INVITED: Self = Self { word: "Invited", tone: "brand", shape: "ring" };
+
     /// Of an account in this status.
     pub const fn of(status: Status) -> Self {
         match status {

@@ -87,6 +87,11 @@ pub const PROBLEMS: &[Entry] = &[
     entry("not_acceptable", 406, "The revocation feed is a stream of events: send `Accept: text/event-stream`."),
     entry("not_found", 404, "Check the address. What belongs to somebody else is not found either."),
     entry(
+        "not_invited",
+        409,
+        "The account has a password, is suspended or deleted, or was never invited. Read it to see which.",
+    ),
+    entry(
         "not_ready",
         503,
         "The gateway has just started and has not heard from Usher's services. Try again as `Retry-After` says.",

@@ -35,6 +35,27 @@ pub enum UsersWords {
         #[arg(long = "role", value_name = "ROLE")]
         roles: Vec<String>,
     },
+    /// Invite somebody: makes the account if there is none, and sends a link to choose its password, again if need be
+    #[command(after_help = "Examples:
+  usher users invite ann@example.com --name 'Ann Lee' --role player
+  usher users invite ann@example.com")]
+    Invite {
+        /// The address
+        email: String,
+        /// What they call themselves
+        #[arg(long)]
+        name: Option<String>,
+        /// The language they read, like de or pt-BR: that of the mail
+        #[arg(long)]
+        locale: Option<String>,
+        /// A role; may be said more than once
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<String>,
+    },
+    /// Withdraw an invitation: its link ends, and the account, which nobody has used, is deleted
+    #[command(after_help = "Example:
+  usher users withdraw ann@example.com")]
+    Withdraw(Who),
     /// Suspend an account: every session and token of it ends
     #[command(after_help = "Example:
   usher users ban ann@example.com --reason 'Spam, twice'")]
@@ -189,6 +210,8 @@ pub fn command(words: UsersWords) -> Command {
         UsersWords::List(words) => list(words),
         UsersWords::Show(Who { who }) => Command::ShowUser { email: who },
         UsersWords::Create { email, name, locale, roles } => Command::CreateUser { email, name, locale, roles },
+        UsersWords::Invite { email, name, locale, roles } => Command::InviteUser { email, name, locale, roles },
+        UsersWords::Withdraw(Who { who }) => Command::WithdrawInvitation { email: who },
         UsersWords::Ban { who: Who { who }, reason } => Command::SuspendUser { email: who, reason },
         UsersWords::Unban(Who { who }) => Command::ReinstateUser { email: who },
         UsersWords::Unlock(Who { who }) => Command::UnlockUser { email: who },

@@ -129,10 +129,9 @@ pub struct New<'n> {
     pub roles: &'n [String],
 }
 
-/// Makes an account without a password.
-pub async fn create(auth: &Auth, new: New<'_>) -> Result<Output> {
+fn profile(new: &New<'_>) -> Result<NewProfile> {
     let locale = new.locale.map(|tag| Locale::parse(tag).context("--locale is a language tag like de or pt-BR"));
-    let profile = NewProfile {
+    Ok(NewProfile {
         account: NewAccount {
             email: EmailAddress::parse(new.email)?,
             email_verified: false,
@@ -141,10 +140,42 @@ pub async fn create(auth: &Auth, new: New<'_>) -> Result<Output> {
         },
         roles: Some(Roles::parse(new.roles)?),
         profile: ProfileChange::default(),
-    };
-    let account = users::create_account(auth.users(), Authority::Operator, &profile).await?;
+    })
+}
+
+/// Makes an account without a password.
+pub async fn create(auth: &Auth, new: New<'_>) -> Result<Output> {
+    let account = users::create_account(auth.users(), Authority::Operator, &profile(&new)?).await?;
     let done = format!("Made the account {}. It has no password yet.", plain(account.email.as_str()));
     output(auth, &account, done).await
+}
+
+/// Makes an account if there is none, and sends a link to choose its password. The link is shown as well: there may be no
+/// mail provider, and whoever runs commands here could derive it.
+pub async fn invite(auth: &Auth, new: New<'_>) -> Result<Output> {
+    let found = users::account::find_by_email(&mut auth.db().read().await?, &EmailAddress::parse(new.email)?).await?;
+    let (account, invitation) = match found {
+        Some(account) if new.name.is_none() && new.locale.is_none() && new.roles.is_empty() => {
+            let invitation = auth::invite_again(auth, Authority::Operator, account.id).await?;
+            (account, invitation)
+        }
+        Some(_) => bail!("there is an account {}: say its address alone to invite it again", plain(new.email)),
+        None => auth::invite(auth, Authority::Operator, &profile(&new)?).await?,
+    };
+    let link = auth::invitation_link(auth, &account).await?.context("the invitation was withdrawn at once")?;
+    let (email, until) = (account.email.as_str(), invitation.expires_at);
+    Ok(Output {
+        text: format!("{} is invited. Until {until} they choose a password by this link:\n{link}", plain(email)),
+        data: json!({"id": account.id, "email": email, "expires_at": until, "link": link}),
+    })
+}
+
+/// Withdraws an invitation.
+pub async fn withdraw(auth: &Auth, who: &str) -> Result<Output> {
+    let account = find(auth, who).await?;
+    auth::withdraw_invitation(auth, Authority::Operator, account.id).await?;
+    let account = find(auth, &account.id.to_string()).await?;
+    output(auth, &account, format!("The invitation of {} is withdrawn.", plain(account.email.as_str()))).await
 }
 
 /// Ends every session of an account.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use auth::{EraseError, UnlockError};
+use auth::{ChangeInvitationError, EraseError, UnlockError};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -38,6 +38,10 @@ pub enum Deed {
     Unlock,
     /// Destroy what it says of a person, for good.
     Erase,
+    /// Send somebody who has no password a link to choose one.
+    Invite,
+    /// Take that back, and the account with it.
+    Withdraw,
 }
 
 impl Deed {
@@ -45,8 +49,13 @@ impl Deed {
     pub const ALL: [Self; 7] =
         [Self::Lift, Self::Restore, Self::Unlock, Self::SignOut, Self::Ban, Self::Delete, Self::Erase];
 
+    /// What can be done about somebody who was invited, or could be: offered beside their password.
+    pub const OF_INVITATIONS: [Self; 2] = [Self::Invite, Self::Withdraw];
+
     const fn name(self) -> &'static str {
         match self {
+            Self::Invite => "invite",
+            Self::Withdraw => "withdraw",
             Self::SignOut => "sign-out",
             Self::Ban => "ban",
             Self::Lift => "lift",
@@ -58,7 +67,8 @@ impl Deed {
     }
 
     fn parse(name: &str) -> Result<Self, Problem> {
-        Self::ALL.into_iter().find(|deed| deed.name() == name).ok_or_else(Problem::not_found)
+        let mut all = Self::ALL.into_iter().chain(Self::OF_INVITATIONS);
+        all.find(|deed| deed.name() == name).ok_or_else(Problem::not_found)
     }
 
     /// Where it is asked about.
@@ -70,8 +80,8 @@ impl Deed {
     pub const fn permission(self) -> &'static str {
         match self {
             Self::SignOut | Self::Ban | Self::Lift => may::USERS_BAN,
-            Self::Delete => may::USERS_DELETE,
-            Self::Restore | Self::Unlock => may::USERS_WRITE,
+            Self::Delete | Self::Withdraw => may::USERS_DELETE,
+            Self::Restore | Self::Unlock | Self::Invite => may::USERS_WRITE,
             Self::Erase => may::USERS_ERASE,
         }
     }
@@ -79,7 +89,9 @@ impl Deed {
     /// Whether it can be done to an account of this status.
     pub fn is_for(self, status: Status) -> bool {
         match self {
-            Self::SignOut | Self::Ban | Self::Delete | Self::Unlock => status == Status::Active,
+            Self::SignOut | Self::Ban | Self::Delete | Self::Unlock | Self::Invite | Self::Withdraw => {
+                status == Status::Active
+            }
             Self::Erase => true,
             Self::Lift => status == Status::Suspended,
             Self::Restore => status == Status::Deleted,
@@ -90,7 +102,7 @@ impl Deed {
     pub const fn is_never_for_oneself(self) -> bool {
         match self {
             Self::Ban | Self::Lift | Self::Delete | Self::Restore | Self::Erase => true,
-            Self::SignOut | Self::Unlock => false,
+            Self::SignOut | Self::Unlock | Self::Invite | Self::Withdraw => false,
         }
     }
 
@@ -104,6 +116,8 @@ impl Deed {
             Self::Restore => "Bring back",
             Self::Unlock => "Unlock",
             Self::Erase => "Erase for good",
+            Self::Invite => "Invite",
+            Self::Withdraw => "Withdraw the invitation of",
         }
     }
 
@@ -117,14 +131,16 @@ impl Deed {
             Self::Restore => "refresh-cw",
             Self::Unlock => "lock",
             Self::Erase => "triangle-alert",
+            Self::Invite => "mail",
+            Self::Withdraw => "x",
         }
     }
 
     /// Whether somebody loses something by it.
     pub const fn is_danger(self) -> bool {
         match self {
-            Self::SignOut | Self::Ban | Self::Delete | Self::Erase => true,
-            Self::Lift | Self::Restore | Self::Unlock => false,
+            Self::SignOut | Self::Ban | Self::Delete | Self::Erase | Self::Withdraw => true,
+            Self::Lift | Self::Restore | Self::Unlock | Self::Invite => false,
         }
     }
 
@@ -132,7 +148,7 @@ impl Deed {
     pub const fn needs_reason(self) -> bool {
         match self {
             Self::Ban | Self::Lift | Self::Delete | Self::Restore => true,
-            Self::SignOut | Self::Unlock | Self::Erase => false,
+            Self::SignOut | Self::Unlock | Self::Erase | Self::Invite | Self::Withdraw => false,
         }
     }
 
@@ -166,6 +182,12 @@ impl Deed {
             Self::Erase => {
                 "Name, address, picture, roles, password and everything personal are destroyed. What happened stays in the ledger, under the account’s number alone. Nobody can undo it."
             }
+            Self::Invite => {
+                "A link to choose a password goes to their address. It works once, for 7 days. A link that was sent before does not work any more."
+            }
+            Self::Withdraw => {
+                "The link does not work any more, and the account, which nobody has used, is deleted. It can be brought back for 30 days, and invited again."
+            }
         }
     }
 
@@ -178,6 +200,8 @@ impl Deed {
             Self::Restore => "restored",
             Self::Unlock => "unlocked",
             Self::Erase => "erased",
+            Self::Invite => "invited",
+            Self::Withdraw => "withdrawn",
         }
     }
 }
@@ -193,6 +217,10 @@ pub fn done(code: &str) -> Option<Notice> {
         "deleted" => Some(Notice::done("Deleted.", "It can be brought back for 30 days.")),
         "unlocked" => Some(Notice::done("Unlocked.", "They can try to sign in again at once.")),
         "erased" => Some(Notice::done("Erased.", "Nothing of that person is left in the account.")),
+        "invited" => Some(Notice::done("Invited.", "A link to choose a password is on its way to them.")),
+        "withdrawn" => {
+            Some(Notice::done("The invitation is withdrawn.", "The account can be brought back for 30 days."))
+        }
         "restored" => Some(Notice::done("Brought back.", "They can sign in again.")),
         _ => None,
     }
@@ -330,6 +358,28 @@ async fn erase(pages: &Pages, desk: &Desk, account: &Account) -> Result<Outcome,
     }
 }
 
+async fn change_invitation(pages: &Pages, desk: &Desk, account: &Account, deed: Deed) -> Result<Outcome, Problem> {
+    let refused = |title, text| Ok(Outcome::Refused(StatusCode::CONFLICT, Some(Notice::failed(title, text))));
+    let changed = if deed == Deed::Invite {
+        auth::invite_again(&pages.auth, desk.authority, account.id).await.map(drop)
+    } else {
+        auth::withdraw_invitation(&pages.auth, desk.authority, account.id).await
+    };
+    match changed {
+        Ok(()) => Ok(Outcome::Done),
+        Err(ChangeInvitationError::Forbidden) => Err(forbidden()),
+        Err(ChangeInvitationError::NotFound) => Err(Problem::not_found()),
+        Err(ChangeInvitationError::NotInvited) => refused(
+            "There is nobody to invite.",
+            "They have a password by now, or were never invited. Nothing was changed.",
+        ),
+        Err(ChangeInvitationError::TooOften) => {
+            refused("Too many were sent.", "Five invitations went to this address within an hour. Wait for a while.")
+        }
+        Err(ChangeInvitationError::Storage(cause)) => Err(cause.into()),
+    }
+}
+
 enum Outcome {
     Done,
     Refused(StatusCode, Option<Notice>),
@@ -361,6 +411,7 @@ async fn carry_out(
             };
         }
         Deed::Erase => return erase(pages, desk, account).await,
+        Deed::Invite | Deed::Withdraw => return change_invitation(pages, desk, account, deed).await,
         Deed::Ban => StatusChange::Suspend { until: asked.until },
         Deed::Lift => StatusChange::Reinstate,
         Deed::Delete => StatusChange::Delete,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth::Session;
+use auth::{Invitation, Session};
 use kernel::{Kind, Problem, Timestamp};
 use users::{Account, Status, history, may};
 
@@ -141,6 +141,8 @@ pub struct Pass {
     pub address: String,
     /// How they stand.
     pub standing: Standing,
+    /// The invitation that waits for them, if one does.
+    pub invitation: Option<Invitation>,
     /// When the account was made.
     pub since: Moment,
     /// When somebody last signed in.
@@ -173,10 +175,13 @@ impl Pass {
             .collect();
         let ban = ban(pages, desk, &account, now).await?;
         let is_banned = account.status == Status::Suspended && desk.may(may::AUDIT_READ);
+        let may_be_invited = account.status == Status::Active && account.last_login_at.is_none();
+        let invitation = if may_be_invited { auth::pending_invitation(&pages.auth, account.id).await? } else { None };
         Ok(Self {
             face: Face::large(&account),
             address,
-            standing: Standing::of(account.status),
+            standing: if invitation.is_some() { Standing::INVITED } else { Standing::of(account.status) },
+            invitation,
             since: Moment::new(account.created_at, now),
             seen: account.last_login_at.map(|then| Moment::new(then, now)),
             sessions,

@@ -8,10 +8,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use kernel::{Kind, Problem, Timestamp};
 use users::api::officer::UsersRead;
-use users::{history, may};
+use users::{Status, history, may};
 
 use super::deed::Deed;
-use super::pass::{Pass, Tab};
+use super::pass::{Offer, Pass, Tab};
 use crate::admin::happening::Happening;
 use crate::admin::{Console, Frame, Section};
 use crate::moment::Moment;
@@ -39,6 +39,10 @@ struct SecurityPage {
     password: Option<PasswordRow>,
     locks: Vec<LockRow>,
     unlock: Option<String>,
+    /// What can be done about an account without a password.
+    invitations: Vec<Offer>,
+    /// Until when they can accept.
+    invited_until: Option<Moment>,
     /// Nothing for those who may not read the ledger.
     recent: Option<Vec<Recent>>,
 }
@@ -71,6 +75,13 @@ pub async fn show(
     let recent = if console.desk.may(may::AUDIT_READ) { Some(recent(&pages, &account, now).await?) } else { None };
     let pass = Pass::new(&pages, &console.desk, account, Tab::Security).await?;
     let unlock = pass.offers.iter().find(|offer| offer.deed == Deed::Unlock).map(|offer| offer.address.clone());
+    let is_open = security.password.is_none() && pass.account.status == Status::Active && pass.may_touch;
+    let may_offer = |deed: &Deed| {
+        is_open && console.desk.may(deed.permission()) && (*deed == Deed::Invite || pass.invitation.is_some())
+    };
+    let offered = Deed::OF_INVITATIONS.into_iter().filter(may_offer);
+    let invitations = offered.map(|deed| Offer { deed, address: deed.address(&pass.account) }).collect();
+    let invited_until = pass.invitation.map(|invitation| Moment::precise(invitation.expires_at));
     let password = security.password.map(|facts| PasswordRow {
         changed: Moment::new(facts.changed_at, now),
         confirmed: facts.confirmed_at.map(|then| Moment::new(then, now)),
@@ -82,7 +93,7 @@ pub async fn show(
     };
     let locks = security.locks.into_iter().map(lock).collect();
     let frame = Frame::new(&pages, &console.desk, Section::Users);
-    page(StatusCode::OK, &SecurityPage { frame, pass, password, locks, unlock, recent })
+    page(StatusCode::OK, &SecurityPage { frame, pass, password, locks, unlock, invitations, invited_until, recent })
 }
 
 async fn recent(pages: &Pages, account: &users::Account, now: Timestamp) -> Result<Vec<Recent>, Problem> {
