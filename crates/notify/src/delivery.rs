@@ -277,7 +277,7 @@ pub(crate) async fn release_all(tx: &mut Tx, now: Timestamp) -> Result<()> {
 }
 
 #[derive(sqlx::FromRow)]
-struct Count {
+struct Number {
     count: i64,
 }
 
@@ -294,7 +294,7 @@ pub(crate) async fn sweep(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<
 
 /// Whether anything came to its end before then.
 pub(crate) async fn any_to_sweep(on: &mut impl Connection, before: Timestamp) -> Result<bool> {
-    let row: Count = fetch_one!(
+    let row: Number = fetch_one!(
         on,
         "SELECT COUNT(*) AS count FROM (SELECT 1 AS one FROM deliveries WHERE ended_at < $1 LIMIT 1) AS few",
         before
@@ -405,6 +405,35 @@ pub(crate) async fn list(
             limit
         ),
     }
+}
+
+/// How many deliveries are in a state, on a channel.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Count {
+    /// Which channel.
+    pub channel: String,
+    /// Which state.
+    pub state: String,
+    /// How many: at most [`COUNTED`] of a state.
+    pub count: i64,
+}
+
+/// So many of a state are counted; who has more knows enough.
+pub const COUNTED: i64 = 10_000;
+
+/// What is not at its end, and what was given up.
+pub(crate) async fn counts(on: &mut impl Connection) -> Result<Vec<Count>> {
+    fetch_all!(
+        on,
+        "SELECT channel, state, COUNT(*) AS count FROM (
+             SELECT * FROM (SELECT channel, state FROM deliveries WHERE state = 'queued' LIMIT $1) AS waiting
+             UNION ALL
+             SELECT * FROM (SELECT channel, state FROM deliveries WHERE state = 'failed' LIMIT $1) AS again
+             UNION ALL
+             SELECT * FROM (SELECT channel, state FROM deliveries WHERE state = 'dead' LIMIT $1) AS given_up) AS counted
+         GROUP BY channel, state ORDER BY channel, state",
+        COUNTED
+    )
 }
 
 /// One delivery.

@@ -46,13 +46,13 @@ use users::Users;
 
 pub use category::Category;
 pub use channel::{Channel, ChannelName, Receipt, Rendered, SendError};
-pub use delivery::{Delivery, Filter, State};
+pub use delivery::{COUNTED, Count, Delivery, Filter, State};
 pub use email::{
     DevelopmentMail, InvalidMailUrl, InvalidSender, Provider, Security, SendGridSettings, Sender, SmtpSettings,
 };
 pub use retry_delivery::{RetryDeliveryError, retry_delivery};
 pub use settings::Settings;
-pub use template::{Template, TemplateError, Templates};
+pub use template::{Template, TemplateError, Templates, Written};
 
 use email::Email;
 use metrics::Metrics;
@@ -222,6 +222,26 @@ impl Notify {
         limit: u32,
     ) -> storage::Result<Vec<Delivery>> {
         delivery::list(&mut self.db().read().await?, filter, before, limit.into()).await
+    }
+
+    /// How many deliveries wait, are tried again or were given up, by channel.
+    pub async fn waiting(&self) -> storage::Result<Vec<Count>> {
+        delivery::counts(&mut self.db().read().await?).await
+    }
+
+    /// A message as it looks in this language, with somebody who is nobody; nothing if there are no words in it.
+    pub fn sample(&self, template: Template, language: &str) -> Option<Written> {
+        let (templates, settings) = (self.templates(), self.settings());
+        if !templates.languages().contains(&language) {
+            return None;
+        }
+        // All of them were written once at start.
+        templates.sample(template, language, &settings.product, &settings.origin).ok()
+    }
+
+    /// The languages that messages are written in.
+    pub fn languages(&self) -> Vec<&str> {
+        self.templates().languages()
     }
 
     /// Registers what is counted.

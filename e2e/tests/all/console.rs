@@ -1,7 +1,7 @@
 //! The console in a real browser: the pages that look after roles, routes, keys and settings, and what holds on
 //! every page of console and account.
 
-use e2e::{Browser, Database, Look, PASSWORD, Setup, TestApp, Upstream, User, on_both};
+use e2e::{Browser, Database, Look, MailManner, MailServer, PASSWORD, Setup, TestApp, Upstream, User, on_both};
 
 use crate::pages::{check_page, sign_in};
 
@@ -31,6 +31,12 @@ async fn events(app: &TestApp, like: &str) -> Vec<String> {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     view.texts(&format!("SELECT kind FROM ledger WHERE kind LIKE '{like}' ORDER BY idx")).await
+}
+
+/// Whether a page has these words.
+async fn shows(browser: &Browser, app: &TestApp, path: &str, words: &str) -> bool {
+    open(browser, app, path).await;
+    browser.text("main").await.contains(words)
 }
 
 on_both! {
@@ -98,6 +104,40 @@ on_both! {
         assert_eq!(app.look().await.texts(actors).await, ["2"], "it is known who did it");
     }
 
+    async fn a_message_that_was_given_up_is_found_and_tried_again(setup: Setup) {
+        let server = MailServer::start().await;
+        let from = "Harbour <no-reply@id.example.com>";
+        let app = setup.env("USHER_MAIL__URL", &server.url()).env("USHER_MAIL__FROM", from).start().await;
+        let never = app.user("never-1").await;
+        let (browser, _) = at_the_console(&app, WIDE).await;
+        let begun = std::time::Instant::now();
+        while !shows(&browser, &app, "/admin/deliveries?state=dead", "Given up").await {
+            assert!(begun.elapsed() < std::time::Duration::from_secs(20), "it is not given up");
+        }
+        assert!(browser.text("#deliveries").await.contains("550"), "the reason is there");
+        // The mailbox is there now.
+        server.set_manner(MailManner::Says("250 ok"));
+        browser.click("#deliveries tbody .box").await;
+        browser.submit(".bulk button").await;
+        assert_eq!(browser.address().await, format!("{}/admin/deliveries?state=dead&done=retried", app.url));
+        server.wait_for("never-1@example.com", 1).await;
+        assert_eq!(events(&app, "notification.%").await, ["notification.retried"]);
+        let told = format!("/admin/users/{}/notifications", never.id);
+        let begun = std::time::Instant::now();
+        while !shows(&browser, &app, &told, "Handed over").await {
+            assert!(begun.elapsed() < std::time::Duration::from_secs(20), "it is not handed over");
+        }
+        browser.assert_accessible("what somebody was told").await;
+        // A state that there is not leads nowhere.
+        assert!(!shows(&browser, &app, "/admin/deliveries?state=lost", "Handed over").await);
+        // How messages look is shown in a frame that can do nothing.
+        open(&browser, &app, "/admin/templates/password-changed?language=fr").await;
+        assert!(browser.text("h2").await.contains("mot de passe"), "{}", browser.text("h2").await);
+        browser.assert_quiet().await;
+        let framed = app.get("/admin/mail/password-changed/fr").await;
+        assert_eq!(framed.status, 303, "only for those who are signed in");
+    }
+
     async fn z1_each_page_of_the_console_is_for_its_own_permission(app: TestApp) {
         let root = User::administrator(&app, "root").await;
         let pages = [
@@ -109,6 +149,8 @@ on_both! {
             ("/admin/keys/rotate", "keys:write", "turner"),
             ("/admin/webhooks", "webhooks:read", "hooks"),
             ("/admin/webhooks/new", "webhooks:write", "hookwriter"),
+            ("/admin/deliveries", "notifications:read", "teller"),
+            ("/admin/templates", "notifications:read", "teller"),
             ("/admin/settings", "settings:read", "setter"),
         ];
         for (_, permission, name) in pages {
@@ -311,9 +353,14 @@ fn pages(user: &str, key: &str) -> Vec<(String, String)> {
         ("key-rotate", "/admin/keys/rotate"),
         ("webhooks", "/admin/webhooks"),
         ("webhook-new", "/admin/webhooks/new"),
+        ("deliveries", "/admin/deliveries"),
+        ("templates", "/admin/templates"),
+        ("template", "/admin/templates/new-device?language=de"),
+        ("template-text", "/admin/templates/verify-email?language=ar&view=text"),
         ("settings", "/admin/settings"),
     ];
-    let person = ["", "/roles", "/sessions", "/security", "/history", "/do/ban", "/do/delete", "/do/sign-out"];
+    let person =
+        ["", "/roles", "/sessions", "/security", "/history", "/notifications", "/do/ban", "/do/delete", "/do/sign-out"];
     let fixed = fixed.into_iter().map(|(name, path)| (name.to_owned(), path.to_owned()));
     let person = person
         .into_iter()

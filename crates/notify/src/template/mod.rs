@@ -86,12 +86,17 @@ pub(crate) struct Facts<'i> {
 
 /// A message that is written.
 #[derive(Clone, Debug)]
-pub(crate) struct Written {
-    pub(crate) language: String,
-    pub(crate) subject: String,
-    pub(crate) preview: String,
-    pub(crate) html: String,
-    pub(crate) text: String,
+pub struct Written {
+    /// The language it came out in.
+    pub language: String,
+    /// One line that says what it is.
+    pub subject: String,
+    /// One line that says what is in it.
+    pub preview: String,
+    /// All of it, as HTML.
+    pub html: String,
+    /// All of it, as text.
+    pub text: String,
 }
 
 /// A message in a few words, without a layout.

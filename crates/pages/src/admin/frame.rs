@@ -22,14 +22,27 @@ pub enum Section {
     Keys,
     /// Which programs are told what happens.
     Webhooks,
+    /// What people are told, and what became of it.
+    Deliveries,
+    /// How that is put.
+    Templates,
     /// How all of it is set up.
     Settings,
 }
 
 impl Section {
     /// All of them, in the order of the navigation.
-    pub const ALL: [Self; 7] =
-        [Self::Overview, Self::Users, Self::Roles, Self::Routes, Self::Keys, Self::Webhooks, Self::Settings];
+    pub const ALL: [Self; 9] = [
+        Self::Overview,
+        Self::Users,
+        Self::Roles,
+        Self::Routes,
+        Self::Keys,
+        Self::Deliveries,
+        Self::Templates,
+        Self::Webhooks,
+        Self::Settings,
+    ];
 
     /// Where it is.
     pub const fn address(self) -> &'static str {
@@ -40,6 +53,8 @@ impl Section {
             Self::Routes => "/admin/routes",
             Self::Keys => "/admin/keys",
             Self::Webhooks => "/admin/webhooks",
+            Self::Deliveries => "/admin/deliveries",
+            Self::Templates => "/admin/templates",
             Self::Settings => "/admin/settings",
         }
     }
@@ -52,6 +67,7 @@ impl Section {
             Self::Routes => may::GATEWAY_READ,
             Self::Keys => may::KEYS_READ,
             Self::Webhooks => may::WEBHOOKS_READ,
+            Self::Deliveries | Self::Templates => may::NOTIFICATIONS_READ,
             Self::Settings => may::SETTINGS_READ,
         }
     }
@@ -65,6 +81,8 @@ impl Section {
             Self::Routes => "Routes and limits",
             Self::Keys => "Keys",
             Self::Webhooks => "Webhooks",
+            Self::Deliveries => "Queue",
+            Self::Templates => "Templates",
             Self::Settings => "Settings",
         }
     }
@@ -77,7 +95,9 @@ impl Section {
             Self::Roles => "shield-check",
             Self::Routes => "route",
             Self::Keys => "key-round",
-            Self::Webhooks => "activity",
+            Self::Webhooks => "external-link",
+            Self::Deliveries => "activity",
+            Self::Templates => "mail",
             Self::Settings => "settings",
         }
     }
@@ -87,7 +107,8 @@ impl Section {
         match self {
             Self::Overview | Self::Settings => "",
             Self::Users | Self::Roles => "People",
-            Self::Routes | Self::Keys | Self::Webhooks => "Doors",
+            Self::Routes | Self::Keys => "Doors",
+            Self::Deliveries | Self::Templates | Self::Webhooks => "Mail and messages",
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use auth::Overview;
 use kernel::Problem;
+use notify::{Count, State as DeliveryState};
 
 use crate::Pages;
 use crate::surroundings::{ListenerRow, RouteRow};
@@ -19,6 +20,7 @@ const SLOW: Duration = Duration::from_millis(250);
 const MANY_HASHES: usize = 32;
 const MANY_EVENTS: i64 = 1_000;
 const MANY_JOBS: i64 = 20;
+const MANY_MESSAGES: i64 = 1_000;
 /// Of fewer requests than this, a failed one says little.
 const FEW_REQUESTS: u64 = 20;
 
@@ -178,7 +180,7 @@ fn listeners(all: &[ListenerRow]) -> Option<Part> {
 }
 
 /// What waits. Without numbers from the database, that is said of what would have come from there.
-pub fn queues(pages: &Pages, numbers: Option<&Overview>) -> Vec<Part> {
+pub fn queues(pages: &Pages, numbers: Option<&Overview>, messages: Option<&[Count]>) -> Vec<Part> {
     let hashes = pages.auth.hasher().stats().waiting;
     let unknown =
         |name| Part { name, state: State::Down, now: "–".to_owned(), words: "could not be counted".to_owned() };
@@ -206,7 +208,22 @@ pub fn queues(pages: &Pages, numbers: Option<&Overview>) -> Vec<Part> {
         now: grouped(hashes),
         words: "sign-ins wait for their turn here".to_owned(),
     };
-    vec![jobs, checks, ledger]
+    vec![jobs, messages.map_or_else(|| unknown("Messages"), waiting), checks, ledger]
+}
+
+/// What people are to be told.
+fn waiting(counts: &[Count]) -> Part {
+    let sum = |state: DeliveryState| -> i64 {
+        counts.iter().filter(|count| count.state == state.as_str()).map(|count| count.count).sum()
+    };
+    let (late, dead) = (sum(DeliveryState::Failed), sum(DeliveryState::Dead));
+    let now = sum(DeliveryState::Queued).saturating_add(late);
+    Part {
+        name: "Messages",
+        state: if dead > 0 { State::Failing } else { State::slow_if(now >= MANY_MESSAGES) },
+        now: grouped(now),
+        words: format!("wait, {} of them late, {} given up", grouped(late), grouped(dead)),
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod happening;
 mod health;
 mod jobs;
 mod keys;
+mod messages;
 mod overview;
 pub mod people;
 mod roles;
@@ -53,6 +54,7 @@ pub fn router() -> Router<Arc<Pages>> {
         .merge(doors::router())
         .merge(keys::router())
         .merge(webhooks::router())
+        .merge(messages::router())
         .merge(settings::router())
 }
 

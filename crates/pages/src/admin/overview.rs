@@ -127,7 +127,9 @@ pub async fn show(
         read = Some(found);
         Some(took)
     };
-    let (numbers, services) = tokio::join!(numbers, health::services(&pages, database));
+    let messages = health::in_time("messages", pages.notify.waiting());
+    let (numbers, messages, services) = tokio::join!(numbers, messages, health::services(&pages, database));
+    let messages = messages.map(|(messages, _)| messages);
     let numbers = numbers.map(|(numbers, _)| numbers);
     let (charts, recent) = read.map_or((None, None), |read| (Some(read.charts), read.recent));
     let page_of = OverviewPage {
@@ -137,7 +139,7 @@ pub async fn show(
         figures: figures(range, charts.as_ref(), numbers.as_ref(), now),
         charts,
         services,
-        queues: health::queues(&pages, numbers.as_ref()),
+        queues: health::queues(&pages, numbers.as_ref(), messages.as_deref()),
         sees_routes: desk.may(may::GATEWAY_READ),
         recent,
     };

@@ -4,6 +4,7 @@ pub mod deed;
 mod draft;
 pub mod history;
 pub mod new;
+pub mod notifications;
 mod pass;
 pub mod profile;
 mod reach;
@@ -29,6 +30,7 @@ pub fn router() -> Router<Arc<Pages>> {
         .route("/admin/users/{id}", get(profile::show).post(profile::submit))
         .route("/admin/users/{id}/roles", get(roles::show).post(roles::submit))
         .route("/admin/users/{id}/history", get(history::show))
+        .route("/admin/users/{id}/notifications", get(notifications::show))
         .route("/admin/users/{id}/security", get(security::show))
         .route("/admin/users/{id}/sessions", get(sessions::show))
         .route("/admin/users/{id}/sessions/{session}/end", post(sessions::end))

@@ -25,10 +25,13 @@ pub enum Tab {
     Security,
     /// What happened.
     History,
+    /// What they were told.
+    Notifications,
 }
 
 impl Tab {
-    const ALL: [Self; 5] = [Self::Profile, Self::Roles, Self::Sessions, Self::Security, Self::History];
+    const ALL: [Self; 6] =
+        [Self::Profile, Self::Roles, Self::Sessions, Self::Security, Self::History, Self::Notifications];
 
     /// Its words.
     pub const fn title(self) -> &'static str {
@@ -38,6 +41,16 @@ impl Tab {
             Self::Sessions => "Sessions",
             Self::Security => "Security",
             Self::History => "History",
+            Self::Notifications => "Notifications",
+        }
+    }
+
+    /// What it is read with, beside the permission to read accounts.
+    const fn permission(self) -> &'static str {
+        match self {
+            Self::Profile | Self::Roles | Self::Sessions | Self::Security => may::USERS_READ,
+            Self::History => may::AUDIT_READ,
+            Self::Notifications => may::NOTIFICATIONS_READ,
         }
     }
 
@@ -48,6 +61,7 @@ impl Tab {
             Self::Sessions => "/sessions",
             Self::Security => "/security",
             Self::History => "/history",
+            Self::Notifications => "/notifications",
         }
     }
 }
@@ -159,7 +173,7 @@ pub struct Pass {
     pub ban: Option<Ban>,
     /// Whether that happened a moment ago, as far as the visitor may know.
     pub is_banned_lately: bool,
-    shows_history: bool,
+    tabs: Vec<Tab>,
 }
 
 impl Pass {
@@ -190,7 +204,7 @@ impl Pass {
             offers,
             ban,
             is_banned_lately: is_banned && now.since(account.updated_at) < LATELY,
-            shows_history: desk.may(may::AUDIT_READ),
+            tabs: Tab::ALL.into_iter().filter(|tab| desk.may(tab.permission())).collect(),
             account,
         })
     }
@@ -198,13 +212,12 @@ impl Pass {
     /// The tabs, as they are shown.
     pub fn places(&self) -> Vec<Place> {
         let count = |tab| match tab {
-            Tab::Profile | Tab::Security | Tab::History => None,
+            Tab::Profile | Tab::Security | Tab::History | Tab::Notifications => None,
             Tab::Roles => Some(self.account.roles.len()),
             Tab::Sessions => Some(self.sessions.len()),
         };
         let address = |tab: Tab| format!("{}{}", self.address, tab.path());
-        let tabs = Tab::ALL.into_iter().filter(|tab| *tab != Tab::History || self.shows_history);
-        tabs.map(|tab| Place { tab, address: address(tab), count: count(tab) }).collect()
+        self.tabs.iter().map(|&tab| Place { tab, address: address(tab), count: count(tab) }).collect()
     }
 
     /// Where a tab is, with what has just been done.
