@@ -23,7 +23,7 @@ const CONTENT_POLICY: HeaderValue = HeaderValue::from_static(
      base-uri 'none'; frame-ancestors 'none'; object-src 'none'",
 );
 const PICTURE_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox");
-/// What the development inbox shows is ours, and stands in a frame.
+/// What the development inbox and the templates show is ours, and stands in a frame.
 const INBOX_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; \
      frame-src 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'",

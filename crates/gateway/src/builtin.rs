@@ -90,6 +90,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         page("confirm_email_page", exact("/account/email/confirm"), Some(PASSWORD)),
         Route { kind: Kind::Inbox, ..page("development_inbox", prefix("/dev/inbox/"), Some(WRITE)) },
         Route { kind: Kind::Mail, ..page("development_mail", prefix("/dev/mail/"), Some(WRITE)) },
+        Route { kind: Kind::Inbox, ..page("templates", prefix("/admin/templates/"), Some(WRITE)) },
         Route { kind: Kind::Mail, ..page("template_preview", prefix("/admin/mail/"), Some(WRITE)) },
         page("pages", prefix("/"), Some(WRITE)),
     ]
