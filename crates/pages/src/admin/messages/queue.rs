@@ -86,6 +86,11 @@ impl Asked {
         self.state.is_none() && self.channel.is_none() && self.user.is_none()
     }
 
+    /// The channel that is asked for, and what it is called.
+    fn shown_channel(&self) -> Option<(&'static str, &'static str)> {
+        self.channel.map(|channel| (channel.as_str(), shown_channel(channel)))
+    }
+
     /// Where this is asked for.
     fn address(&self) -> String {
         let user = self.user.map(|user| user.to_string());
