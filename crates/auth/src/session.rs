@@ -147,6 +147,21 @@ pub(crate) async fn is_alive(
     Ok(row.found == 1)
 }
 
+/// Those of these sessions of this user that still count; none of somebody who is not active.
+pub async fn on(auth: &Auth, user: UserId, ids: &[SessionId]) -> Result<Vec<SessionId>> {
+    let now = auth.clock().now();
+    let mut read = auth.db().read().await?;
+    let account = users::account::find(&mut read, user).await?;
+    let Some(account) = account.filter(|account| account.status == Status::Active) else { return Ok(Vec::new()) };
+    let mut on = Vec::new();
+    for id in ids {
+        if !on.contains(id) && is_alive(&mut read, user, *id, account.sessions_from, now).await? {
+            on.push(*id);
+        }
+    }
+    Ok(on)
+}
+
 /// The account, locked until the transaction ends, if it is active and this session of it still counts: what
 /// was asked for from a session is only done while both are trusted.
 pub(crate) async fn lock_asking(tx: &mut Tx, user: UserId, id: SessionId, now: Timestamp) -> Result<Option<Account>> {

@@ -110,6 +110,10 @@ kinds! {
     ServiceTokenRevoked => "service_token.revoked",
     /// Somebody had a message told again.
     DeliveryRetried => "notification.retried",
+    /// A person registered a device that messages are pushed to.
+    PushDeviceRegistered => "push_device.registered",
+    /// A person removed such a device.
+    PushDeviceRemoved => "push_device.removed",
     /// An address was registered that is told what happens.
     WebhookCreated => "webhook.created",
     /// A webhook has another address, other kinds of events or another status than before.

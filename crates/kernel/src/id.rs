@@ -83,6 +83,8 @@ ids! {
     DeliveryId;
     /// One message in somebody's inbox.
     NotificationId;
+    /// One device that somebody is pushed messages to.
+    PushDeviceId;
     /// One webhook: an address that is told what happens.
     WebhookId;
     /// One event on its way to one webhook.

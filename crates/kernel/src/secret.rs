@@ -43,6 +43,8 @@ pub enum Label {
     Export,
     /// The gateway's own signing key, for what it says to upstreams.
     GatewayIdentity,
+    /// The key by which push services of browsers know who asks.
+    WebPush,
 }
 
 impl Label {
@@ -57,6 +59,7 @@ impl Label {
             Self::ServiceToken => b"usher/v1/service-token",
             Self::Export => b"usher/v1/export",
             Self::GatewayIdentity => b"usher/v1/gateway-identity",
+            Self::WebPush => b"usher/v1/web-push",
         }
     }
 }
@@ -110,6 +113,11 @@ impl MasterKeys {
     pub fn seed(&self, label: Label) -> Zeroizing<[u8; 32]> {
         // There is always one: `parse` and `generate` see to it.
         self.0.first().map_or_else(|| Zeroizing::new([0; 32]), |key| key.derive(label))
+    }
+
+    /// The same of all keys, the current one first.
+    pub fn seeds(&self, label: Label) -> Vec<Zeroizing<[u8; 32]>> {
+        self.0.iter().map(|key| key.derive(label)).collect()
     }
 
     /// The AES-256-GCM keys for a purpose.

@@ -15,17 +15,20 @@ pub enum ChannelName {
     Email,
     /// The inbox that people look into.
     InApp,
+    /// Their devices: apps and browsers.
+    Push,
 }
 
 impl ChannelName {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Email, Self::InApp];
+    pub const ALL: [Self; 3] = [Self::Email, Self::InApp, Self::Push];
 
     /// Its name in the database, the API and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Email => "email",
             Self::InApp => "in_app",
+            Self::Push => "push",
         }
     }
 
@@ -103,6 +106,11 @@ pub enum SendError {
         /// Why not, for operators.
         reason: String,
     },
+    /// There is nobody to be told any more.
+    Nobody {
+        /// Why not, for operators.
+        reason: &'static str,
+    },
 }
 
 impl SendError {
@@ -126,6 +134,7 @@ impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Later { reason, .. } | Self::Away { reason, .. } | Self::Never { reason } => f.write_str(reason),
+            Self::Nobody { reason } => f.write_str(reason),
         }
     }
 }

@@ -23,6 +23,7 @@ mod email;
 pub mod in_app;
 mod metrics;
 mod plan;
+pub mod push;
 mod reader;
 mod retry_delivery;
 mod settings;
@@ -33,12 +34,12 @@ mod tests;
 pub mod webhooks;
 mod worker;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use kernel::id::DeliveryId;
 use kernel::secret::{SealingRing, Unsealable};
-use kernel::{Label, MasterKeys, SessionId, UserId};
+use kernel::{Label, MacRing, MasterKeys, SessionId, UserId};
 use prometheus_client::registry::Registry;
 use storage::{Db, Migration};
 use tokio::sync::watch;
@@ -74,6 +75,10 @@ struct Parts {
     templates: Templates,
     sealing: SealingRing,
     metrics: Metrics,
+    /// What devices are found by.
+    index: MacRing,
+    vapid: push::Vapid,
+    sessions: OnceLock<push::AskSessions>,
     hub: in_app::Hub,
     sweeper: in_app::Sweeper,
     /// Changes whenever there may be something to send.
@@ -85,12 +90,20 @@ impl Notify {
     /// Puts the parts together. Templates that cannot be used are an error.
     pub fn new(users: Users, settings: Settings, master: &MasterKeys) -> Result<Self, TemplateError> {
         let templates = Templates::load(settings.templates.as_deref(), &settings.language)?;
+        // Push services want to know whom to write to when something is wrong.
+        let contact = match settings.origin.strip_prefix("https://") {
+            Some(_) => settings.origin.clone(),
+            None => format!("mailto:{}", settings.from.address()),
+        };
         Ok(Self(Arc::new(Parts {
             users,
             settings,
             templates,
             sealing: master.sealing_ring(Label::KeyEncryption),
             metrics: Metrics::new(),
+            index: master.mac_ring(Label::BlindIndex),
+            vapid: push::Vapid::new(master, contact),
+            sessions: OnceLock::new(),
             hub: in_app::Hub::new(),
             sweeper: in_app::Sweeper::default(),
             wake: watch::Sender::new(0),
@@ -117,6 +130,33 @@ impl Notify {
 
     /// Hands over what is due, until [`Notify::stop`]; then what is under way is finished.
     pub async fn deliver(&self) {
+        tokio::join!(self.deliver_mail(), self.deliver_pushes());
+    }
+
+    async fn deliver_pushes(&self) {
+        match push::Push::open(self) {
+            Some(push) => worker::run(self, push).await,
+            None => self.stopped().await,
+        }
+    }
+
+    /// Whoever knows sessions tells here which of somebody's are on: a device goes with its session.
+    pub fn ask_about_sessions(&self, ask: push::AskSessions) {
+        // Once is enough: it is the same one again.
+        let _ = self.0.sessions.set(ask);
+    }
+
+    /// Throws devices away whose session is over. It ends only with the process.
+    pub async fn keep_devices(&self) {
+        push::keep(self).await;
+    }
+
+    /// What a browser passes as `applicationServerKey`; nothing where browsers are not pushed to.
+    pub fn web_push_key(&self) -> Option<&str> {
+        self.settings().push.web.then(|| self.vapid().public()).flatten()
+    }
+
+    async fn deliver_mail(&self) {
         match Email::open(self, self.settings()) {
             Some(email) => worker::run(self, email).await,
             None => self.stopped().await,
@@ -275,6 +315,18 @@ impl Notify {
         &self.0.metrics
     }
 
+    pub(crate) fn index(&self) -> &MacRing {
+        &self.0.index
+    }
+
+    pub(crate) fn vapid(&self) -> &push::Vapid {
+        &self.0.vapid
+    }
+
+    pub(crate) fn asks_sessions(&self) -> Option<&push::AskSessions> {
+        self.0.sessions.get()
+    }
+
     pub(crate) fn hub(&self) -> &in_app::Hub {
         &self.0.hub
     }
@@ -306,6 +358,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration(1, "deliveries", include_str!("../migrations/0001_deliveries.sql")),
     migration(2, "inboxes", include_str!("../migrations/0002_notifications.sql")),
     migration(3, "webhooks", include_str!("../migrations/0003_webhooks.sql")),
+    migration(4, "push devices", include_str!("../migrations/0004_push_devices.sql")),
 ];
 
 const fn migration(version: i64, name: &'static str, shared: &'static str) -> Migration {

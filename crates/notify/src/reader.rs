@@ -3,6 +3,7 @@
 //! The deliveries of an entry, what it puts into inboxes and the position after it are written in one transaction. So
 //! each entry is told once, whichever process does it and whenever one dies.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -10,13 +11,14 @@ use kernel::id::{DeliveryId, NotificationId};
 use kernel::{Event, EventId, Kind, Timestamp, UserId};
 use serde::Deserialize;
 use serde_json::Map;
-use storage::ledger;
+use storage::{Tx, ledger};
 
 use crate::channel::ChannelName;
 use crate::delivery::{self, NewDelivery, State};
 use crate::email::Provider;
 use crate::in_app::{self, NewNotification};
 use crate::plan::{self, Planned};
+use crate::push;
 use crate::template::Action;
 use crate::{Notify, TOO_OLD};
 
@@ -78,9 +80,10 @@ async fn step(notify: &Notify, place: &mut Option<Place>) -> storage::Result<boo
     };
     let found: Vec<(i64, Found)> =
         entries.iter().filter_map(|(index, body)| Some((*index, found_in(*index, body)?))).collect();
+    let suspects = suspects(notify, &entries).await?;
     let mut written = here.written;
-    if !found.is_empty() || last - written >= UNWRITTEN {
-        if !write(notify, &found, written, last).await? {
+    if !found.is_empty() || !suspects.is_empty() || last - written >= UNWRITTEN {
+        if !write(notify, &found, &suspects, (written, last)).await? {
             // Another process was faster: go on from where it is.
             return Ok(true);
         }
@@ -98,6 +101,36 @@ enum Found {
     Erasure(UserId),
     /// It should ask for some, and it cannot be read.
     Unreadable,
+}
+
+/// Whose trust an entry ends.
+#[derive(Deserialize)]
+struct Ends {
+    subject: Option<UserId>,
+    #[serde(default)]
+    revokes: Option<serde_json::Value>,
+}
+
+/// Those who have devices, and some of whose sessions may be over.
+async fn suspects(notify: &Notify, entries: &[(i64, String)]) -> storage::Result<BTreeSet<UserId>> {
+    let ended: BTreeSet<UserId> = entries
+        .iter()
+        .filter(|(_, body)| body.contains("\"revokes\":"))
+        .filter_map(|(_, body)| serde_json::from_str::<Ends>(body).ok())
+        .filter(|ends| ends.revokes.is_some())
+        .filter_map(|ends| ends.subject)
+        .collect();
+    let mut suspects = BTreeSet::new();
+    if ended.is_empty() {
+        return Ok(suspects);
+    }
+    let mut read = notify.db().read().await?;
+    for user in ended {
+        if push::any(&mut read, user).await? {
+            suspects.insert(user);
+        }
+    }
+    Ok(suspects)
 }
 
 /// The part of an entry by which most are passed over.
@@ -136,13 +169,18 @@ fn found_in(index: i64, body: &str) -> Option<Found> {
     }
 }
 
-async fn write(notify: &Notify, found: &[(i64, Found)], from: i64, last: i64) -> storage::Result<bool> {
+async fn write(
+    notify: &Notify,
+    found: &[(i64, Found)],
+    suspects: &BTreeSet<UserId>,
+    (from, last): (i64, i64),
+) -> storage::Result<bool> {
     let now = notify.users().clock.now();
     let mut tx = notify.db().begin().await?;
     if !delivery::advance(&mut tx, from, last).await? {
         return Ok(false);
     }
-    let mut queued = 0;
+    let (mut queued, mut pushed) = (0, 0);
     let mut inboxes: Vec<NewNotification> = Vec::new();
     for (index, found) in found {
         match found {
@@ -153,22 +191,34 @@ async fn write(notify: &Notify, found: &[(i64, Found)], from: i64, last: i64) ->
                         queued += 1;
                     }
                     inboxes.extend(in_inbox(event, *planned, now));
+                    if let Some(new) = to_devices(notify, &mut tx, *index, event, *planned, now).await? {
+                        pushed += u64::from(delivery::insert(&mut tx, &new, now).await?);
+                    }
                 }
             }
             Found::Erasure(user) => {
                 inboxes.retain(|new| new.user != *user);
                 in_app::remove_all(&mut tx, *user).await?;
+                push::remove_all(&mut tx, *user).await?;
             }
             Found::Unreadable => {
                 delivery::insert(&mut tx, &unreadable(*index, now), now).await?;
             }
         }
     }
+    for user in suspects {
+        push::suspect(&mut tx, *user).await?;
+    }
     // At the end, for it holds back others who change inboxes.
     in_app::insert(&mut tx, &inboxes, now).await?;
     tx.commit().await?;
     if queued > 0 {
         notify.metrics().queued(ChannelName::Email, queued);
+    }
+    if pushed > 0 {
+        notify.metrics().queued(ChannelName::Push, pushed);
+    }
+    if queued + pushed > 0 {
         notify.wake();
     }
     if !inboxes.is_empty() {
@@ -192,6 +242,37 @@ fn in_inbox(event: &Event, planned: Planned, now: Timestamp) -> Option<NewNotifi
         template: planned.template.as_str().to_owned(),
         data: event.data.clone(),
     })
+}
+
+/// What goes to somebody's devices, if they have any: nothing of what is too old to be told, and no link that lets somebody
+/// in, for whoever holds a telephone sees what is on it.
+async fn to_devices(
+    notify: &Notify,
+    tx: &mut Tx,
+    index: i64,
+    event: &Event,
+    planned: Planned,
+    now: Timestamp,
+) -> storage::Result<Option<NewDelivery>> {
+    let is_for_devices = matches!(planned.template.action(), Action::Page(_)) && now.since(event.at) <= TOO_OLD;
+    if !is_for_devices || !notify.settings().push.is_on() || !push::any(tx, planned.user).await? {
+        return Ok(None);
+    }
+    Ok(Some(NewDelivery {
+        id: DeliveryId::new(now),
+        event_id: event.id,
+        event_index: Some(index),
+        event_at: event.at,
+        user: planned.user,
+        category: planned.category.as_str(),
+        channel: ChannelName::Push.as_str(),
+        template: planned.template.as_str(),
+        urgency: planned.category.urgency(),
+        data: event.data.clone(),
+        state: State::Queued,
+        reason: None,
+        message_id: None,
+    }))
 }
 
 fn new_delivery(notify: &Notify, index: i64, event: &Event, planned: Planned, now: Timestamp) -> NewDelivery {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use kernel::id::DeliveryId;
 
 use crate::email::{Provider, Sender};
+use crate::push::PushSettings;
 
 /// What an operator can set.
 #[derive(Clone)]
@@ -21,6 +22,8 @@ pub struct Settings {
     pub templates: Option<PathBuf>,
     /// The language of those who have named none.
     pub language: String,
+    /// How devices are reached.
+    pub push: PushSettings,
 }
 
 impl Settings {

@@ -30,6 +30,7 @@ pub(crate) fn settings() -> Settings {
         origin: "https://id.example.com".into(),
         templates: None,
         language: "en".into(),
+        push: push::PushSettings::default(),
     }
 }
 

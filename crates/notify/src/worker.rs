@@ -223,6 +223,10 @@ async fn attempt<C: Channel>(desk: &Desk<C>, claimed: &Claimed) -> Outcome {
             desk.heard();
             Outcome::GivenUp(plain_reason(&reason))
         }
+        Err(SendError::Nobody { reason }) => {
+            desk.heard();
+            Outcome::Dropped(reason)
+        }
         Err(SendError::Later { reason, after }) => Outcome::Later { reason: plain_reason(&reason), after },
         Err(SendError::Away { reason, after }) => {
             desk.missed(after);

@@ -6,6 +6,7 @@ pub mod email_link;
 pub mod password;
 pub mod picture;
 pub mod profile;
+pub mod push;
 pub mod sessions;
 
 use std::sync::Arc;
@@ -53,6 +54,8 @@ struct AccountPage {
     clock: Option<String>,
     /// What their language is called by those who speak it.
     language: Option<&'static str>,
+    /// With what a browser subscribes; nothing where browsers are not pushed to.
+    push_key: Option<String>,
     devices: Vec<Row>,
     has_others: bool,
 }
@@ -161,6 +164,11 @@ fn done(code: &str) -> Option<Notice> {
             "A link for the new address works once, within 60 minutes. Until then nothing changes.",
         )),
         "password" => Some(Notice::done("Password changed.", "Every other device is signed out.")),
+        "push-on" => Some(Notice::done("Switched on.", "What happens to your account shows on this browser.")),
+        "push-off" => Some(Notice::done("Switched off.", "Nothing more is shown on this browser.")),
+        "push-failed" => {
+            Some(Notice::failed("That did not work.", "Nothing was changed. Load this page and try again."))
+        }
         "device" => Some(Notice::done("Device signed out.", "The next thing it asks for here is refused.")),
         "devices" => Some(Notice::done("Signed out everywhere else.", "Only this device is still signed in.")),
         _ => None,
@@ -201,6 +209,7 @@ async fn render(
             new_email: returned.new_email,
             password: returned.password,
             notice: returned.notice,
+            push_key: pages.notify.web_push_key().map(str::to_owned),
             has_others: devices.iter().any(|device| !device.current),
             devices,
         },

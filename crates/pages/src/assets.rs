@@ -55,6 +55,12 @@ pub async fn favicon(headers: HeaderMap) -> Result<Response, Problem> {
     respond("favicon.svg", None, &headers)
 }
 
+/// `GET /account/service-worker.js`: a browser looks there again and again whether it is another one, and lets it work for
+/// addresses below its own only.
+pub async fn service_worker(headers: HeaderMap) -> Result<Response, Problem> {
+    respond("service-worker.js", None, &headers)
+}
+
 fn respond(name: &str, query: Option<&str>, headers: &HeaderMap) -> Result<Response, Problem> {
     let file = Files::get(name).ok_or_else(Problem::not_found)?;
     let version = version(&file);
@@ -111,9 +117,18 @@ mod tests {
 
     #[test]
     fn every_asset_that_pages_name_is_there() {
-        for name in
-            ["usher.css", "icons.svg", "usher.js", "console.js", "inbox.js", "htmx.min.js", "favicon.svg", "logo.svg"]
-        {
+        for name in [
+            "usher.css",
+            "icons.svg",
+            "usher.js",
+            "console.js",
+            "inbox.js",
+            "push.js",
+            "service-worker.js",
+            "htmx.min.js",
+            "favicon.svg",
+            "logo.svg",
+        ] {
             assert!(address(name).starts_with(&format!("/assets/{name}?v=")), "{name}");
         }
     }

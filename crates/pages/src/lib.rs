@@ -98,6 +98,7 @@ pub fn router(pages: Pages) -> Router {
         .route("/account/password", post(account::password::submit))
         .route("/account/email", post(account::email::submit))
         .route("/account/email/confirm", get(account::email_link::show).post(account::email_link::submit))
+        .route("/account/push", post(account::push::submit))
         .route("/account/sessions/end-others", post(account::sessions::end_others))
         .route("/account/sessions/{id}/end", post(account::sessions::end))
         .merge(inbox::router())
@@ -107,6 +108,7 @@ pub fn router(pages: Pages) -> Router {
         .with_state(Arc::new(pages))
         .merge(documentation)
         .route("/favicon.svg", get(assets::favicon))
+        .route("/account/service-worker.js", get(assets::service_worker))
         .route("/assets/{name}", get(assets::serve))
 }
 

@@ -101,6 +101,11 @@ pub async fn with_services(
         views.heed(events);
     }));
     let position = applier.catch_up(auth.db()).await?;
+    let sessions = auth.clone();
+    notify.ask_about_sessions(Arc::new(move |user, ids| {
+        let auth = sessions.clone();
+        Box::pin(async move { auth::session::on(&auth, user, &ids).await })
+    }));
     let house = House { auth, signals, notify };
     control::listen(&checked.config.data_dir, house.auth.clone(), house.signals.clone(), house.notify.clone())?;
     registry.register_collector(Box::new(metrics::Services { auth: house.auth.clone(), verifier: verifier.clone() }));

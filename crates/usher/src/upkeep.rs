@@ -124,6 +124,11 @@ fn notifications(notify: &Notify, only: &Only) -> Vec<JoinHandle<()>> {
             let notify = reading_for_webhooks.clone();
             async move { notify.follow_for_webhooks().await }
         }));
+        let devices = notify.clone();
+        tasks.push(supervise("devices", move || {
+            let notify = devices.clone();
+            async move { notify.keep_devices().await }
+        }));
         tasks.push(supervise("old webhooks", move || {
             let notify = sweeping_webhooks.clone();
             async move { sweep_webhooks(&notify).await }

@@ -34,6 +34,7 @@ mod panel;
 mod passwords;
 mod personal_data;
 mod profiles;
+mod push;
 mod quiz;
 mod refresh;
 mod roles;

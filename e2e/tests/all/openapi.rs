@@ -1,6 +1,6 @@
 //! Every operation of the API is in the unauthorised test and in the event test, or the build fails.
 
-use e2e::{Answer, PASSWORD, TestApp, User, on_both, picture};
+use e2e::{Answer, PASSWORD, PushService, TestApp, User, on_both, picture};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -85,6 +85,7 @@ fn body_of(operation: &str, user: &User) -> Value {
         "PUT /api/v1/users/{id}/roles" => json!({"roles": ["player"]}),
         "POST /api/v1/roles" => json!({"name": "author", "permissions": ["quiz:author"]}),
         "PATCH /api/v1/roles/{name}" => json!({"description": "Somebody else's"}),
+        "POST /api/v1/notifications/devices" => json!({"subscription": PushService::made_up().subscription()}),
         "POST /api/v1/webhooks" => json!({"name": "new", "url": "http://127.0.0.1:9/"}),
         "PATCH /api/v1/webhooks/{id}" => json!({"kinds": ["account.*"]}),
         "POST /api/v1/webhooks/{id}/rotate" => json!({}),
@@ -192,6 +193,8 @@ fn event_of(operation: &str) -> Option<&'static str> {
         "PUT /api/v1/users/me/avatar" | "DELETE /api/v1/users/me/avatar" | "DELETE /api/v1/users/{id}/avatar" => {
             Some("avatar.changed")
         }
+        "POST /api/v1/notifications/devices" => Some("push_device.registered"),
+        "DELETE /api/v1/notifications/devices/{id}" => Some("push_device.removed"),
         "POST /api/v1/webhooks" => Some("webhook.created"),
         "PATCH /api/v1/webhooks/{id}" => Some("webhook.updated"),
         "DELETE /api/v1/webhooks/{id}" => Some("webhook.deleted"),
@@ -324,6 +327,11 @@ on_both! {
             if is_about_jobs(operation) {
                 let job = prepare_job(operation, &root, &user).await;
                 path = path.replace(NOBODY, &job);
+            }
+            if operation.contains("/devices/{id}") {
+                let body = json!({"subscription": PushService::made_up().subscription()});
+                let made = user.post("/api/v1/notifications/devices", body).await.is(201).json();
+                path = path.replace(NOBODY, made["id"].as_str().unwrap());
             }
             if operation.contains("/webhooks/{id}") {
                 let (webhook, delivery) = prepare_webhook(operation, &root, number).await;

@@ -1,6 +1,7 @@
 //! The JSON face: `/api/v1/notifications/…` and `/api/v1/webhooks/…`.
 
 mod deliveries;
+mod devices;
 mod inbox;
 mod webhooks;
 
@@ -22,6 +23,8 @@ pub fn router(notify: Notify) -> OpenApiRouter {
         .routes(routes!(inbox::read_notification))
         .routes(routes!(inbox::read_all_notifications))
         .routes(routes!(inbox::watch_notifications))
+        .routes(routes!(devices::list_devices, devices::post_device))
+        .routes(routes!(devices::delete_device))
         .routes(routes!(webhooks::list_webhooks, webhooks::post_webhook))
         .routes(routes!(webhooks::get_webhook, webhooks::patch_webhook, webhooks::delete_webhook))
         .routes(routes!(webhooks::rotate_secret))

@@ -16,6 +16,7 @@ pub use inbox::DevelopmentMail;
 pub(crate) use mime::address;
 pub use sender::{InvalidSender, Sender};
 pub use sendgrid::SendGridSettings;
+pub(crate) use sendgrid::first_bytes;
 pub use smtp::{Security, SmtpSettings};
 pub use url::InvalidMailUrl;
 

@@ -90,15 +90,21 @@ fn wait(response: &Response) -> Option<Duration> {
     seconds.map(|seconds| Duration::from_secs(seconds.clamp(1, LONGEST_WAIT)))
 }
 
-/// What SendGrid says is wrong: the first of `{"errors": [{"message": …}]}`.
-async fn first_error(mut response: Response) -> String {
+/// An answer of a provider, unless it is longer than any that says something.
+pub(crate) async fn first_bytes(mut response: Response) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         body.extend_from_slice(&chunk);
         if body.len() > ANSWER {
-            return String::new();
+            return Vec::new();
         }
     }
+    body
+}
+
+/// What SendGrid says is wrong: the first of `{"errors": [{"message": …}]}`.
+async fn first_error(response: Response) -> String {
+    let body = first_bytes(response).await;
     let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
     match answer["errors"][0]["message"].as_str() {
         Some(message) => format!(": {}", one_line(message).chars().take(200).collect::<String>()),

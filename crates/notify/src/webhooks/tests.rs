@@ -223,6 +223,34 @@ struct KindRow {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f11_what_cannot_be_told_is_given_up_after_five_tries_and_holds_up_its_own_account_alone() {
+    let (world, _folder) = sqlite().await;
+    let notify = &world.notify;
+    let webhook = register(notify, "crm").await;
+    let (ann, bob) = (world.user("ann").await, world.user("bob").await);
+    for user in [ann, ann, bob, bob] {
+        changes(&world, user).await;
+    }
+    read(&world).await;
+    let mut poisoned = None;
+    for _ in 0..40 {
+        for claimed in claim(notify, webhook, 16).await {
+            let is_anns = claimed.lane.as_bytes() == ann.as_bytes();
+            if is_anns && *poisoned.get_or_insert(claimed.event_index) == claimed.event_index {
+                settle(notify, claimed, Outcome::Ours("the program failed over it".into())).await;
+            } else {
+                settle(notify, claimed, Outcome::Taken).await;
+            }
+        }
+        world.clock.advance(Duration::from_secs(10));
+    }
+    assert_eq!(states(notify, webhook).await, ["dead", "sent", "sent", "sent"]);
+    let dead = deliveries(notify, webhook, Some(State::Dead), None, 10).await.unwrap();
+    assert_eq!((dead[0].attempts, dead[0].reason.as_deref()), (5, Some("the program failed over it")));
+    assert_eq!(find(notify, webhook).await.unwrap().unwrap().failures, 0, "it is not the webhook's fault");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_old_is_thrown_away_and_a_removed_webhook_leaves_nothing() {
     let (world, _folder) = sqlite().await;
     let notify = &world.notify;

@@ -42,6 +42,8 @@ const KNOWN: [(&str, &str, &str); 40] = [
     ("signing_key.withdrawn", "A signing key was withdrawn", "key-round"),
     ("signing_key.created", "A signing key was made", "key-round"),
     ("notification.retried", "A message was told again", "mail"),
+    ("push_device.registered", "A device is sent messages", "smartphone"),
+    ("push_device.removed", "A device is sent messages no more", "smartphone"),
     ("webhook.created", "A webhook was registered", "activity"),
     ("webhook.updated", "A webhook was changed", "activity"),
     ("webhook.secret_rotated", "A webhook got another secret", "key-round"),

@@ -102,6 +102,7 @@ pub const PROBLEMS: &[Entry] = &[
         409,
         "Administrators do not suspend, delete or erase themselves, nor vouch for their own address. Ask another administrator; for your address use /api/v1/users/me/email.",
     ),
+    entry("push_not_configured", 409, "An administrator has not configured this way of pushing messages."),
     entry("request_timeout", 408, "Send the whole body within 15 seconds."),
     entry(
         "revocations_stale",

@@ -105,6 +105,7 @@ fn of_notify() -> notify::Settings {
         origin: ORIGIN.into(),
         templates: None,
         language: "en".into(),
+        push: notify::push::PushSettings::default(),
     }
 }
 

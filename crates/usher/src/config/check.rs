@@ -13,6 +13,7 @@ use auth::{Policy, Settings, TokenSettings};
 use base64::Engine as _;
 use gateway::{LogFormat, Network};
 use kernel::{Label, MasterKeys};
+use notify::push::{FcmSettings, PushSettings};
 use notify::{Provider, Sender, SmtpSettings, Templates};
 use storage::{BlobSettings, Blobs};
 use tracing_subscriber::EnvFilter;
@@ -66,6 +67,7 @@ impl Config {
         self.blobs()?;
         self.attributes()?;
         self.check_mail(listen)?;
+        self.push()?;
         if !self.secrets.master_key.is_empty() {
             MasterKeys::parse(&self.secrets.master_key).context("`secrets.master_key`")?;
         }
@@ -129,6 +131,24 @@ impl Config {
 
     fn template_folder(&self) -> Option<PathBuf> {
         (!self.notify.templates.is_empty()).then(|| PathBuf::from(&self.notify.templates))
+    }
+
+    /// How devices are reached.
+    fn push(&self) -> Result<PushSettings> {
+        let fcm = &self.push.fcm;
+        if fcm.credentials.is_empty() {
+            if !fcm.url.is_empty() || !fcm.token_url.is_empty() {
+                bail!(
+                    "`push.fcm.credentials` is missing: the JSON file of a service account, from the Firebase console"
+                );
+            }
+            return Ok(PushSettings { web: self.push.web, fcm: None });
+        }
+        refuse_if_others_can_read("push.fcm.credentials", Path::new(&fcm.credentials))?;
+        let json = fs::read_to_string(&fcm.credentials)
+            .with_context(|| format!("`push.fcm.credentials`: reading {}", fcm.credentials))?;
+        let fcm = FcmSettings::read(&json, &fcm.url, &fcm.token_url).context("`push.fcm`")?;
+        Ok(PushSettings { web: self.push.web, fcm: Some(fcm) })
     }
 
     fn check_gateway(&self, listen: SocketAddr) -> Result<()> {
@@ -342,6 +362,7 @@ impl Checked {
             origin: origin.to_owned(),
             templates: self.config.template_folder(),
             language: self.config.notify.language.clone(),
+            push: self.config.push()?,
         })
     }
 

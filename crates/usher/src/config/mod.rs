@@ -47,6 +47,8 @@ pub struct Config {
     pub mail: Mail,
     /// What people are told.
     pub notify: Notify,
+    /// Messages to devices.
+    pub push: Push,
     /// Rate limits.
     pub limits: Limits,
     /// Logs.
@@ -236,6 +238,28 @@ pub struct Notify {
     pub language: String,
 }
 
+/// Messages to devices.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Push {
+    /// Whether browsers can be pushed to, by Web Push.
+    pub web: bool,
+    /// Apps, by Firebase Cloud Messaging.
+    pub fcm: Fcm,
+}
+
+/// Firebase Cloud Messaging.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Fcm {
+    /// The JSON file of a service account. If empty, no app is pushed to.
+    pub credentials: String,
+    /// Where Firebase is; Google's own if empty.
+    pub url: String,
+    /// Where tokens are given; as the file says if empty.
+    pub token_url: String,
+}
+
 /// Rate limits.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -283,6 +307,7 @@ impl Default for Config {
             tokens: Tokens::default(),
             mail: Mail::default(),
             notify: Notify::default(),
+            push: Push::default(),
             limits: Limits::default(),
             log: Log::default(),
             server: Server::default(),
@@ -350,6 +375,12 @@ impl Default for Mail {
 impl Default for Notify {
     fn default() -> Self {
         Self { templates: String::new(), language: "en".into() }
+    }
+}
+
+impl Default for Push {
+    fn default() -> Self {
+        Self { web: true, fcm: Fcm::default() }
     }
 }
 
