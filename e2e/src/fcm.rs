@@ -202,14 +202,14 @@ async fn token(State(shared): State<Arc<Shared>>, Form(form): Form<BTreeMap<Stri
     Json(json!({"access_token": token, "expires_in": 3599, "token_type": "Bearer"})).into_response()
 }
 
-fn refuse(code: u16, status: &str, detail: Value) -> Response {
+fn refuse(code: u16, status: &str, detail: &Value) -> Response {
     let body = json!({"error": {"code": code, "message": "as it was told", "status": status, "details": [detail]}});
     (StatusCode::from_u16(code).expect("a status"), Json(body)).into_response()
 }
 
 fn fcm_error(code: u16, status: &str, specific: &str) -> Response {
     let detail = json!({"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": specific});
-    refuse(code, status, detail)
+    refuse(code, status, &detail)
 }
 
 async fn send(
@@ -243,7 +243,7 @@ async fn send(
     let violation = |field: &str| {
         let detail = json!({"@type": "type.googleapis.com/google.rpc.BadRequest",
             "fieldViolations": [{"field": field, "description": "Invalid value"}]});
-        refuse(400, "INVALID_ARGUMENT", detail)
+        refuse(400, "INVALID_ARGUMENT", &detail)
     };
     // The values of `data` are texts, as published.
     if message["data"].as_object().into_iter().flatten().any(|(_, value)| !value.is_string()) {
