@@ -21,7 +21,7 @@ use crate::shell::Notice;
 use crate::{Pages, page};
 
 /// The channels that somebody else takes from us. What is shown in the inbox is there at once.
-const QUEUED: [ChannelName; 1] = [ChannelName::Email];
+const QUEUED: [ChannelName; 2] = [ChannelName::Email, ChannelName::Push];
 /// How many deliveries a page has.
 const LIMIT: u32 = 50;
 

@@ -68,6 +68,7 @@ pub const fn shown_channel(channel: ChannelName) -> &'static str {
     match channel {
         ChannelName::Email => "Email",
         ChannelName::InApp => "In app",
+        ChannelName::Push => "Push",
     }
 }
 
