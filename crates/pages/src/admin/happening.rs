@@ -10,7 +10,7 @@ pub struct Happening {
 }
 
 /// Kinds by their name in the ledger.
-const KNOWN: [(&str, &str, &str); 40] = [
+const KNOWN: [(&str, &str, &str); 42] = [
     ("account.registered", "Signed up", "user-plus"),
     ("administrator.created", "Made as administrator", "shield-check"),
     ("account.created", "Account made by an administrator", "user-plus"),
