@@ -306,3 +306,50 @@ async fn a_browser_is_switched_on_where_scripts_run_and_is_told_what_happens() {
     assert!(message["link"].as_str().unwrap().starts_with(&app.url), "{message}");
     browser.assert_quiet().await;
 }
+
+/// Runs a service worker as a browser does, with what a test has put in the place of one.
+const WORKER: &str = r"
+const fs = require('fs'), vm = require('vm');
+const handlers = {}, shown = [], opened = [];
+const self = {
+  addEventListener: (name, handler) => { handlers[name] = handler; },
+  registration: { showNotification: (title, options) => { shown.push({ title, ...options }); return Promise.resolve(); } },
+  clients: { openWindow: (address) => { opened.push(address); return Promise.resolve(); } },
+  location: { origin: 'https://id.example.com' },
+};
+vm.runInNewContext(fs.readFileSync(process.argv[1], 'utf8'), { self, URL });
+const push = (json) => handlers.push({ data: json && { json }, waitUntil() {} });
+push(() => ({ title: 'Titel', body: 'Text', link: 'https://id.example.com/account#devices', tag: 'x', lang: 'de' }));
+push(() => { throw new Error('not JSON'); });
+push(null);
+for (const link of ['https://id.example.com/inbox', '/inbox', 'https://evil.example/', 'javascript:alert(1)', undefined]) {
+  handlers.notificationclick({ notification: { close() {}, data: link && { link } }, waitUntil() {} });
+}
+console.log(JSON.stringify({ shown, opened }));
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_pushed_to_a_browser_is_shown_and_leads_to_pages_of_this_server_alone() {
+    let app = Setup::new(Database::Sqlite).start().await;
+    let served = app.get("/account/service-worker.js").await.is(200);
+    assert_eq!(served.header("content-type"), "text/javascript; charset=utf-8");
+    assert_eq!(served.header("cache-control"), "public, no-cache");
+    let folder = Folder::new();
+    let file = folder.0.join("service-worker.js");
+    std::fs::write(&file, &served.body).unwrap();
+    let node = std::env::var("TEST_NODE").expect("run the tests with `cargo xtask test`");
+    let run = std::process::Command::new(node).arg("-e").arg(WORKER).arg(&file).output().unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let did: Value = serde_json::from_slice(&run.stdout).unwrap();
+    let shown = did["shown"].as_array().unwrap();
+    assert_eq!(
+        (&shown[0]["title"], &shown[0]["body"], &shown[0]["tag"]),
+        (&json!("Titel"), &json!("Text"), &json!("x"))
+    );
+    assert_eq!(shown.len(), 3, "a browser wants to see something for each message");
+    let own = "https://id.example.com";
+    assert_eq!(
+        did["opened"],
+        json!([format!("{own}/inbox"), format!("{own}/inbox"), own, own, format!("{own}/account")])
+    );
+}

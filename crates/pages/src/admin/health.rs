@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use auth::Overview;
 use kernel::Problem;
+use notify::webhooks::{self, Status};
 use notify::{Count, State as DeliveryState};
 
 use crate::Pages;
@@ -120,6 +121,26 @@ pub async fn services(pages: &Pages, database: impl Future<Output = Option<Durat
     parts.extend(gateway(pages.surroundings.routes()));
     parts.extend(listeners(&pages.surroundings.listeners().unwrap_or_default()));
     parts
+}
+
+/// The programs that are told what happens; nothing if there are none. One that somebody has paused by hand is not missed.
+pub async fn webhooks(pages: &Pages) -> Result<Option<Part>, Problem> {
+    let all = webhooks::list(&pages.notify).await?;
+    Ok(told(
+        all.iter()
+            .filter(|one| one.status != Status::Paused || one.reason.is_some())
+            .map(|one| one.status == Status::Active && one.failures == 0),
+    ))
+}
+
+fn told(all: impl Iterator<Item = bool>) -> Option<Part> {
+    let (well, all) = all.fold((0_u32, 0_u32), |(well, all), is_well| (well + u32::from(is_well), all + 1));
+    (all > 0).then(|| Part {
+        name: "Webhooks",
+        state: if well == all { State::Healthy } else { State::Failing },
+        now: format!("{well} of {all}"),
+        words: "take what they are told".to_owned(),
+    })
 }
 
 fn answering(name: &'static str, took: Option<Duration>, words: &str) -> Part {
@@ -268,6 +289,14 @@ mod tests {
             (State::Failing, "2 of 3".to_owned())
         );
         assert_eq!(behind(vec![route(&[true, true], 0, 0), route(&[false], 0, 0)]), (State::Down, "2 of 3".to_owned()));
+    }
+
+    #[test]
+    fn webhooks_that_fail_are_counted() {
+        assert_eq!(told(std::iter::empty()), None);
+        let part = told([true, false, true].into_iter()).unwrap();
+        assert_eq!((part.state, part.now.as_str()), (State::Failing, "2 of 3"));
+        assert_eq!(told([true].into_iter()).unwrap().state, State::Healthy);
     }
 
     #[test]

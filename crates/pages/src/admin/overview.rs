@@ -128,7 +128,10 @@ pub async fn show(
         Some(took)
     };
     let messages = health::in_time("messages", pages.notify.waiting());
-    let (numbers, messages, services) = tokio::join!(numbers, messages, health::services(&pages, database));
+    let hooks = health::in_time("webhooks", health::webhooks(&pages));
+    let (numbers, messages, hooks, mut services) =
+        tokio::join!(numbers, messages, hooks, health::services(&pages, database));
+    services.extend(hooks.and_then(|(hooks, _)| hooks));
     let messages = messages.map(|(messages, _)| messages);
     let numbers = numbers.map(|(numbers, _)| numbers);
     let (charts, recent) = read.map_or((None, None), |read| (Some(read.charts), read.recent));
