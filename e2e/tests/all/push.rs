@@ -35,8 +35,20 @@ fn token(name: &str) -> String {
     format!("{name}:APA91b{}", uuid::Uuid::new_v4().simple())
 }
 
+/// Waits until everybody was welcomed: a device that is registered before would be, too.
+async fn welcomed(app: &TestApp) {
+    let missing = "SELECT CAST((SELECT COUNT(*) FROM users)
+        - (SELECT COUNT(*) FROM deliveries WHERE template = 'welcome' AND channel = 'email') AS TEXT)";
+    let begun = Instant::now();
+    while app.look().await.texts(missing).await != ["0"] {
+        assert!(begun.elapsed() < Duration::from_secs(40), "somebody is not welcomed");
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+}
+
 async fn register(app: &TestApp, user: &User, token: &str) -> String {
     app.logs.never(token);
+    welcomed(app).await;
     let answer = user.post(DEVICES, json!({"token": token})).await;
     assert!(answer.status == 201 || answer.status == 200, "{} {}", answer.status, answer.body);
     answer.json()["id"].as_str().unwrap().to_owned()
@@ -190,6 +202,7 @@ on_both! {
         let app = setup.start().await;
         let mut ann = app.user("ann").await;
         let (browser, stranger) = (service.subscribe(), service.subscribe());
+        welcomed(&app).await;
         let mut subscription = browser.subscription();
         subscription["key"] = ann.get(DEVICES).await.json()["web_push_key"].clone();
         ann.post(DEVICES, json!({"subscription": subscription})).await.is(201);
@@ -284,6 +297,7 @@ async fn a_browser_is_switched_on_where_scripts_run_and_is_told_what_happens() {
     };
     until("#push-panel:not([hidden])").await;
     browser.assert_accessible("the switch for messages").await;
+    welcomed(&app).await;
     // This browser has no push service of its own: it is lent one.
     let lent = service.subscribe();
     let stand_in = format!(
