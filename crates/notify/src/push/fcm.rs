@@ -7,7 +7,7 @@ use reqwest::{Client, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::fcm_token::{Credentials, InvalidCredentials, Tokens};
+use super::fcm_token::{Credentials, InvalidCredentials, Tokens, address};
 use super::{Pushed, Refusal};
 use crate::email::first_bytes;
 use crate::template::one_line;
@@ -34,8 +34,7 @@ impl FcmSettings {
     /// From the JSON of a service account. `base` and `token_url` are Google's own if they are empty.
     pub fn read(json: &str, base: &str, token_url: &str) -> Result<Self, InvalidCredentials> {
         let base = if base.is_empty() { "https://fcm.googleapis.com" } else { base };
-        let base = Url::parse(base).map_err(|error| InvalidCredentials::Address(error.to_string()))?;
-        Ok(Self { credentials: Credentials::read(json, token_url)?, base })
+        Ok(Self { credentials: Credentials::read(json, token_url)?, base: address(base)? })
     }
 }
 

@@ -1,5 +1,6 @@
 //! What lets us in at Google: a token for a service account (RFC 7523 §2.1), kept until shortly before it expires.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -29,9 +30,19 @@ pub enum InvalidCredentials {
     /// Its key is no RSA key.
     #[error("its `private_key` is not an RSA key in PEM")]
     Key,
-    /// An address is none.
-    #[error("an address cannot be read: {0}")]
+    /// An address is none, or would take what lets us in over the network in clear.
+    #[error("`{0}` is not an https address")]
     Address(String),
+}
+
+/// Reads an address of Google's, or of what stands in for it on this machine.
+pub(super) fn address(text: &str) -> Result<Url, InvalidCredentials> {
+    let wrong = || InvalidCredentials::Address(text.chars().take(200).collect());
+    let url = Url::parse(text).map_err(|_| wrong())?;
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let is_own = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let fits = url.scheme() == "https" || (url.scheme() == "http" && is_own);
+    if fits && !host.is_empty() { Ok(url) } else { Err(wrong()) }
 }
 
 /// A service account. It has no `Debug`: its key is in it.
@@ -69,7 +80,7 @@ impl Credentials {
             account: file.client_email,
             key_id: file.private_key_id,
             key: EncodingKey::from_rsa_pem(file.private_key.as_bytes()).map_err(|_| InvalidCredentials::Key)?,
-            token_url: Url::parse(token_url).map_err(|error| InvalidCredentials::Address(error.to_string()))?,
+            token_url: address(token_url)?,
         })
     }
 
@@ -162,5 +173,34 @@ impl Tokens {
         let good = Duration::from_secs(answer.expires_in.min(86_400)).saturating_sub(EARLY);
         *given = Some(Given { token: answer.access_token.clone(), until: Instant::now() + good });
         Ok(answer.access_token)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lets_us_in_does_not_go_over_the_network_in_clear() {
+        for good in
+            ["https://oauth2.googleapis.com/token", "http://127.0.0.1:9/token", "http://[::1]:9/", "http://localhost/"]
+        {
+            assert!(address(good).is_ok(), "{good}");
+        }
+        for wrong in ["http://oauth2.googleapis.com/token", "ftp://127.0.0.1/", "https://", "token", ""] {
+            assert!(address(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_service_account_is_refused_with_the_reason() {
+        let read = |json: &str| Credentials::read(json, "").err();
+        assert_eq!(read("{}"), Some(InvalidCredentials::Json));
+        assert_eq!(read("not JSON"), Some(InvalidCredentials::Json));
+        let file = |project: &str| {
+            serde_json::json!({"project_id": project, "client_email": "x@y", "private_key": "none"}).to_string()
+        };
+        assert_eq!(read(&file("harbour")), Some(InvalidCredentials::Key));
+        assert_eq!(read(&file("../harbour")), Some(InvalidCredentials::Json));
     }
 }
