@@ -13,6 +13,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::rt::TokioIo;
 use rustls::crypto::aws_lc_rs::default_provider;
 use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::Semaphore;
 
 use crate::destination::{Reach, bare};
 
@@ -20,6 +21,9 @@ use crate::destination::{Reach, bare};
 const CONNECT: Duration = Duration::from_secs(3);
 /// How many addresses of a name are tried.
 const MOST_ADDRESSES: usize = 4;
+/// How many names are looked up at once in this process. Each takes a thread of those for blocking work until the system's
+/// resolver gives up, whoever still waits for it: names of strangers must not take them all.
+static LOOKUPS: Semaphore = Semaphore::const_new(32);
 
 /// What a name leads to, and what is behind an address: the network, or what a test has put in its place.
 pub(crate) trait Network: Clone + Send + Sync + 'static {
@@ -36,7 +40,14 @@ pub(crate) struct Internet;
 
 impl Network for Internet {
     async fn resolve(&self, host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
-        Ok(lookup_host((host, port)).await?.collect())
+        let place = LOOKUPS.acquire().await.map_err(io::Error::other)?;
+        // In a task of its own: when the time of whoever asked is over, the thread is not, and keeps its place.
+        let looking = tokio::spawn(async move {
+            let found = lookup_host((host, port)).await?.collect();
+            drop(place);
+            Ok(found)
+        });
+        looking.await.map_err(io::Error::other)?
     }
 
     async fn dial(&self, address: SocketAddr) -> io::Result<TcpStream> {
