@@ -8,11 +8,11 @@ use kernel::secret::Unsealable;
 use storage::{Connection, Tx};
 
 use super::{PersonalDataError, record};
-use crate::Users;
+use crate::{Users, account};
 
 impl Users {
     /// Seals a text about this person for an event, as the fact `name`. The caller's transaction has locked the
-    /// account's row.
+    /// account's row. Nothing is sealed for somebody who was erased: that would make them a key again.
     pub async fn seal_said(
         &self,
         tx: &mut Tx,
@@ -23,6 +23,9 @@ impl Users {
         let key = if let Some(stored) = record::key(tx, user).await? {
             self.vault.open_key(user, &stored)?
         } else {
+            if account::find(tx, user).await?.is_none_or(|account| account.erased_at.is_some()) {
+                return Err(Unsealable.into());
+            }
             let (made, wrapped) = self.vault.make_key(user)?;
             record::insert_key(tx, user, &wrapped, self.clock.now()).await?;
             made
