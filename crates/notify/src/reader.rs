@@ -140,12 +140,25 @@ struct KindOnly<'a> {
     kind: std::borrow::Cow<'a, str>,
 }
 
+/// The part of an erasure that matters here.
+#[derive(Deserialize)]
+struct SubjectOnly {
+    subject: UserId,
+}
+
 /// What an entry asks for; nothing if it is nothing. To stop at one that cannot be read would keep every later
 /// message from everybody.
 fn found_in(index: i64, body: &str) -> Option<Found> {
     let kind = serde_json::from_str::<KindOnly<'_>>(body).ok()?;
     if kind.kind == Kind::AccountErased.as_str() {
-        return serde_json::from_str::<Event>(body).ok().and_then(|event| event.subject).map(Found::Erasure);
+        // Whatever else is in it: what was to be told to somebody who is erased has to go.
+        return Some(match serde_json::from_str::<SubjectOnly>(body) {
+            Ok(erasure) => Found::Erasure(erasure.subject),
+            Err(error) => {
+                tracing::error!(index, %error, "an erasure in the ledger cannot be read: what waits for them may remain");
+                Found::Unreadable
+            }
+        });
     }
     if !plan::is_relevant(&kind.kind) {
         return None;
