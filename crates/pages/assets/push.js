@@ -19,23 +19,41 @@ function say(state) {
   form.querySelector("button").disabled = state === "denied";
 }
 
-// The form goes to the server like any other: what changes is there, and this page comes back and says so.
-function send(action, subscription) {
+function fill(action, subscription) {
   const keys = subscription.toJSON().keys ?? {};
   form.elements.action.value = action;
   form.elements.endpoint.value = subscription.endpoint;
   form.elements.p256dh.value = keys.p256dh ?? "";
   form.elements.auth.value = keys.auth ?? "";
   form.elements.key.value = text(subscription.options?.applicationServerKey) || form.dataset.push;
+}
+
+// The form goes to the server like any other: what changes is there, and this page comes back and says so.
+function send(action, subscription) {
+  fill(action, subscription);
   form.submit();
+}
+
+// The browser may still have what the server has not: it goes there with the session, and whoever signs in next has not asked
+// for anything yet.
+async function isKnown(subscription) {
+  fill("ask", subscription);
+  try {
+    const answer = await fetch(form.getAttribute("action"), { method: "POST", body: new URLSearchParams(new FormData(form)) });
+    return (await answer.text()) === "on";
+  } catch {
+    return false;
+  }
 }
 
 if (supported) {
   const registration = await navigator.serviceWorker.register(form.dataset.worker, { scope: "/account/" });
   const current = await registration.pushManager.getSubscription();
   // One that was made with another key of ours is none of today's.
-  const mine = current && text(current.options?.applicationServerKey) === form.dataset.push ? current : null;
-  say(Notification.permission === "denied" ? "denied" : mine ? "on" : "off");
+  const own = current && text(current.options?.applicationServerKey) === form.dataset.push ? current : null;
+  const isDenied = Notification.permission === "denied";
+  const mine = own && !isDenied && (await isKnown(own)) ? own : null;
+  say(isDenied ? "denied" : mine ? "on" : "off");
   form.closest("section").hidden = false;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();

@@ -311,6 +311,19 @@ async fn a_browser_is_switched_on_where_scripts_run_and_is_told_what_happens() {
     browser.click("#push-panel button").await;
     until("#notice").await;
     assert_eq!(browser.address().await, format!("{account}?done=push-on"));
+    // The switch asks the server what it knows, and says no more than that.
+    for (endpoint, known) in [(lent.endpoint.as_str(), "on"), ("https://push.example.com/another", "off")] {
+        let ask = format!(
+            "(() => {{
+                 const form = document.querySelector('[data-push]');
+                 form.elements.action.value = 'ask';
+                 form.elements.endpoint.value = '{endpoint}';
+                 const body = new URLSearchParams(new FormData(form));
+                 return fetch(form.getAttribute('action'), {{ method: 'POST', body }}).then((answer) => answer.text());
+             }})()"
+        );
+        assert_eq!(browser.script(&ask).await, known);
+    }
     // What is told of somebody else's tries ends no session.
     for _ in 0..5 {
         app.login(&ann.email, "not their password").await.is(401);

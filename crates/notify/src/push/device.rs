@@ -176,6 +176,18 @@ pub(crate) async fn any(on: &mut impl Connection, user: UserId) -> Result<bool> 
     Ok(row.count > 0)
 }
 
+/// Whether the device of this address is theirs, in this session.
+pub(super) async fn is_in(on: &mut impl Connection, lookup: &[u8], user: UserId, session: SessionId) -> Result<bool> {
+    let row: Count = fetch_one!(
+        on,
+        "SELECT COUNT(*) AS count FROM push_devices WHERE lookup = $1 AND user_id = $2 AND session_id = $3",
+        lookup,
+        user,
+        session
+    )?;
+    Ok(row.count > 0)
+}
+
 #[derive(sqlx::FromRow)]
 struct SealedRow {
     id: PushDeviceId,

@@ -16,7 +16,7 @@ use crate::template::one_line;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(3);
-/// For how long Google is left alone when it says nothing about it.
+/// For how long Google, or one device, is left alone when nothing is said about it.
 const REST: Duration = Duration::from_secs(10);
 /// The longest wait that is believed.
 const LONGEST_REST: u64 = 3_600;
@@ -43,7 +43,7 @@ pub(super) struct Fcm {
     client: Client,
     address: Url,
     tokens: Tokens,
-    /// Until then nothing is sent: it was said to be too much, or nobody was there.
+    /// Until then nothing is sent: nobody was there, or nothing of ours is taken.
     resting: Mutex<Option<Instant>>,
 }
 
@@ -77,7 +77,8 @@ impl Fcm {
                 Some(_) if answer.wants_another_token() && !is_last => {
                     token = self.tokens.renew(&token).await.map_err(|refusal| self.rest(refusal))?;
                 }
-                Some(refusal) => return Err(self.rest(refusal)),
+                Some(refusal) if answer.is_about_everybody() => return Err(self.rest(refusal)),
+                Some(refusal) => return Err(refusal),
             }
         }
         Err(Refusal::later("Firebase takes no token of ours", None))
@@ -101,10 +102,11 @@ impl Fcm {
         until.map(|until| until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
     }
 
-    /// What asks for time gets it: nobody else is sent in vain meanwhile.
+    /// What asks for time gets it: nobody else is sent in vain meanwhile. Of two ends the later one counts.
     fn rest(&self, refusal: Refusal) -> Refusal {
         if let Refusal::Later { after: Some(after), .. } = &refusal {
-            *self.resting.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + *after);
+            let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+            *resting = (*resting).max(Some(Instant::now() + *after));
         }
         refusal
     }
@@ -186,6 +188,13 @@ impl Answer {
         fields.into_iter().any(|violation| violation.field == "message.token")
     }
 
+    /// Whether no message to anybody would be taken now. "Too many" is about one device, or one app of many.
+    fn is_about_everybody(&self) -> bool {
+        let status =
+            matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        status && matches!(self.refusal(), Some(Refusal::Later { .. }))
+    }
+
     /// What it means for this device; nothing if the message was taken.
     fn refusal(&self) -> Option<Refusal> {
         if self.status.is_success() {
@@ -194,8 +203,8 @@ impl Answer {
         let code = self.code();
         let said: String = one_line(&self.error.error.message).chars().take(200).collect();
         let reason = format!("Firebase said {} {code}: {said}", self.status.as_u16());
+        // Any other 404 is of a proxy, or of a project that is not there: no device may be thrown away for it.
         let is_gone = matches!(code, "UNREGISTERED" | "SENDER_ID_MISMATCH")
-            || self.status == StatusCode::NOT_FOUND
             || (self.status == StatusCode::BAD_REQUEST && self.is_about_the_device());
         Some(match self.status {
             _ if is_gone => Refusal::Gone,
@@ -203,7 +212,9 @@ impl Answer {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                 Refusal::later(reason, Some(self.retry_after.unwrap_or(REST)))
             }
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Refusal::later(reason, Some(REST)),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
+                Refusal::later(reason, Some(REST))
+            }
             status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
                 Refusal::later(reason, self.retry_after)
             }
@@ -248,7 +259,19 @@ mod tests {
         assert_eq!(later(503, fcm_error(503, "UNAVAILABLE", "UNAVAILABLE")), Some(7));
         assert_eq!(later(500, json!({})), Some(7));
         assert_eq!(later(401, fcm_error(401, "UNAUTHENTICATED", "")), Some(REST.as_secs()));
+        assert_eq!(later(404, json!({})), Some(REST.as_secs()), "no word of Firebase's is in it");
+        assert_eq!(later(404, fcm_error(404, "NOT_FOUND", "")), Some(REST.as_secs()));
         assert!(answer(401, json!({})).wants_another_token());
         assert!(!answer(403, json!({})).wants_another_token());
+    }
+
+    #[test]
+    fn one_device_that_gets_too_much_does_not_rest_firebase_for_all() {
+        assert!(!answer(429, fcm_error(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED")).is_about_everybody());
+        assert!(!answer(403, fcm_error(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH")).is_about_everybody());
+        assert!(!answer(401, fcm_error(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR")).is_about_everybody());
+        for status in [401, 403, 503] {
+            assert!(answer(status, json!({})).is_about_everybody(), "{status}");
+        }
     }
 }

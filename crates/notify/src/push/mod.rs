@@ -5,8 +5,9 @@
 //! with its owner's key. It belongs to a session, and goes when that is over, or when the provider says that it is gone.
 //! `register` makes and removes them; the [`Push`] channel sends.
 //!
-//! A message is one delivery to one person, whatever number of devices. One that has to be tried again goes to all of them
-//! again: each shows it once, because a repeat has the same tag.
+//! A message is one delivery to one person, whatever number of devices. One that has to be tried again goes to those that
+//! have not taken it. Only this process knows which have ([`Taken`]): after a restart it may go to all again, and each shows
+//! it in the place of the first, because a repeat has the same tag.
 
 mod device;
 mod fcm;
@@ -15,18 +16,20 @@ mod register;
 mod sweep;
 mod web;
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use kernel::id::{DeliveryId, PushDeviceId};
 use kernel::{SessionId, UserId};
 use outbound::{Client, Reach};
 
 pub use device::PushDevice;
 pub use fcm::FcmSettings;
 pub use fcm_token::InvalidCredentials;
-pub use register::{Address, RegisterError, Registered, list, register, unregister, unregister_address};
+pub use register::{Address, RegisterError, Registered, is_registered, list, register, unregister, unregister_address};
 pub use web::{InvalidSubscription, Subscription};
 
 pub(crate) use device::{any, remove_all, suspect};
@@ -132,11 +135,40 @@ impl Refusal {
     }
 }
 
+/// How many messages it is remembered of which devices have them.
+const REMEMBERED: usize = 10_000;
+
+/// Which devices have taken a message that others have not: they must not show it again for as long as one of them is
+/// tried.
+#[derive(Default)]
+struct Taken(Mutex<BTreeMap<DeliveryId, Vec<PushDeviceId>>>);
+
+impl Taken {
+    fn of(&self, message: DeliveryId) -> Vec<PushDeviceId> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&message).cloned().unwrap_or_default()
+    }
+
+    /// These have it, and it is tried again for others.
+    fn remember(&self, message: DeliveryId, devices: Vec<PushDeviceId>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(message, devices);
+        if all.len() > REMEMBERED {
+            // The oldest: ids begin with the time.
+            all.pop_first();
+        }
+    }
+
+    fn forget(&self, message: DeliveryId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&message);
+    }
+}
+
 /// The channel.
 pub(crate) struct Push {
     notify: Notify,
     fcm: Option<Fcm>,
     web: Option<Client>,
+    taken: Taken,
 }
 
 impl Push {
@@ -151,7 +183,7 @@ impl Push {
         let web = web.and_then(|client| {
             client.inspect_err(|error| tracing::error!(%error, "TLS cannot be set up: no browser is pushed to")).ok()
         });
-        (fcm.is_some() || web.is_some()).then(|| Self { notify: notify.clone(), fcm, web })
+        (fcm.is_some() || web.is_some()).then(|| Self { notify: notify.clone(), fcm, web, taken: Taken::default() })
     }
 
     async fn reach(&self, device: &Opened, message: &Pushed) -> Result<(), Refusal> {
@@ -187,7 +219,9 @@ impl Channel for Push {
 
     async fn send(&self, message: &Rendered) -> Result<Receipt, SendError> {
         let storage = |error: storage::Error| SendError::later(error.to_string());
-        let devices = self.devices(message.user).await.map_err(storage)?;
+        let mut devices = self.devices(message.user).await.map_err(storage)?;
+        let mut taken = self.taken.of(message.delivery);
+        devices.retain(|device| !taken.contains(&device.id));
         let pushed = Pushed::of(message);
         let told = join_all(devices.iter().map(|device| self.reach(device, &pushed))).await;
         let gone: Vec<Opened> = devices
@@ -196,13 +230,25 @@ impl Channel for Push {
             .filter(|(_, told)| **told == Err(Refusal::Gone))
             .map(|(device, _)| device.clone())
             .collect();
-        device::forget(&self.notify, &gone).await.map_err(storage)?;
-        outcome(&told)
+        let took = devices.iter().zip(&told).filter(|(_, told)| told.is_ok()).map(|(device, _)| device.id);
+        taken.extend(took);
+        let outcome = outcome(&told, !taken.is_empty());
+        if matches!(outcome, Err(SendError::Later { .. })) && !taken.is_empty() {
+            self.taken.remember(message.delivery, taken);
+        } else {
+            self.taken.forget(message.delivery);
+        }
+        // The message is where it is, whether or not this can be written: the next one finds them gone again.
+        if let Err(error) = device::forget(&self.notify, &gone).await {
+            tracing::warn!(%error, "devices that are gone could not be thrown away");
+        }
+        outcome
     }
 }
 
-/// What has become of the message, all devices together: what can still reach one of them is tried again.
-fn outcome(told: &[Result<(), Refusal>]) -> Result<Receipt, SendError> {
+/// What has become of the message, all devices together: what can still reach one of them is tried again. `is_taken` if one
+/// has it, now or from a try before.
+fn outcome(told: &[Result<(), Refusal>], is_taken: bool) -> Result<Receipt, SendError> {
     let later = told.iter().filter_map(|one| match one {
         Err(Refusal::Later { reason, after }) => Some((reason, after)),
         _ => None,
@@ -210,7 +256,7 @@ fn outcome(told: &[Result<(), Refusal>]) -> Result<Receipt, SendError> {
     if let Some((reason, after)) = later.max_by_key(|(_, after)| **after) {
         return Err(SendError::Later { reason: reason.clone(), after: *after });
     }
-    if told.iter().any(Result::is_ok) {
+    if is_taken {
         return Ok(Receipt::default());
     }
     let never = told.iter().find_map(|one| match one {
@@ -242,15 +288,32 @@ mod tests {
     #[test]
     fn a_message_is_tried_again_while_one_device_may_still_take_it() {
         let later = |seconds| Err(Refusal::later("busy", Some(Duration::from_secs(seconds))));
-        assert!(outcome(&[Ok(()), Err(Refusal::Gone)]).is_ok());
-        assert!(outcome(&[Ok(()), Err(Refusal::Never("x".into()))]).is_ok());
-        let again = outcome(&[Ok(()), later(3), later(9)]).unwrap_err();
+        assert!(outcome(&[Ok(()), Err(Refusal::Gone)], true).is_ok());
+        assert!(outcome(&[Ok(()), Err(Refusal::Never("x".into()))], true).is_ok());
+        assert!(outcome(&[Err(Refusal::Gone)], true).is_ok(), "another device took it before");
+        let again = outcome(&[Ok(()), later(3), later(9)], true).unwrap_err();
         assert_eq!(again, SendError::Later { reason: "busy".into(), after: Some(Duration::from_secs(9)) });
         assert!(matches!(
-            outcome(&[Err(Refusal::Never("x".into())), Err(Refusal::Gone)]),
+            outcome(&[Err(Refusal::Never("x".into())), Err(Refusal::Gone)], false),
             Err(SendError::Never { .. })
         ));
-        assert!(matches!(outcome(&[Err(Refusal::Gone)]), Err(SendError::Nobody { .. })));
-        assert!(matches!(outcome(&[]), Err(SendError::Nobody { .. })));
+        assert!(matches!(outcome(&[Err(Refusal::Gone)], false), Err(SendError::Nobody { .. })));
+        assert!(matches!(outcome(&[], false), Err(SendError::Nobody { .. })));
+    }
+
+    #[test]
+    fn which_devices_have_a_message_is_remembered_for_the_newest() {
+        let now = kernel::Timestamp::from_unix_seconds(1_795_000_000);
+        let (taken, device) = (Taken::default(), PushDeviceId::new(now));
+        let ids: Vec<DeliveryId> = (0..=REMEMBERED).map(|_| DeliveryId::new(now)).collect();
+        for id in &ids {
+            taken.remember(*id, vec![device]);
+        }
+        let oldest = ids.iter().min().unwrap();
+        assert!(taken.of(*oldest).is_empty());
+        assert!(ids.iter().filter(|id| *id != oldest).all(|id| taken.of(*id) == [device]));
+        let newest = ids.iter().max().unwrap();
+        taken.forget(*newest);
+        assert!(taken.of(*newest).is_empty());
     }
 }

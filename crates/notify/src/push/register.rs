@@ -102,7 +102,10 @@ pub async fn register(
     // An address can always be written as JSON.
     let text = serde_json::to_string(address).unwrap_or_default();
     let mut tx = notify.db().begin().await?;
-    if !users::account::lock(&mut tx, user).await? {
+    // Looked at behind the lock: whoever was erased meanwhile has no key, and must not get one again.
+    let is_there = users::account::lock(&mut tx, user).await?;
+    let account = if is_there { users::account::find(&mut tx, user).await? } else { None };
+    if account.is_none_or(|account| account.status != users::account::Status::Active) {
         return Err(RegisterError::NotFound);
     }
     for lookup in &lookups {
@@ -162,6 +165,17 @@ pub async fn unregister_address(
         }
     }
     Err(RegisterError::NotFound)
+}
+
+/// Whether somebody has registered the browser of this address in this session.
+pub async fn is_registered(notify: &Notify, user: UserId, session: SessionId, endpoint: &str) -> storage::Result<bool> {
+    let mut read = notify.db().read().await?;
+    for lookup in lookups(notify, Kind::Web, endpoint) {
+        if device::is_in(&mut read, &lookup, user, session).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn append(tx: &mut Tx, kind: EventKind, user: UserId, session: SessionId, id: PushDeviceId, now: kernel::Timestamp) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use kernel::Problem;
 use notify::push::{self, RegisterError};
 
@@ -11,10 +11,15 @@ use crate::Pages;
 use crate::entry::see_other;
 use crate::form::SignedInForm;
 
-/// `POST /account/push`: a script has filled it in, with what the browser gave it.
+/// `POST /account/push`: a script has filled it in, with what the browser gave it. It also asks whether this session has the
+/// browser.
 pub async fn submit(State(pages): State<Arc<Pages>>, form: SignedInForm) -> Result<Response, Problem> {
     let (user, session) = (form.visitor.account.id, form.visitor.session.id);
     let text = |name: &str| form.fields.text(name);
+    if text("action") == "ask" {
+        let is_on = push::is_registered(&pages.notify, user, session, text("endpoint")).await?;
+        return Ok(if is_on { "on" } else { "off" }.into_response());
+    }
     if text("action") != "on" {
         return match push::unregister_address(&pages.notify, user, session, text("endpoint")).await {
             // One that is gone already is as its owner wanted it.
