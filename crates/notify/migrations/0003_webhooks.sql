@@ -37,13 +37,15 @@ CREATE TABLE webhook_deliveries (
     event_index  BIGINT NOT NULL,
     event_at     @time NOT NULL,
     kind         TEXT NOT NULL,
-    -- Whom the event is about: what follows about the same account waits for it. Zero for what is about no account;
-    -- the webhook itself for a test.
+    -- Whom the event is about: what follows about the same account waits for it. The event itself for what is about no
+    -- account; the webhook itself for a test.
     lane         @uuid NOT NULL,
     state        TEXT NOT NULL CHECK (state IN ('queued', 'sent', 'failed', 'dead', 'dropped')),
     -- How often it was taken up, and how often that came to an end.
     claims       BIGINT NOT NULL,
     attempts     BIGINT NOT NULL,
+    -- How many of those failed by our own fault.
+    own_failures BIGINT NOT NULL,
     next_at      @time NOT NULL,
     give_up_at   @time NOT NULL,
     -- Until when whoever took it up has it; NULL while nobody has.

@@ -74,8 +74,15 @@ impl Metrics {
         self.queued.get_or_create(&WEBHOOKS).inc_by(count);
     }
 
-    pub(crate) fn webhook_settled(&self, outcome: &Told, event_at: Timestamp, now: Timestamp) {
+    pub(crate) fn webhooks_dropped(&self, count: u64) {
+        self.dropped.get_or_create(&WEBHOOKS).inc_by(count);
+    }
+
+    pub(crate) fn webhook_settled(&self, outcome: &Told, is_given_up: bool, event_at: Timestamp, now: Timestamp) {
         match outcome {
+            _ if is_given_up => {
+                self.dead.get_or_create(&WEBHOOKS).inc();
+            }
             Told::Taken => {
                 self.sent.get_or_create(&WEBHOOKS).inc();
                 self.latency.get_or_create(&WEBHOOKS).observe(now.since(event_at).as_secs_f64());

@@ -101,7 +101,7 @@ pub async fn create(notify: &Notify, authority: Authority, new: &NewWebhook) -> 
     if record::count(&mut tx).await? > MOST {
         return Err(CreateError::TooMany);
     }
-    let webhook = found(&mut tx, id).await.map_err(|_| CreateError::Taken)?;
+    let webhook = record::find(&mut tx, id).await?.ok_or(CreateError::Taken)?;
     tx.append(authority.sign(event(Kind::WebhookCreated, &webhook, now)));
     tx.commit().await?;
     Ok(Created { webhook, secret })
@@ -142,8 +142,8 @@ pub async fn update(
         let newest = ledger::newest(&mut tx).await?;
         record::begin_after(&mut tx, id, newest).await?;
     }
-    if status == Status::Active {
-        // Whatever kept it from being taken may be mended.
+    if status == Status::Active && (status != before.status || url != before.url) {
+        // Whatever kept it from being taken may be mended. All that waits is written: not for a change of something else.
         queue::begin_anew(&mut tx, id, now).await?;
     }
     let after = found(&mut tx, id).await?;
@@ -259,11 +259,12 @@ pub(super) async fn pause_failing(notify: &Notify, id: WebhookId, since: Timesta
     Ok(())
 }
 
-/// Switches a webhook off that says that it is gone. What waits is dropped.
-pub(super) async fn switch_off(notify: &Notify, id: WebhookId) -> storage::Result<()> {
+/// Switches a webhook off that says that it is gone, unless it was moved away from this address meanwhile. What waits is
+/// dropped.
+pub(super) async fn switch_off(notify: &Notify, id: WebhookId, url: &str) -> storage::Result<()> {
     let now = notify.users().clock.now();
     let mut tx = notify.db().begin().await?;
-    if !record::switch_off(&mut tx, id, "it answered 410: it is gone", now).await? {
+    if !record::switch_off(&mut tx, id, url, "it answered 410: it is gone", now).await? {
         return Ok(());
     }
     queue::drop_waiting(&mut tx, id, "the webhook answered 410: it is gone", now).await?;

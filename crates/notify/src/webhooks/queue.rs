@@ -9,8 +9,6 @@ use crate::State;
 /// For how many seconds an event is tried: a day and two hours, so that a receiver that was away for a whole day misses
 /// nothing.
 pub(super) const PATIENCE: i64 = 26 * 3_600;
-/// How many rows are looked at to find some that wait for nobody.
-const WINDOW: i64 = 500;
 
 /// A delivery to be written down.
 #[derive(Debug)]
@@ -35,24 +33,26 @@ pub(super) struct Claimed {
     pub(super) event_index: i64,
     pub(super) event_at: Timestamp,
     pub(super) kind: String,
+    /// Which lane it is of: the claim alone looks at it, and the tests.
+    #[cfg(test)]
     pub(super) lane: EventId,
     pub(super) claims: i64,
     pub(super) attempts: i64,
+    /// How many of those failed by our own fault.
+    pub(super) own_failures: i64,
     pub(super) leased_until: Timestamp,
     pub(super) give_up_at: Timestamp,
 }
 
-/// Writes a delivery down, unless it is there: an entry of the ledger may be read twice. It is due when what is before
-/// it in its lane is.
+/// Writes a delivery down, unless it is there: an entry of the ledger may be read twice. It is due at once; what is before
+/// it in its lane is taken up first ([`heads`]).
 pub(super) async fn insert(tx: &mut Tx, new: &New, now: Timestamp) -> Result<bool> {
     let lane = EventId::from_bytes(new.lane);
     let inserted = execute!(
         tx,
         "INSERT INTO webhook_deliveries (id, webhook_id, event_id, event_index, event_at, kind, lane, state, claims,
-             attempts, next_at, give_up_at, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', 0, 0,
-             COALESCE((SELECT MAX(next_at) FROM webhook_deliveries
-                 WHERE webhook_id = $2 AND lane = $7 AND state IN ('queued', 'failed')), $8), $9, $10)
+             attempts, own_failures, next_at, give_up_at, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', 0, 0, 0, $8, $9, $10)
          ON CONFLICT (webhook_id, event_id) DO NOTHING",
         new.id,
         new.webhook,
@@ -68,41 +68,58 @@ pub(super) async fn insert(tx: &mut Tx, new: &New, now: Timestamp) -> Result<boo
     Ok(inserted == 1)
 }
 
-/// Takes up what is due for a webhook, the oldest first, at most `limit`, until `until`: nobody else gets it before. Of
-/// each lane only the first is taken up, and no other while that is under way. Of processes that ask at the same time
-/// one gets a row: the other finds it leased when it comes to it.
-pub(super) async fn claim(
-    tx: &mut Tx,
+#[derive(sqlx::FromRow)]
+struct IdRow {
+    id: WebhookDeliveryId,
+}
+
+/// What is due for a webhook and first in its lane, the oldest first, at most `limit`. Behind one that waits there may be
+/// a great many of its lane to look at: so this is read beside the writer, and [`claim`] looks again.
+pub(super) async fn heads(
+    on: &mut impl Connection,
     webhook: WebhookId,
     now: Timestamp,
-    until: Timestamp,
     limit: i64,
-) -> Result<Vec<Claimed>> {
-    let mut claimed: Vec<Claimed> = fetch_all!(
-        tx,
-        "UPDATE webhook_deliveries SET leased_until = $3, claims = claims + 1
-         WHERE id IN (
-             SELECT few.id FROM (
-                 SELECT d.id, d.lane, d.next_at, d.event_index FROM webhook_deliveries d
-                 WHERE d.webhook_id = $1 AND d.state IN ('queued', 'failed') AND d.next_at <= $2
-                     AND (d.leased_until IS NULL OR d.leased_until <= $2)
-                 ORDER BY d.next_at, d.event_index LIMIT $5) AS few
-             WHERE NOT EXISTS (SELECT 1 FROM webhook_deliveries earlier
-                 WHERE earlier.webhook_id = $1 AND earlier.lane = few.lane AND earlier.event_index < few.event_index
+) -> Result<Vec<WebhookDeliveryId>> {
+    let rows: Vec<IdRow> = fetch_all!(
+        on,
+        "SELECT d.id FROM webhook_deliveries d
+         WHERE d.webhook_id = $1 AND d.state IN ('queued', 'failed') AND d.next_at <= $2
+             AND (d.leased_until IS NULL OR d.leased_until <= $2)
+             AND NOT EXISTS (SELECT 1 FROM webhook_deliveries earlier
+                 WHERE earlier.webhook_id = $1 AND earlier.lane = d.lane AND earlier.event_index < d.event_index
                      AND earlier.state IN ('queued', 'failed'))
-             ORDER BY few.next_at, few.event_index LIMIT $4)
-           AND state IN ('queued', 'failed') AND (leased_until IS NULL OR leased_until <= $2)
-           AND webhook_id IN (SELECT w.id FROM webhooks w WHERE w.status = 'active')
-         RETURNING id, webhook_id, event_id, event_index, event_at, kind, lane, claims, attempts, leased_until,
-             give_up_at",
+         ORDER BY d.next_at, d.event_index LIMIT $3",
         webhook,
         now,
-        until,
-        limit,
-        WINDOW
+        limit
     )?;
-    claimed.sort_by_key(|delivery| delivery.event_index);
-    Ok(claimed)
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+/// Takes up one of [`heads`] until `until`: nobody else gets it before. Of each lane only the first is taken up, and no
+/// other while that is under way. Of processes that ask at the same time one gets it: the other finds it leased.
+pub(super) async fn claim(
+    tx: &mut Tx,
+    id: WebhookDeliveryId,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Option<Claimed>> {
+    fetch_optional!(
+        tx,
+        "UPDATE webhook_deliveries SET leased_until = $3, claims = claims + 1
+         WHERE id = $1 AND state IN ('queued', 'failed') AND next_at <= $2
+           AND (leased_until IS NULL OR leased_until <= $2)
+           AND webhook_id IN (SELECT w.id FROM webhooks w WHERE w.status = 'active')
+           AND NOT EXISTS (SELECT 1 FROM webhook_deliveries earlier
+               WHERE earlier.webhook_id = webhook_deliveries.webhook_id AND earlier.lane = webhook_deliveries.lane
+                   AND earlier.event_index < webhook_deliveries.event_index AND earlier.state IN ('queued', 'failed'))
+         RETURNING id, webhook_id, event_id, event_index, event_at, kind, lane, claims, attempts, own_failures,
+             leased_until, give_up_at",
+        id,
+        now,
+        until
+    )
 }
 
 /// It was taken. Whoever was told so says it whatever became of the lease: it is true.
@@ -119,35 +136,31 @@ pub(super) async fn mark_sent(tx: &mut Tx, id: WebhookDeliveryId, now: Timestamp
 }
 
 /// It was tried and is to be tried again at `next`, if it is still whose lease this was. What is behind it in its lane
-/// waits as long: nobody has to look at it before.
-pub(super) async fn mark_failed(tx: &mut Tx, claimed: &Claimed, reason: &str, next: Timestamp) -> Result<()> {
-    let failed = execute!(
+/// waits for it. `is_ours` says whose fault it was.
+pub(super) async fn mark_failed(
+    tx: &mut Tx,
+    claimed: &Claimed,
+    reason: &str,
+    next: Timestamp,
+    is_ours: bool,
+) -> Result<()> {
+    execute!(
         tx,
         "UPDATE webhook_deliveries SET state = 'failed', reason = $1, leased_until = NULL, attempts = attempts + 1,
-             next_at = $2
-         WHERE id = $3 AND leased_until = $4 AND state IN ('queued', 'failed')",
+             own_failures = own_failures + $2, next_at = $3
+         WHERE id = $4 AND leased_until = $5 AND state IN ('queued', 'failed')",
         reason,
+        i64::from(is_ours),
         next,
         claimed.id,
         claimed.leased_until
     )?;
-    if failed == 1 {
-        execute!(
-            tx,
-            "UPDATE webhook_deliveries SET next_at = $1
-             WHERE webhook_id = $2 AND lane = $3 AND event_index > $4 AND state IN ('queued', 'failed') AND next_at < $1",
-            next,
-            claimed.webhook_id,
-            claimed.lane,
-            claimed.event_index
-        )?;
-    }
     Ok(())
 }
 
-/// It is given up, if it is still whose lease this was. What is behind it is due at once.
+/// It is given up, if it is still whose lease this was. What is behind it is not held up any more.
 pub(super) async fn mark_dead(tx: &mut Tx, claimed: &Claimed, reason: &str, now: Timestamp) -> Result<()> {
-    let ended = execute!(
+    execute!(
         tx,
         "UPDATE webhook_deliveries SET state = 'dead', reason = $1, leased_until = NULL, attempts = attempts + 1,
              ended_at = $2
@@ -157,16 +170,6 @@ pub(super) async fn mark_dead(tx: &mut Tx, claimed: &Claimed, reason: &str, now:
         claimed.id,
         claimed.leased_until
     )?;
-    if ended == 1 {
-        execute!(
-            tx,
-            "UPDATE webhook_deliveries SET next_at = $1
-             WHERE webhook_id = $2 AND lane = $3 AND state IN ('queued', 'failed') AND next_at > $1",
-            now,
-            claimed.webhook_id,
-            claimed.lane
-        )?;
-    }
     Ok(())
 }
 
@@ -298,8 +301,8 @@ pub(super) async fn of_event(
 pub(super) async fn restart(tx: &mut Tx, webhook: WebhookId, id: WebhookDeliveryId, now: Timestamp) -> Result<bool> {
     let restarted = execute!(
         tx,
-        "UPDATE webhook_deliveries SET state = 'queued', attempts = 0, claims = 0, next_at = $1, give_up_at = $2,
-             reason = NULL, ended_at = NULL
+        "UPDATE webhook_deliveries SET state = 'queued', attempts = 0, own_failures = 0, claims = 0, next_at = $1,
+             give_up_at = $2, reason = NULL, ended_at = NULL
          WHERE id = $3 AND webhook_id = $4 AND state IN ('failed', 'dead', 'dropped') AND leased_until IS NULL",
         now,
         now.plus_seconds(PATIENCE),
@@ -326,12 +329,14 @@ pub(super) async fn waiting(on: &mut impl Connection, webhook: WebhookId, most: 
     Ok(row.count)
 }
 
-/// Drops what has waited since before then, at most `limit`. How much it was.
+/// Drops what has waited since before then, at most `limit`, but not what somebody has begun anew ([`restart`]). How much
+/// it was.
 pub(super) async fn drop_old(tx: &mut Tx, before: Timestamp, reason: &str, now: Timestamp, limit: i64) -> Result<u64> {
     execute!(
         tx,
         "UPDATE webhook_deliveries SET state = 'dropped', reason = $1, leased_until = NULL, ended_at = $2 WHERE id IN (
-             SELECT id FROM webhook_deliveries WHERE created_at < $3 AND state IN ('queued', 'failed')
+             SELECT id FROM webhook_deliveries
+             WHERE created_at < $3 AND give_up_at < $2 AND state IN ('queued', 'failed')
              ORDER BY created_at LIMIT $4)",
         reason,
         now,
@@ -401,13 +406,14 @@ pub(super) async fn any_to_sweep(on: &mut impl Connection, state: State, before:
     Ok(row.count > 0)
 }
 
-/// Whether anything has waited since before then.
-pub(super) async fn any_old(on: &mut impl Connection, before: Timestamp) -> Result<bool> {
+/// Whether there is anything for [`drop_old`].
+pub(super) async fn any_old(on: &mut impl Connection, before: Timestamp, now: Timestamp) -> Result<bool> {
     let row: Count = fetch_one!(
         on,
         "SELECT COUNT(*) AS count FROM (SELECT 1 AS one FROM webhook_deliveries
-             WHERE created_at < $1 AND state IN ('queued', 'failed') LIMIT 1) AS few",
-        before
+             WHERE created_at < $1 AND give_up_at < $2 AND state IN ('queued', 'failed') LIMIT 1) AS few",
+        before,
+        now
     )?;
     Ok(row.count > 0)
 }

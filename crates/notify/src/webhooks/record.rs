@@ -304,10 +304,12 @@ pub(super) async fn took(tx: &mut Tx, id: WebhookId, now: Timestamp) -> Result<(
     Ok(())
 }
 
-/// It failed; with `retry_at` it is left alone until then. What was under way together and fails together counts once.
+/// It failed at this address; with `retry_at` it is left alone until then. What was under way together and fails together
+/// counts once.
 pub(super) async fn failed(
     tx: &mut Tx,
     id: WebhookId,
+    url: &str,
     reason: &str,
     retry_at: Option<Timestamp>,
     now: Timestamp,
@@ -316,11 +318,12 @@ pub(super) async fn failed(
         tx,
         "UPDATE webhooks SET failures = failures + 1, failing_since = COALESCE(failing_since, $1), failure = $2,
              retry_at = COALESCE($3, retry_at)
-         WHERE id = $4 AND status = 'active' AND (retry_at IS NULL OR retry_at <= $1)",
+         WHERE id = $4 AND url = $5 AND status = 'active' AND (retry_at IS NULL OR retry_at <= $1)",
         now,
         reason,
         retry_at,
-        id
+        id,
+        url
     )?;
     Ok(())
 }
@@ -345,14 +348,16 @@ pub(super) async fn pause_failing(
     Ok(paused == 1)
 }
 
-/// Switches it off. Whether it was on.
-pub(super) async fn switch_off(tx: &mut Tx, id: WebhookId, reason: &str, now: Timestamp) -> Result<bool> {
+/// Switches it off, if it is still at this address. Whether it was on.
+pub(super) async fn switch_off(tx: &mut Tx, id: WebhookId, url: &str, reason: &str, now: Timestamp) -> Result<bool> {
     let switched = execute!(
         tx,
-        "UPDATE webhooks SET status = 'off', reason = $1, updated_at = $2 WHERE id = $3 AND status = 'active'",
+        "UPDATE webhooks SET status = 'off', reason = $1, updated_at = $2
+         WHERE id = $3 AND url = $4 AND status = 'active'",
         reason,
         now,
-        id
+        id,
+        url
     )?;
     Ok(switched == 1)
 }

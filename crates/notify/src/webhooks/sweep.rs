@@ -25,7 +25,7 @@ pub(crate) async fn sweep(notify: &Notify) -> storage::Result<bool> {
     let removed = record::removed(&mut read).await?;
     let long = queue::longer_than(&mut read, MOST_WAITING).await?;
     let (old, previous) = (
-        queue::any_old(&mut read, now.plus_seconds(-WAITS)).await?,
+        queue::any_old(&mut read, now.plus_seconds(-WAITS), now).await?,
         record::any_previous_to_forget(&mut read, now).await?,
     );
     let mut ended = Vec::new();
@@ -42,19 +42,19 @@ pub(crate) async fn sweep(notify: &Notify) -> storage::Result<bool> {
     if removed.is_empty() && long.is_empty() && ended.is_empty() && !old && !previous {
         return Ok(false);
     }
-    let mut most = 0;
+    let (mut most, mut dropped) = (0, 0);
     let mut tx = notify.db().begin().await?;
     if previous {
         record::forget_previous(&mut tx, now).await?;
     }
     if old {
         let reason = "nobody took it for seven days";
-        most = most.max(queue::drop_old(&mut tx, now.plus_seconds(-WAITS), reason, now, BATCH).await?);
+        dropped += queue::drop_old(&mut tx, now.plus_seconds(-WAITS), reason, now, BATCH).await?;
     }
     for (webhook, count) in long {
         let too_many = (count - MOST_WAITING).min(BATCH);
         let reason = "too many events waited: the oldest were dropped";
-        most = most.max(queue::drop_oldest(&mut tx, webhook, reason, now, too_many).await?);
+        dropped += queue::drop_oldest(&mut tx, webhook, reason, now, too_many).await?;
     }
     for (state, before) in ended {
         most = most.max(queue::sweep(&mut tx, state, before, BATCH).await?);
@@ -67,5 +67,6 @@ pub(crate) async fn sweep(notify: &Notify) -> storage::Result<bool> {
         }
     }
     tx.commit().await?;
-    Ok(most > 0)
+    notify.metrics().webhooks_dropped(dropped);
+    Ok(most > 0 || dropped > 0)
 }

@@ -1,5 +1,7 @@
 //! What a webhook is told and when, with a clock that the tests move.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kernel::{Clock, Event, Kind, MasterKeys, Timestamp, UserId};
@@ -52,16 +54,13 @@ async fn read(world: &World) {
 }
 
 async fn claim(notify: &Notify, webhook: WebhookId, limit: i64) -> Vec<queue::Claimed> {
-    let now = notify.users().clock.now();
-    let mut tx = notify.db().begin().await.unwrap();
-    let claimed = queue::claim(&mut tx, webhook, now, now.plus_seconds(60), limit).await.unwrap();
-    tx.commit().await.unwrap();
-    claimed
+    worker::claim(notify, webhook, limit).await.unwrap()
 }
 
 async fn settle(notify: &Notify, claimed: queue::Claimed, outcome: Outcome) {
     let failures = find(notify, claimed.webhook_id).await.unwrap().map_or(0, |webhook| webhook.failures);
-    settle::write(notify, &[settle::Settled { claimed, failures, outcome }]).await.unwrap();
+    let settled = settle::Settled { claimed, url: URL.into(), failures, outcome };
+    settle::write(notify, &[settled]).await.unwrap();
 }
 
 async fn states(notify: &Notify, webhook: WebhookId) -> Vec<String> {
@@ -126,19 +125,24 @@ async fn f34_processes_that_share_a_queue_never_have_two_of_one_account() {
         }
     }
     read(&world).await;
-    let under_way = std::sync::Arc::new(std::sync::Mutex::new(std::collections::HashMap::<_, i64>::new()));
+    let under_way = Arc::new(Mutex::new(HashSet::new()));
+    let told = Arc::new(Mutex::new(HashMap::<_, i64>::new()));
     let mut workers = tokio::task::JoinSet::new();
     for _ in 0..4 {
-        let (notify, under_way) = (world.another_node().await, under_way.clone());
+        let (notify, under_way, told) = (world.another_node().await, under_way.clone(), told.clone());
         workers.spawn(async move {
             let (mut done, mut idle) = (0, 0);
             while idle < 20 {
                 let claimed = claim(&notify, webhook, 3).await;
                 idle = if claimed.is_empty() { idle + 1 } else { 0 };
                 for one in claimed {
-                    let before = under_way.lock().unwrap().insert(one.lane, one.event_index);
-                    assert!(before.is_none_or(|before| before < one.event_index), "out of order");
+                    let (lane, index) = (one.lane, one.event_index);
+                    assert!(under_way.lock().unwrap().insert(lane), "two of one account are under way");
+                    let before = told.lock().unwrap().insert(lane, index);
+                    assert!(before.is_none_or(|before| before < index), "out of order");
                     tokio::time::sleep(Duration::from_millis(1)).await;
+                    // Others may take up the next in the moment that this one is settled.
+                    assert!(under_way.lock().unwrap().remove(&lane));
                     settle(&notify, one, Outcome::Taken).await;
                     done += 1;
                 }
@@ -286,4 +290,89 @@ async fn secrets_are_sealed_anew_with_the_master_key_of_today() {
     let both = MasterKeys::parse(&format!("{}{}", &*newer.to_text(), &*world.master.to_text())).unwrap();
     assert_eq!(rewrap(&world.with_master(&both)).await.unwrap().unwrap(), 1);
     assert_eq!(rewrap(&world.with_master(&newer)).await.unwrap().unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_lane_holds_up_nobody_and_what_is_about_no_account_has_none() {
+    let (world, _folder) = sqlite().await;
+    let notify = &world.notify;
+    let webhook = register(notify, "crm").await;
+    let (ann, bob) = (world.user("ann").await, world.user("bob").await);
+    for _ in 0..520 {
+        changes(&world, ann).await;
+    }
+    read(&world).await;
+    let anns = claim(notify, webhook, 16).await.pop().unwrap();
+    settle(notify, anns, Outcome::Failed("it answered 500".into())).await;
+    changes(&world, bob).await;
+    read(&world).await;
+    let bobs = claim(notify, webhook, 16).await;
+    assert_eq!(bobs.iter().map(|one| one.lane.as_bytes()).collect::<Vec<_>>(), [bob.as_bytes()]);
+    for _ in 0..2 {
+        world.happens(Event::new(Kind::ProfileUpdated, world.clock.now())).await;
+    }
+    read(&world).await;
+    assert_eq!(
+        claim(notify, webhook, 16).await.len(),
+        2,
+        "what is about no account does not wait for another such event"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_old_address_answers_is_not_held_against_a_new_one() {
+    let (world, _folder) = sqlite().await;
+    let notify = &world.notify;
+    let webhook = register(notify, "crm").await;
+    let ann = world.user("ann").await;
+    changes(&world, ann).await;
+    read(&world).await;
+    let under_way = claim(notify, webhook, 16).await.pop().unwrap();
+    let moved = Change { url: Some(address(notify, "https://new.example.com/").unwrap()), ..Change::default() };
+    update(notify, Authority::Operator, webhook, &moved).await.unwrap();
+    settle(notify, under_way, Outcome::Away { reason: "no connection".into(), after: None }).await;
+    manage::switch_off(notify, webhook, URL).await.unwrap();
+    let now = find(notify, webhook).await.unwrap().unwrap();
+    assert_eq!((now.status, now.failures), (Status::Active, 0));
+    assert_eq!(states(notify, webhook).await, ["failed"]);
+    manage::switch_off(notify, webhook, "https://new.example.com/").await.unwrap();
+    assert_eq!(find(notify, webhook).await.unwrap().unwrap().status, Status::Off);
+    assert_eq!(states(notify, webhook).await, ["dropped"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn our_own_failures_are_counted_apart_from_those_of_the_receiver() {
+    let (world, _folder) = sqlite().await;
+    let notify = &world.notify;
+    let webhook = register(notify, "crm").await;
+    changes(&world, world.user("ann").await).await;
+    read(&world).await;
+    for number in 0..8 {
+        let claimed = claim(notify, webhook, 1).await.pop().unwrap();
+        let ours = Outcome::Ours("the program failed over it".into());
+        settle(notify, claimed, if number < 4 { Outcome::Failed("it answered 500".into()) } else { ours }).await;
+        assert_eq!(states(notify, webhook).await, ["failed"], "after {} tries", number + 1);
+        world.clock.advance(Duration::from_secs(600));
+    }
+    let claimed = claim(notify, webhook, 1).await.pop().unwrap();
+    settle(notify, claimed, Outcome::Ours("the program failed over it".into())).await;
+    assert_eq!(states(notify, webhook).await, ["dead"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_letter_that_is_begun_anew_is_not_thrown_away_for_its_age() {
+    let (world, _folder) = sqlite().await;
+    let notify = &world.notify;
+    let webhook = register(notify, "crm").await;
+    changes(&world, world.user("ann").await).await;
+    read(&world).await;
+    world.clock.advance(Duration::from_secs(8 * 86_400));
+    while sweep(notify).await.unwrap() {}
+    let dropped = deliveries(notify, webhook, Some(State::Dropped), None, 10).await.unwrap();
+    retry(notify, Authority::Operator, webhook, dropped[0].id).await.unwrap();
+    while sweep(notify).await.unwrap() {}
+    assert_eq!(states(notify, webhook).await, ["queued"]);
+    world.clock.advance(Duration::from_secs(27 * 3_600));
+    while sweep(notify).await.unwrap() {}
+    assert_eq!(states(notify, webhook).await, ["dropped"]);
 }

@@ -31,6 +31,8 @@ const LEASE: i64 = 60;
 const IDLE: Duration = Duration::from_secs(1);
 /// How often a delivery may be taken up without an end before it is given up: then it is what ends our processes.
 const ABANDONED: i64 = 10;
+/// How long to wait when the database cannot be read.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What the tasks share.
 struct Desk {
@@ -103,13 +105,28 @@ async fn take_up(desk: &Desk) -> storage::Result<Vec<(Arc<Due>, Claimed)>> {
         if places <= 0 {
             continue;
         }
-        let mut tx = desk.notify.db().begin().await?;
-        let claimed = queue::claim(&mut tx, due.id, now, now.plus_seconds(LEASE), places).await?;
-        tx.commit().await?;
+        let claimed = claim(&desk.notify, due.id, places).await?;
         let due = Arc::new(due);
         taken.extend(claimed.into_iter().map(|claimed| (due.clone(), claimed)));
     }
     Ok(taken)
+}
+
+/// Takes up what is due for a webhook and waits for nothing in its lane, the oldest first, at most `limit`.
+pub(super) async fn claim(notify: &Notify, webhook: WebhookId, limit: i64) -> storage::Result<Vec<Claimed>> {
+    let now = notify.users().clock.now();
+    let heads = queue::heads(&mut notify.db().read().await?, webhook, now, limit).await?;
+    let mut claimed = Vec::with_capacity(heads.len());
+    if heads.is_empty() {
+        return Ok(claimed);
+    }
+    let mut tx = notify.db().begin().await?;
+    for id in heads {
+        claimed.extend(queue::claim(&mut tx, id, now, now.plus_seconds(LEASE)).await?);
+    }
+    tx.commit().await?;
+    claimed.sort_by_key(|delivery| delivery.event_index);
+    Ok(claimed)
 }
 
 /// Deals with one delivery from the moment that it is taken up.
@@ -129,14 +146,19 @@ async fn deal_with(desk: Arc<Desk>, due: Arc<Due>, claimed: Claimed) {
     };
     desk.count(due.id, -1);
     // It is gone only when the process ends.
-    let _ = desk.settled.send(Settled { claimed, failures: due.failures, outcome });
+    let _ = desk.settled.send(Settled { claimed, url: due.url.clone(), failures: due.failures, outcome });
 }
 
 async fn attempt(desk: &Desk, due: &Due, claimed: &Claimed) -> Outcome {
     let body = match written(desk, claimed).await {
         Ok(Some(body)) => body,
         Ok(None) => return Outcome::Ours("its entry of the ledger cannot be read".into()),
-        Err(error) => return Outcome::Away { reason: error.to_string(), after: None },
+        Err(error) => {
+            // It says nothing about the webhook, which must not be paused for it.
+            tracing::warn!(%error, delivery = %claimed.id, "an event for a webhook cannot be read; it is tried again");
+            tokio::time::sleep(PAUSE).await;
+            return Outcome::NotTried;
+        }
     };
     send(&desk.notify, &desk.client, due, claimed, body).await
 }
