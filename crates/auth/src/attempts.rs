@@ -239,6 +239,12 @@ pub(crate) async fn locks(on: &mut impl Connection, auth: &Auth, canonical: &str
     Ok(found.into_iter().map(lock).collect())
 }
 
+/// Counts that somebody tries a code for this address, whether there is an account or not. Whether they may.
+pub(crate) async fn take_for_code(tx: &mut Tx, auth: &Auth, canonical: &str) -> Result<bool> {
+    let account = auth.blind_index().sign(&[b"code-attempts", canonical.as_bytes()]).to_vec();
+    take(tx, auth, &Counter { account, device: STRANGER.to_vec() }, auth.clock().now()).await
+}
+
 /// Forgets the failures of an account.
 pub(crate) async fn forget(tx: &mut Tx, counter: &Counter) -> Result<()> {
     execute!(

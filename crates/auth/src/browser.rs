@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kernel::secret::random_bytes;
 use kernel::{SessionId, Timestamp, UserId};
-use users::{Account, Status};
+use users::Account;
 
 use crate::{Auth, Opened, Session, SessionKind, session};
 
@@ -27,9 +27,7 @@ pub async fn find(auth: &Auth, cookie: &str) -> storage::Result<Option<(Account,
     let Some(session) = session::find(&mut read, id, SessionKind::Browser, now).await? else { return Ok(None) };
     let account = users::account::find(&mut read, session.user_id).await?;
     drop(read);
-    let Some(account) =
-        account.filter(|account| account.status == Status::Active && session.epoch >= account.sessions_from)
-    else {
+    let Some(account) = account.filter(|account| auth.admits(account) && session.epoch >= account.sessions_from) else {
         return Ok(None);
     };
     let stale = now.plus_seconds(-TOUCH);

@@ -169,6 +169,20 @@ pub(crate) async fn change(tx: &mut Tx, user: UserId, version: i64, hash: &str, 
     Ok(changed == 1)
 }
 
+/// Gives an account this password, whatever it had.
+pub(crate) async fn replace(tx: &mut Tx, user: UserId, hash: &str, now: Timestamp) -> Result<()> {
+    execute!(
+        tx,
+        "INSERT INTO passwords (user_id, hash, version, changed_at, confirmed_at) VALUES ($1, $2, 1, $3, $3)
+         ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, version = passwords.version + 1,
+             changed_at = excluded.changed_at, confirmed_at = excluded.confirmed_at",
+        user,
+        hash,
+        now
+    )?;
+    Ok(())
+}
+
 /// Forgets the password of an account.
 pub(crate) async fn remove(tx: &mut Tx, user: UserId) -> Result<()> {
     execute!(tx, "DELETE FROM passwords WHERE user_id = $1", user)?;

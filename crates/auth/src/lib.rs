@@ -1,9 +1,9 @@
 //! Who are you: passwords, sessions, tokens, and the keys that sign them.
 //!
 //! Each use case is a file: `register`, `sign_in`, `refresh`, `sign_out`, `end_sessions`,
-//! `change_password`, `setup`. A use case takes an [`Auth`] and plain values, does one transaction
+//! `change_password`, `verify_email`, `reset_password`, `setup`. A use case takes an [`Auth`] and plain values, does one transaction
 //! with one event, and knows no HTTP. Each table has its record file: `credential`, `attempts`,
-//! `session`, `known_device`, `keys::record`, `setup`, `link`.
+//! `session`, `known_device`, `keys::record`, `setup`, `link`, `link_request`.
 //!
 //! - `password` says which passwords are allowed; `hashing` hashes them, on threads of its own.
 //! - `tokens` mints access and refresh tokens; `keys` holds and rotates the signing keys.
@@ -29,11 +29,13 @@ mod invite;
 pub mod keys;
 mod known_device;
 mod link;
+mod link_request;
 mod news;
 mod overview;
 mod password;
 mod refresh;
 mod register;
+mod reset_password;
 mod rewrap;
 mod security;
 pub mod session;
@@ -46,12 +48,14 @@ mod tests;
 mod tokens;
 mod unlock;
 mod upkeep;
+mod verify_email;
 
 use std::sync::Arc;
 
+use kernel::secret::SealingRing;
 use kernel::{Clock, Label, MacRing, MasterKeys};
 use storage::{Db, Migration};
-use users::Users;
+use users::{Account, Status, Users};
 
 pub use agent::Agent;
 pub use attempts::Lock;
@@ -73,10 +77,12 @@ pub use invite::{
     check_invitation, invitation_link, invite, invite_again, pending_invitation, withdraw_invitation,
 };
 pub use link::LinkError;
+pub use link_request::answer as answer_link_requests;
 pub use overview::{Counted, Overview, overview};
 pub use password::{Password, Policy, Weakness};
 pub use refresh::{RefreshError, refresh};
-pub use register::{NewAccount, RegisterError, create_administrator, register};
+pub use register::{NewAccount, RegisterError, Registered, create_administrator, register};
+pub use reset_password::{ResetPasswordError, check_password_reset, request_password_reset, reset_password};
 pub use rewrap::passwords_of_older_keys;
 pub use security::{Security, security};
 pub use session::{Opened, Session};
@@ -86,6 +92,10 @@ pub use sign_out::sign_out;
 pub use tokens::{SignedIn, TokenError};
 pub use unlock::{UnlockError, unlock};
 pub use upkeep::{recover, sweep};
+pub use verify_email::{
+    CodeError, Keep, Verification, VerifyEmailError, check_verification, request_verification, verify_email,
+    verify_email_by_code, verify_email_by_code_here, verify_email_with_password,
+};
 
 /// What the use cases of this crate work with. Cheap to clone.
 #[derive(Clone)]
@@ -101,6 +111,9 @@ struct Parts {
     link: MacRing,
     refresh: MacRing,
     blind_index: MacRing,
+    requests: SealingRing,
+    /// Told whenever something was asked for by naming an address.
+    asked: tokio::sync::Notify,
     overview: overview::Kept,
 }
 
@@ -117,6 +130,8 @@ impl Auth {
             link: master.mac_ring(Label::Link),
             refresh: master.mac_ring(Label::RefreshToken),
             blind_index: master.mac_ring(Label::BlindIndex),
+            requests: master.sealing_ring(Label::KeyEncryption),
+            asked: tokio::sync::Notify::new(),
             overview: overview::Kept::default(),
             users,
             settings,
@@ -176,6 +191,19 @@ impl Auth {
 
     pub(crate) fn blind_index(&self) -> &MacRing {
         &self.0.blind_index
+    }
+
+    pub(crate) fn request_key(&self) -> &SealingRing {
+        &self.0.requests
+    }
+
+    pub(crate) fn asked(&self) -> &tokio::sync::Notify {
+        &self.0.asked
+    }
+
+    /// Whether an account may be used: to sign in, and to go on with what was begun.
+    pub(crate) fn admits(&self, account: &Account) -> bool {
+        account.status == Status::Active && (account.email_verified || !self.0.settings.require_verified_email)
     }
 }
 
@@ -242,6 +270,14 @@ pub const MIGRATIONS: &[Migration] = &[
         version: 8,
         name: "invitations",
         shared: include_str!("../migrations/0008_invitations.sql"),
+        sqlite: "",
+        postgres: "",
+    },
+    Migration {
+        owner: "auth",
+        version: 9,
+        name: "what is asked for by naming an address",
+        shared: include_str!("../migrations/0009_link_requests.sql"),
         sqlite: "",
         postgres: "",
     },

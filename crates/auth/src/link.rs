@@ -7,7 +7,7 @@
 use kernel::id::LinkId;
 use kernel::{SessionId, Timestamp, UserId};
 use storage::{Connection, Result, Tx, execute, fetch_one, fetch_optional};
-use users::link::{Bond, Purpose, Token};
+use users::link::{Bond, CODE_SECONDS, Purpose, Token};
 use users::{Account, EmailAddress, PersonalDataError, Status};
 
 use crate::Auth;
@@ -46,6 +46,8 @@ const fn rule(purpose: Purpose) -> Rule {
 /// How many links for one purpose an account can have made in an hour, and how many of all accounts can go to one
 /// address that is not the account's.
 const MOST_AN_HOUR: i64 = 5;
+/// How often the code beside a link can be tried.
+const MOST_TRIES: i64 = 5;
 
 /// A link to be made for an account whose row the caller has locked.
 #[derive(Default)]
@@ -84,6 +86,26 @@ pub(crate) struct Good {
 /// By which is counted how much is sent to an address.
 fn lookup(auth: &Auth, email: &EmailAddress) -> [u8; 32] {
     auth.blind_index().sign(&[b"links", email.canonical().as_bytes()])
+}
+
+/// What a link keeps of the browser that asked for it: the value of its form cookie, as a keyed hash.
+pub(crate) fn browser_tag(auth: &Auth, value: &str) -> [u8; 32] {
+    auth.cookie_key().sign(&[b"links", value.as_bytes()])
+}
+
+/// Whether it was this browser that asked.
+pub(crate) fn is_of_browser(auth: &Auth, link: &Link, value: Option<&str>) -> bool {
+    let both = value.zip(link.browser.as_deref());
+    both.is_some_and(|(value, tag)| auth.cookie_key().verify(&[b"links", value.as_bytes()], tag))
+}
+
+/// The active account with this address, its row locked.
+pub(crate) async fn lock_addressed(tx: &mut Tx, email: &str) -> Result<Option<Account>> {
+    let Ok(email) = EmailAddress::parse(email) else { return Ok(None) };
+    let Some(found) = users::account::find_by_email(tx, &email).await? else { return Ok(None) };
+    users::account::lock(tx, found.id).await?;
+    let account = users::account::find(tx, found.id).await?;
+    Ok(account.filter(|account| account.status == Status::Active && account.email.canonical() == email.canonical()))
 }
 
 /// Makes a link; nothing if there were too many lately. What it says then goes into the event of the same transaction:
@@ -224,6 +246,52 @@ pub(crate) async fn was_made(on: &mut impl Connection, user: UserId, purpose: Pu
     Ok(row.sent > 0)
 }
 
+/// The newest one of those that this browser asked for.
+pub(crate) async fn newest_of_browser(
+    on: &mut impl Connection,
+    user: UserId,
+    purpose: Purpose,
+    browser: &[u8],
+    now: Timestamp,
+) -> Result<Option<Link>> {
+    fetch_optional!(
+        on,
+        "SELECT id, user_id, session_id, other, browser, password_hash, created_at, expires_at FROM links
+         WHERE user_id = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3 AND browser = $4
+         ORDER BY id DESC LIMIT 1",
+        user,
+        purpose.as_str(),
+        now,
+        browser
+    )
+}
+
+#[derive(sqlx::FromRow)]
+struct Chosen {
+    password_hash: Option<String>,
+}
+
+/// The hash of the password that was chosen with the newest link that verifies; with that of this browser, if it made
+/// one.
+pub(crate) async fn chosen_password(
+    on: &mut impl Connection,
+    user: UserId,
+    browser: Option<&[u8]>,
+    now: Timestamp,
+) -> Result<Option<String>> {
+    let row: Option<Chosen> = fetch_optional!(
+        on,
+        "SELECT password_hash FROM links
+         WHERE user_id = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3 AND password_hash IS NOT NULL
+         ORDER BY CASE WHEN browser = $4 THEN 0 ELSE 1 END, id DESC LIMIT 1",
+        user,
+        Purpose::VerifyEmail.as_str(),
+        now,
+        browser
+    )?;
+    Ok(row.and_then(|row| row.password_hash))
+}
+
 /// The link that this token is, if it is for this and everything about it is good now. Nothing is changed.
 pub(crate) async fn good(
     auth: &Auth,
@@ -279,6 +347,21 @@ pub(crate) async fn consume(tx: &mut Tx, id: LinkId, purpose: Purpose, now: Time
         purpose.as_str()
     )?;
     Ok(used == 1)
+}
+
+/// Takes one of the tries that the code beside a link has: check and act in one statement, before anything is compared.
+/// Whether there was one left.
+pub(crate) async fn take_try(tx: &mut Tx, id: LinkId, now: Timestamp) -> Result<bool> {
+    let taken = execute!(
+        tx,
+        "UPDATE links SET failures = failures + 1
+         WHERE id = $1 AND used_at IS NULL AND expires_at > $2 AND created_at > $3 AND failures < $4",
+        id,
+        now,
+        now.plus_seconds(-CODE_SECONDS),
+        MOST_TRIES
+    )?;
+    Ok(taken == 1)
 }
 
 /// Ends what an account has of one purpose, or of all. They still count among those that were made lately.

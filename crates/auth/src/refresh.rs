@@ -11,7 +11,7 @@
 
 use kernel::{Event, Kind, Timestamp};
 use storage::Tx;
-use users::{Account, Ended, Status};
+use users::{Account, Ended};
 
 use crate::tokens::{self, RefreshToken, SignedIn, TokenError};
 use crate::{Auth, Session, SessionKind, news, session};
@@ -40,7 +40,7 @@ pub async fn refresh(auth: &Auth, presented: &str) -> Result<SignedIn, RefreshEr
     else {
         return replay(auth, tx, &presented, now).await;
     };
-    let account = account_of(&mut tx, &session).await?;
+    let account = account_of(auth, &mut tx, &session).await?;
     tx.append(Event::new(Kind::SessionRefreshed, now).by(session.user_id).in_session(session.id));
     tx.commit().await?;
     Ok(tokens::issue(auth, account, session, now)?)
@@ -50,7 +50,7 @@ pub async fn refresh(auth: &Auth, presented: &str) -> Result<SignedIn, RefreshEr
 async fn replay(auth: &Auth, mut tx: Tx, presented: &RefreshToken, now: Timestamp) -> Result<SignedIn, RefreshError> {
     let session = session::find(&mut tx, presented.session, SessionKind::Api, now).await?;
     let session = session.ok_or(RefreshError::InvalidToken)?;
-    let account = account_of(&mut tx, &session).await?;
+    let account = account_of(auth, &mut tx, &session).await?;
     if presented.generation == session.generation - 1 {
         // Whoever moved the session on may be in the same group: its commit is awaited too.
         tx.commit().await?;
@@ -70,9 +70,9 @@ async fn replay(auth: &Auth, mut tx: Tx, presented: &RefreshToken, now: Timestam
 }
 
 /// The session's account, if the session may still go on.
-async fn account_of(tx: &mut Tx, session: &Session) -> Result<Account, RefreshError> {
+async fn account_of(auth: &Auth, tx: &mut Tx, session: &Session) -> Result<Account, RefreshError> {
     let account = users::account::find(tx, session.user_id).await?;
     account
-        .filter(|account| account.status == Status::Active && session.epoch >= account.sessions_from)
+        .filter(|account| auth.admits(account) && session.epoch >= account.sessions_from)
         .ok_or(RefreshError::InvalidToken)
 }

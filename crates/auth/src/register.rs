@@ -1,13 +1,16 @@
-//! Signing up: a new account, signed in at once.
+//! Signing up: a new account, signed in at once; or one that is there when its address is verified.
 
 use kernel::{Event, Kind, Timestamp};
 use storage::Tx;
 use users::account::{ADMIN, USER};
+use users::link::Purpose;
 use users::{Account, DisplayName, EmailAddress, Locale};
 
 use crate::hashing::{Busy, HashError, Memory};
 use crate::known_device::{self, Device};
-use crate::{Auth, Client, Opened, Password, Weakness, attempts, browser, credential, hashing, session};
+use crate::link::{self, NewLink};
+use crate::link_request::{LinkRequest, Wish};
+use crate::{Auth, Client, Opened, Password, Weakness, attempts, browser, credential, hashing, link_request, session};
 
 /// What somebody signs up with.
 #[derive(Clone)]
@@ -42,27 +45,95 @@ pub enum RegisterError {
     Storage(#[from] storage::Error),
 }
 
-/// Makes an account and begins a session for it.
-pub async fn register(auth: &Auth, new: NewAccount, client: &Client) -> Result<Opened, RegisterError> {
+/// What has become of a sign-up.
+#[derive(Clone, Debug)]
+pub enum Registered {
+    /// There is an account, and its first session.
+    SignedIn(Box<Opened>),
+    /// A mail is on its way, to whoever reads it. It is not said whether there was an account before.
+    ByMail,
+}
+
+/// Makes an account and begins a session for it; or, where an address has to be verified before an account is used,
+/// writes down that somebody wants one. `browser` is what the form of a page is bound to.
+pub async fn register(
+    auth: &Auth,
+    new: NewAccount,
+    client: &Client,
+    browser: Option<&str>,
+) -> Result<Registered, RegisterError> {
     let hash = hash_new_password(auth, &new).await?;
+    let browser = browser.map(|value| link::browser_tag(auth, value));
+    if auth.settings().require_verified_email {
+        let wish = Wish::Register {
+            password_hash: hash,
+            name: new.name.as_ref().map(|name| name.as_str().to_owned()),
+            locale: new.locale.as_ref().map(|locale| locale.as_str().to_owned()),
+        };
+        let browser = browser.map(|tag| tag.to_vec());
+        link_request::put(auth, &LinkRequest { wish, email: new.email.as_str().to_owned(), browser }).await?;
+        return Ok(Registered::ByMail);
+    }
     let mut tx = auth.db().begin().await?;
-    let account = insert(auth, &mut tx, &new, &hash, &[USER]).await?;
+    let account = insert(auth, &mut tx, &new, Some(&hash), &[USER]).await?;
     let now = account.created_at;
     let opened = open(auth, &mut tx, account, client, None, now).await?;
-    tx.append(
-        Event::new(Kind::AccountRegistered, opened.session.created_at)
-            .by(opened.account.id)
-            .in_session(opened.session.id),
-    );
+    let event = Event::new(Kind::AccountRegistered, now).by(opened.account.id).in_session(opened.session.id);
+    let new = NewLink { browser: browser.as_ref().map(<[u8; 32]>::as_slice), ..NewLink::default() };
+    let verifying = link::issue(auth, &mut tx, opened.account.id, Purpose::VerifyEmail, new).await?;
+    tx.append(verifying.iter().fold(event, link::said));
     tx.commit().await?;
-    Ok(opened)
+    Ok(Registered::SignedIn(Box::new(opened)))
+}
+
+/// A sign-up that was written down.
+pub(crate) struct Wanted {
+    pub(crate) email: String,
+    pub(crate) password_hash: String,
+    pub(crate) name: Option<String>,
+    pub(crate) locale: Option<String>,
+    pub(crate) browser: Option<Vec<u8>>,
+}
+
+/// Makes the account, without a password: the one that was chosen comes into force with the link. So whoever signed up
+/// with somebody else's address before them has nothing of it, however often they did.
+pub(crate) async fn answer(auth: &Auth, tx: &mut Tx, wanted: Wanted) -> storage::Result<()> {
+    let now = auth.clock().now();
+    let Ok(email) = EmailAddress::parse(&wanted.email) else { return Ok(()) };
+    let new = NewAccount {
+        email,
+        password: String::new(),
+        name: wanted.name.and_then(|name| DisplayName::parse(&name).ok()),
+        locale: wanted.locale.and_then(|tag| Locale::parse(&tag)),
+    };
+    let (user, event) = match insert(auth, tx, &new, None, &[USER]).await {
+        Ok(account) => (account.id, Event::new(Kind::AccountRegistered, now).by(account.id)),
+        Err(RegisterError::Storage(error)) => return Err(error),
+        Err(_) => match link::lock_addressed(tx, &wanted.email).await? {
+            Some(account) if account.email_verified => {
+                tx.append(Event::new(Kind::RegistrationRepeated, now).about(account.id));
+                return Ok(());
+            }
+            Some(account) => (account.id, Event::new(Kind::EmailVerificationRequested, now).about(account.id)),
+            None => return Ok(()),
+        },
+    };
+    let new = NewLink {
+        browser: wanted.browser.as_deref(),
+        password_hash: Some(&wanted.password_hash),
+        ..NewLink::default()
+    };
+    if let Some(link) = link::issue(auth, tx, user, Purpose::VerifyEmail, new).await? {
+        tx.append(link::said(event, &link));
+    }
+    Ok(())
 }
 
 /// Makes an administrator, from the command line, without a session.
 pub async fn create_administrator(auth: &Auth, new: NewAccount) -> Result<Account, RegisterError> {
     let hash = hash_new_password(auth, &new).await?;
     let mut tx = auth.db().begin().await?;
-    let account = insert(auth, &mut tx, &new, &hash, &[ADMIN, USER]).await?;
+    let account = insert(auth, &mut tx, &new, Some(&hash), &[ADMIN, USER]).await?;
     tx.append(Event::new(Kind::AdministratorCreated, account.created_at).about(account.id));
     tx.commit().await?;
     Ok(account)
@@ -109,18 +180,22 @@ pub(crate) async fn insert(
     auth: &Auth,
     tx: &mut Tx,
     new: &NewAccount,
-    hash: &str,
+    hash: Option<&str>,
     roles: &[&str],
 ) -> Result<Account, RegisterError> {
     let now = auth.clock().now();
     let account = users::NewAccount {
         email: new.email.clone(),
-        email_verified: false,
+        // Whoever makes an administrator is at the console and vouches for the address. Otherwise nobody could come in
+        // where it has to be verified and no mail is sent yet.
+        email_verified: auth.settings().require_verified_email && roles.contains(&ADMIN),
         name: new.name.clone(),
         locale: new.locale.clone(),
     };
     let account = users::account::insert(tx, &account, roles, now).await?.ok_or(RegisterError::EmailTaken)?;
-    credential::insert(tx, account.id, hash, now).await?;
+    if let Some(hash) = hash {
+        credential::insert(tx, account.id, hash, now).await?;
+    }
     // Guesses at an address before it had an account do not lock its owner out.
     attempts::forget(tx, &attempts::Counter::new(auth, new.email.canonical(), None)).await?;
     Ok(account)

@@ -9,6 +9,8 @@ use crate::password::Policy;
 pub struct Settings {
     /// The public address: issuer and audience of tokens, without a trailing slash.
     pub issuer: String,
+    /// Whether an account can be used only once its address is verified.
+    pub require_verified_email: bool,
     /// Failures until an account is locked.
     pub lockout_failures: u32,
     /// How long it stays locked after the last of them, in minutes.

@@ -100,7 +100,7 @@ pub async fn redeem(auth: &Auth, token: &str, new: NewAccount, client: &Client) 
     if users::account::any_with_role(&mut tx, ADMIN).await? {
         return Err(SetupError::InvalidLink);
     }
-    let account = insert(auth, &mut tx, &new, &hash, &[ADMIN, USER]).await?;
+    let account = insert(auth, &mut tx, &new, Some(&hash), &[ADMIN, USER]).await?;
     let now = account.created_at;
     let opened = open(auth, &mut tx, account, client, None, now).await?;
     tx.append(

@@ -1,12 +1,12 @@
 //! Signing in with a password.
 //!
-//! Unknown, wrong, locked, suspended and deleted are one answer, and one amount of work: every
-//! attempt runs the same two reads, waits for a place, is counted by the same statements, computes
+//! Unknown, wrong, locked, suspended, deleted and (where that is asked for) not verified are one answer, and one amount of
+//! work: every attempt runs the same two reads, waits for a place, is counted by the same statements, computes
 //! one hash and commits one event.
 
 use kernel::{Event, Kind, Timestamp};
 use storage::Tx;
-use users::{Account, EmailAddress, Ended, Status};
+use users::{Account, EmailAddress, Ended};
 
 use crate::attempts::{Attempt, Counter};
 use crate::credential::Credential;
@@ -27,7 +27,7 @@ pub struct Credentials {
 /// Nobody was signed in.
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
-    /// Unknown, wrong, locked, suspended or deleted: it does not say which.
+    /// Unknown, wrong, locked, suspended, deleted or not verified: it does not say which.
     #[error("the email or the password is not right")]
     InvalidCredentials,
     /// Too many hashes wait.
@@ -61,7 +61,7 @@ pub async fn sign_in(
     let canonical = email.as_ref().map_or(credentials.email.as_str(), EmailAddress::canonical);
     let (place, attempt) = attempts::begin::<SignInError>(auth, Counter::new(auth, canonical, device)).await?;
 
-    let may_come_in = |account: &Account| account.status == Status::Active && !attempt.is_locked();
+    let may_come_in = |account: &Account| auth.admits(account) && !attempt.is_locked();
     let comparable = found.as_ref().filter(|(account, _)| may_come_in(account));
     let stored = comparable.map(|(_, credential)| credential.hash.clone());
     let outcome = compare(auth, place, password, stored).await?;

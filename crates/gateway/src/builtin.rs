@@ -63,6 +63,11 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         Route { body_limit: PICTURE_LIMIT, ..call("avatar", exact("/api/v1/users/me/avatar"), Required, Some(UPLOAD)) },
         call("change_email", exact("/api/v1/users/me/email"), Required, Some(PASSWORD)),
         call("confirm_email", exact("/api/v1/auth/confirm-email-change"), Public, Some(PASSWORD)),
+        call("verify_email", exact("/api/v1/auth/verify-email"), Public, Some(PASSWORD)),
+        call("verify_email_code", exact("/api/v1/auth/verify-email/code"), Required, Some(PASSWORD)),
+        call("resend_verification", exact("/api/v1/auth/verify-email/resend"), Public, Some(PASSWORD)),
+        call("reset_password", exact("/api/v1/auth/reset-password"), Public, Some(PASSWORD)),
+        call("confirm_reset", exact("/api/v1/auth/reset-password/confirm"), Public, Some(PASSWORD)),
         // Services show a token of their own, which the calls themselves check: it is no user's.
         call("feed", prefix("/api/v1/feed/"), Public, None),
         call("signals", prefix("/api/v1/ssf/"), Public, None),
@@ -88,6 +93,11 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         page("password_page", exact("/account/password"), Some(PASSWORD)),
         page("email_page", exact("/account/email"), Some(PASSWORD)),
         page("confirm_email_page", exact("/account/email/confirm"), Some(PASSWORD)),
+        page("verify_page", exact("/verify"), Some(PASSWORD)),
+        page("verify_page", prefix("/verify/"), Some(PASSWORD)),
+        page("verify_account_page", prefix("/account/verify/"), Some(PASSWORD)),
+        page("reset_page", exact("/reset"), Some(PASSWORD)),
+        page("reset_page", prefix("/reset/"), Some(PASSWORD)),
         Route { kind: Kind::Inbox, ..page("development_inbox", prefix("/dev/inbox/"), Some(WRITE)) },
         Route { kind: Kind::Mail, ..page("development_mail", prefix("/dev/mail/"), Some(WRITE)) },
         Route { kind: Kind::Inbox, ..page("templates", prefix("/admin/templates/"), Some(WRITE)) },
@@ -97,7 +107,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
 });
 
 /// Where an operator's route may not go on Usher's own host: these are, or may become, its own.
-const RESERVED: [&str; 17] = [
+const RESERVED: [&str; 19] = [
     "/account",
     "/admin",
     "/api",
@@ -110,10 +120,12 @@ const RESERVED: [&str; 17] = [
     "/invitation",
     "/inbox",
     "/openapi.json",
+    "/reset",
     "/setup",
     "/sign-in",
     "/sign-out",
     "/sign-up",
+    "/verify",
     "/.well-known",
 ];
 

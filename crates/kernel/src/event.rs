@@ -88,6 +88,16 @@ kinds! {
     EmailChangeRequested => "email.change_requested",
     /// An account has another address.
     EmailChanged => "email.changed",
+    /// Somebody asked for the mail that verifies an address once more.
+    EmailVerificationRequested => "email.verification_requested",
+    /// Somebody showed that the address of an account is theirs.
+    EmailVerified => "email.verified",
+    /// Somebody signed up with the address of an account.
+    RegistrationRepeated => "registration.repeated",
+    /// Somebody asked for the link to choose another password with.
+    PasswordResetRequested => "password.reset_requested",
+    /// A person chose another password without knowing the one before.
+    PasswordReset => "password.reset",
     /// A role was made.
     RoleCreated => "role.created",
     /// A role has other permissions, includes or words than before.

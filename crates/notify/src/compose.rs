@@ -72,7 +72,7 @@ pub(crate) async fn compose(notify: &Notify, claimed: &Claimed) -> Result<Render
     if account.erased_at.is_some() {
         return Err(ComposeError::Dropped("the account was erased"));
     }
-    let expires_at = said.moment("expires_at");
+    let expires_at = until(&said, template);
     if expires_at.is_some_and(|end| end <= notify.users().clock.now()) {
         return Err(ComposeError::Dropped("what it leads to had expired before it could be sent"));
     }
@@ -99,6 +99,11 @@ async fn device(
             Ok(None)
         }
     }
+}
+
+/// Until when the link in a message works, if it has one. Others may tell of the same event.
+fn until(said: &Said, template: Template) -> Option<Timestamp> {
+    matches!(template.action(), Action::Link { .. }).then(|| said.moment("expires_at")).flatten()
 }
 
 /// The name under which an event has the address that a message is about and goes to, where that is not the account's.
@@ -209,7 +214,7 @@ fn write(
         zone: account.timezone.as_ref().map(TimeZoneName::as_str),
         link: Some(&door.link),
         code: door.code.as_ref().map(|(code, until)| (code.as_str(), *until)),
-        expires_at: said.moment("expires_at"),
+        expires_at: until(said, template),
         facts: Facts {
             device: device.as_deref(),
             other_email: other.as_ref().map(EmailAddress::as_str),

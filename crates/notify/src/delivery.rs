@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use storage::{Connection, Dialect, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
 use crate::ChannelName;
+use crate::plan::Planned;
 
 /// For how many seconds a delivery is tried.
 pub(crate) const PATIENCE: i64 = 24 * 3_600;
@@ -111,6 +112,25 @@ pub(crate) async fn insert(tx: &mut Tx, new: &NewDelivery, now: Timestamp) -> Re
         now.plus_seconds(PATIENCE)
     )?;
     Ok(inserted == 1)
+}
+
+#[derive(sqlx::FromRow)]
+struct Lately {
+    told: i64,
+    newest: Option<Timestamp>,
+}
+
+/// Whether this was told to somebody within a minute, or five times within an hour.
+pub(crate) async fn is_told_enough(tx: &mut Tx, planned: Planned, now: Timestamp) -> Result<bool> {
+    let lately: Lately = fetch_one!(
+        tx,
+        "SELECT COUNT(*) AS told, MAX(created_at) AS newest FROM deliveries
+         WHERE user_id = $1 AND template = $2 AND created_at > $3",
+        planned.user,
+        planned.template.as_str(),
+        now.plus_seconds(-3_600)
+    )?;
+    Ok(lately.told >= 5 || lately.newest.is_some_and(|newest| newest > now.plus_seconds(-60)))
 }
 
 #[derive(sqlx::FromRow)]

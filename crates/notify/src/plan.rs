@@ -24,8 +24,25 @@ const fn rule(kind: Kind, template: Template, category: Category) -> Rule {
     Rule { kind, template, category, applies: |_| true }
 }
 
+/// Whether a link was made in the transaction of the event.
+fn has_link(event: &Event) -> bool {
+    event.data.contains_key("link")
+}
+
+/// Whether it is about an account that was made a moment ago.
+fn is_new(event: &Event) -> bool {
+    event.data.contains_key("new")
+}
+
 const RULES: &[Rule] = &[
-    rule(Kind::AccountRegistered, Template::Welcome, Category::Account),
+    Rule { applies: has_link, ..rule(Kind::AccountRegistered, Template::VerifyEmail, Category::Account) },
+    rule(Kind::EmailVerificationRequested, Template::VerifyEmail, Category::Account),
+    Rule { applies: is_new, ..rule(Kind::EmailVerified, Template::Welcome, Category::Account) },
+    rule(Kind::RegistrationRepeated, Template::RegistrationRepeated, Category::Account),
+    rule(Kind::PasswordResetRequested, Template::ResetPassword, Category::Account),
+    rule(Kind::PasswordReset, Template::PasswordChanged, Category::Security),
+    // Where nobody comes in before their address is verified, the new password alone does not let them in.
+    Rule { applies: has_link, ..rule(Kind::PasswordReset, Template::VerifyEmail, Category::Account) },
     rule(Kind::PasswordChanged, Template::PasswordChanged, Category::Security),
     Rule {
         applies: |event| event.data.contains_key("failures"),
@@ -47,6 +64,12 @@ const RULES: &[Rule] = &[
     rule(Kind::EmailChangeRequested, Template::EmailChangeRequested, Category::Security),
     rule(Kind::EmailChanged, Template::EmailChanged, Category::Security),
 ];
+
+/// Whether a stranger can have this told to somebody as often as they like, so that it is told once a minute and five
+/// times an hour. (What has a link is made that rarely.)
+pub(crate) const fn is_bounded(template: Template) -> bool {
+    matches!(template, Template::RegistrationRepeated)
+}
 
 /// Whether events of this kind may ask for a message.
 pub(crate) fn is_relevant(kind: &str) -> bool {

@@ -199,6 +199,9 @@ async fn write(
         match found {
             Found::Messages(event, planned) => {
                 for planned in planned {
+                    if plan::is_bounded(planned.template) && delivery::is_told_enough(&mut tx, *planned, now).await? {
+                        continue;
+                    }
                     let new = new_delivery(notify, *index, event, *planned, now);
                     if delivery::insert(&mut tx, &new, now).await? && new.state == State::Queued {
                         queued += 1;

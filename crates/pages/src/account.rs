@@ -8,6 +8,7 @@ pub mod picture;
 pub mod profile;
 pub mod push;
 pub mod sessions;
+pub mod verify;
 
 use std::sync::Arc;
 
@@ -48,6 +49,8 @@ struct AccountPage {
     email: Mistakes,
     /// Another address, as typed.
     new_email: String,
+    /// Where a mail can show that the address is theirs: what is wrong with the code that they typed.
+    code: Option<Mistakes>,
     password: Mistakes,
     notice: Option<Notice>,
     /// What their clock shows.
@@ -137,6 +140,8 @@ struct Returned {
     email: Mistakes,
     /// Another address, as typed.
     new_email: String,
+    /// The code of the mail that verifies the address.
+    code: Mistakes,
     password: Mistakes,
     notice: Option<Notice>,
 }
@@ -163,6 +168,8 @@ fn done(code: &str) -> Option<Notice> {
             "Asked for.",
             "A link for the new address works once, within 60 minutes. Until then nothing changes.",
         )),
+        "verified" => Some(Notice::done("Email verified.", "It is shown to be yours.")),
+        "mail" => Some(Notice::done("Check your mail.", "One mail a minute is sent, and five an hour.")),
         "password" => Some(Notice::done("Password changed.", "Every other device is signed out.")),
         "push-on" => Some(Notice::done("Switched on.", "What happens to your account shows on this browser.")),
         "push-off" => Some(Notice::done("Switched off.", "Nothing more is shown on this browser.")),
@@ -206,6 +213,7 @@ async fn render(
             profile: returned.profile,
             preferences: returned.preferences,
             email: returned.email,
+            code: (!visitor.account.email_verified && pages.notify.sends_mail()).then_some(returned.code),
             new_email: returned.new_email,
             password: returned.password,
             notice: returned.notice,

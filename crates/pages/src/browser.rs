@@ -154,6 +154,17 @@ pub fn form_value(headers: &HeaderMap, secure: bool) -> Option<String> {
     Cookie::Form.find(headers, secure)
 }
 
+/// The value that this browser's signed-out forms are bound to: which browser it is, as long as its window is open.
+pub struct FormCookie(pub Option<String>);
+
+impl FromRequestParts<Arc<Pages>> for FormCookie {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, pages: &Arc<Pages>) -> Result<Self, Self::Rejection> {
+        Ok(Self(form_value(&parts.headers, pages.is_secure())))
+    }
+}
+
 /// Somebody who is signed in on this browser. A handler that takes one does not run for anybody else:
 /// they are sent to sign in first.
 pub struct Visitor {

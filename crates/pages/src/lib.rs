@@ -30,6 +30,7 @@ mod invitation;
 mod languages;
 mod link;
 mod moment;
+mod reset;
 mod return_address;
 mod setup;
 mod shell;
@@ -39,6 +40,7 @@ mod sign_up;
 mod surroundings;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::sync::Arc;
 
@@ -87,6 +89,11 @@ pub fn router(pages: Pages) -> Router {
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
         .route("/sign-up", get(sign_up::show).post(sign_up::submit))
         .route("/sign-out", post(sign_out::submit))
+        .route("/verify", get(verify::show).post(verify::submit))
+        .route("/verify/code", post(verify::submit_code))
+        .route("/verify/again", get(verify::show_again).post(verify::submit_again))
+        .route("/reset", get(reset::show).post(reset::submit))
+        .route("/reset/new", get(reset::show_new).post(reset::submit_new))
         .route("/setup", get(setup::show).post(setup::submit))
         .route("/invitation", get(invitation::show).post(invitation::submit))
         .route("/account", get(account::show))
@@ -99,6 +106,8 @@ pub fn router(pages: Pages) -> Router {
         .route("/account/email", post(account::email::submit))
         .route("/account/email/confirm", get(account::email_link::show).post(account::email_link::submit))
         .route("/account/push", post(account::push::submit))
+        .route("/account/verify/code", post(account::verify::submit))
+        .route("/account/verify/again", post(account::verify::again))
         .route("/account/sessions/end-others", post(account::sessions::end_others))
         .route("/account/sessions/{id}/end", post(account::sessions::end))
         .merge(inbox::router())

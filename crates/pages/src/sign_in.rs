@@ -27,6 +27,21 @@ struct SignInPage<'a> {
     keep: bool,
     keep_days: u32,
     failure: Option<Notice>,
+    /// What was done before somebody came here.
+    done: Option<Notice>,
+    /// Whether mail reaches anybody, so that another password can be asked for.
+    has_mail: bool,
+    /// Whether an address has to be verified before somebody comes in.
+    verifies: bool,
+}
+
+/// The words for what came before. The code comes from the address bar, so it chooses among fixed texts.
+fn done(code: &str) -> Option<Notice> {
+    match code {
+        "reset" => Some(Notice::done("Password changed.", "Every device is signed out. Sign in with the new one.")),
+        "verified" => Some(Notice::done("Email verified.", "Sign in with the password that you chose.")),
+        _ => None,
+    }
 }
 
 /// One sentence for every reason, so that it tells nobody which accounts exist.
@@ -55,6 +70,9 @@ pub async fn show(
             keep: false,
             keep_days: pages.auth.settings().session_days,
             failure: None,
+            done: done(query.text("done")),
+            has_mail: pages.notify.sends_mail(),
+            verifies: pages.auth.settings().require_verified_email,
         },
     )?;
     token.bind(shown)
@@ -90,6 +108,9 @@ pub async fn submit(
             keep,
             keep_days: pages.auth.settings().session_days,
             failure: Some(failure),
+            done: None,
+            has_mail: pages.notify.sends_mail(),
+            verifies: pages.auth.settings().require_verified_email,
         },
     )?;
     Ok(if status == StatusCode::SERVICE_UNAVAILABLE { retry_soon(again) } else { again })

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use askama::Template;
+use auth::Registered;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use kernel::{Problem, RequestContext};
 
 use crate::applicant::{self, Refusal};
-use crate::browser::{FormToken, MaybeVisitor};
+use crate::browser::{FormCookie, FormToken, MaybeVisitor};
 use crate::entry::{admit, client, see_other};
 use crate::form::{Fields, SignedOutForm};
 use crate::return_address::ReturnAddress;
 use crate::shell::{Mistakes, Notice, Shell};
-use crate::{Pages, csrf, page};
+use crate::{Pages, csrf, page, verify};
 
 #[derive(Template)]
 #[template(path = "sign-up.html")]
@@ -66,13 +67,18 @@ pub async fn submit(
     State(pages): State<Arc<Pages>>,
     before: MaybeVisitor,
     context: RequestContext,
+    FormCookie(browser): FormCookie,
     SignedOutForm(fields): SignedOutForm,
 ) -> Result<Response, Problem> {
     let next = ReturnAddress::parse(fields.text("next"));
     let refusal = match applicant::read(&fields) {
         Err(mistakes) => mistakes.into(),
-        Ok(account) => match auth::register(&pages.auth, account, &client(&context, false)).await {
-            Ok(opened) => return admit(&pages, &opened, before, false, next.as_ref()).await,
+        Ok(account) => match auth::register(&pages.auth, account, &client(&context, false), browser.as_deref()).await {
+            Ok(Registered::SignedIn(opened)) => return admit(&pages, &opened, before, false, next.as_ref()).await,
+            Ok(Registered::ByMail) => {
+                let (csrf, email) = (fields.text(csrf::FIELD), fields.text("email"));
+                return verify::check_mail(&context, csrf, email, false, &Mistakes::default());
+            }
             Err(error) => Refusal::from_register(error)?,
         },
     };

@@ -11,7 +11,7 @@ use crate::search::{fold, text};
 use crate::{DisplayName, EmailAddress, Locale, Roles, avatar};
 
 pub(crate) use ending::erase;
-pub use ending::{RETURN_SECONDS, deleted_before, set_email};
+pub use ending::{RETURN_SECONDS, deleted_before, set_email, set_verified};
 pub use many::find_many;
 pub(crate) use many::{insert_many, insert_roles};
 

@@ -39,8 +39,8 @@ impl Purpose {
     /// The page that a link for this leads to, at our own origin.
     pub const fn page(self) -> &'static str {
         match self {
-            Self::VerifyEmail => "/verify-email",
-            Self::ResetPassword => "/reset-password",
+            Self::VerifyEmail => "/verify",
+            Self::ResetPassword => "/reset/new",
             Self::ChangeEmail => "/account/email/confirm",
             Self::Invitation => "/invitation",
         }

@@ -90,18 +90,10 @@ pub fn begin(
         }));
     }
     if only.has(Service::Users) {
-        let users = house.auth.users().clone();
-        tasks.push(supervise("statistics", move || {
-            let users = users.clone();
-            async move { count_events(&users).await }
-        }));
-        for name in ["jobs", "more jobs"] {
-            let users = house.auth.users().clone();
-            tasks.push(supervise(name, move || {
-                let users = users.clone();
-                async move { users::job::run(&users).await }
-            }));
-        }
+        tasks.extend(counts_and_jobs(house.auth.users()));
+    }
+    if only.has(Service::Auth) || only.has(Service::Pages) {
+        tasks.push(requests_by_mail(&house.auth));
     }
     tasks.extend(notifications(&house.notify, only));
     if only.has(Service::Auth) || only.has(Service::Feed) {
@@ -112,6 +104,32 @@ pub fn begin(
         }));
     }
     tasks
+}
+
+/// Counts events for the charts, and does what is to be done to many accounts.
+fn counts_and_jobs(users: &users::Users) -> Vec<JoinHandle<()>> {
+    let counting = users.clone();
+    let mut tasks = vec![supervise("statistics", move || {
+        let users = counting.clone();
+        async move { count_events(&users).await }
+    })];
+    for name in ["jobs", "more jobs"] {
+        let users = users.clone();
+        tasks.push(supervise(name, move || {
+            let users = users.clone();
+            async move { users::job::run(&users).await }
+        }));
+    }
+    tasks
+}
+
+/// Answers what is asked for by naming an address.
+fn requests_by_mail(auth: &Auth) -> JoinHandle<()> {
+    let auth = auth.clone();
+    supervise("requests by mail", move || {
+        let auth = auth.clone();
+        async move { auth::answer_link_requests(&auth).await }
+    })
 }
 
 /// Follows the ledger for what people and webhooks are to be told, removes what was told long ago, and shows inboxes live.

@@ -9,7 +9,7 @@ use users::EmailAddress;
 
 use super::entry::{busy, failed};
 use super::password::wrong_password;
-use crate::{Auth, LinkError, RequestEmailChangeError};
+use crate::{Auth, RequestEmailChangeError};
 
 /// Another address.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -93,19 +93,5 @@ pub(super) fn too_often() -> Problem {
             "Too many mails were asked for",
             "Use the newest link that you have, or try again in an hour.",
         )
-    }
-}
-
-impl From<LinkError> for Problem {
-    fn from(error: LinkError) -> Self {
-        match error {
-            LinkError::InvalidToken => Self::new(
-                StatusCode::BAD_REQUEST,
-                "invalid_token",
-                "The link is not good any more",
-                "It was used, it has expired, or a newer one has taken its place. Ask for a new one.",
-            ),
-            LinkError::Storage(error) => error.into(),
-        }
     }
 }

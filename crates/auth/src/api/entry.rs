@@ -11,7 +11,9 @@ use users::api::UserView;
 use users::{DisplayName, EmailAddress, Locale, Party};
 
 use crate::tokens::{self, SignedIn, TokenError};
-use crate::{Auth, Client, Credentials, NewAccount, RefreshError, RegisterError, SessionKind, SignInError, Weakness};
+use crate::{
+    Auth, Client, Credentials, NewAccount, RefreshError, RegisterError, Registered, SessionKind, SignInError, Weakness,
+};
 
 /// A sign-up.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -95,10 +97,14 @@ pub(super) struct Me {
 
 /// Sign up
 ///
-/// Makes an account and signs it in at once. Because of that a taken address has to be answered
-/// with 409, which tells whoever asks that there is an account.
+/// Makes an account and signs it in at once; a mail with a link and a code asks to verify the address. Because of the
+/// session a taken address has to be answered with 409, which tells whoever asks that there is an account.
+///
+/// With `auth.require_verified_email` the answer is 202 and the same for every address: a mail goes to it, and what has
+/// been chosen comes into force with the link in it.
 #[utoipa::path(post, path = "/api/v1/auth/register", tag = "Sign-in", request_body = Register,
     responses((status = 201, description = "Signed in.", body = SignedInView),
+        (status = 202, description = "A mail is on its way, with `auth.require_verified_email`."),
         (status = 409, description = "`email_taken`", body = ProblemDocument),
         (status = 422, description = "`weak_password` or `invalid_input`", body = ProblemDocument),
         (status = 429, description = "`too_many_attempts`: too many from this address.", body = ProblemDocument),
@@ -109,16 +115,20 @@ pub(super) async fn register(
     StrictJson(body): StrictJson<Register>,
 ) -> Result<Response, Problem> {
     let new = parse_account(body)?;
-    let opened = crate::register(&auth, new, &client(context, None)).await?;
-    let now = opened.session.created_at;
-    let answer = tokens::issue(&auth, opened.account, opened.session, now)?;
-    signed_in(&auth, StatusCode::CREATED, answer).await
+    match crate::register(&auth, new, &client(context, None), None).await? {
+        Registered::SignedIn(opened) => {
+            let now = opened.session.created_at;
+            let answer = tokens::issue(&auth, opened.account, opened.session, now)?;
+            signed_in(&auth, StatusCode::CREATED, answer).await
+        }
+        Registered::ByMail => Ok(StatusCode::ACCEPTED.into_response()),
+    }
 }
 
 /// Sign in
 ///
 /// An unknown address, a wrong password, and a locked, suspended or deleted account are answered
-/// alike, in bytes and in work.
+/// alike, in bytes and in work; with `auth.require_verified_email` also one whose address is not verified.
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "Sign-in", request_body = Login,
     responses((status = 200, description = "Signed in.", body = SignedInView),
         (status = 401, description = "`invalid_credentials`", body = ProblemDocument),

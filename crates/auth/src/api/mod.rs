@@ -6,6 +6,7 @@ mod entry;
 mod invitations;
 mod password;
 mod sessions;
+mod verification;
 mod well_known;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -24,6 +25,11 @@ pub fn router(auth: Auth) -> OpenApiRouter {
         .routes(routes!(password::change_password))
         .routes(routes!(email::request_email_change))
         .routes(routes!(email::confirm_email_change))
+        .routes(routes!(verification::verify_email))
+        .routes(routes!(verification::verify_email_code))
+        .routes(routes!(verification::resend_verification))
+        .routes(routes!(verification::request_password_reset))
+        .routes(routes!(verification::reset_password))
         .routes(routes!(administration::erase_user))
         .routes(routes!(administration::unlock_user))
         .routes(routes!(invitations::invite_user))

@@ -6,7 +6,7 @@ use kernel::Kind;
 use storage::ledger;
 use users::{Authority, Reason, Status, StatusChange};
 
-use super::{PASSWORD, World, client, new_account, on_both};
+use super::{PASSWORD, World, client, new_account, on_both, registered};
 use crate::{RegisterError, SignInError, browser, setup};
 
 async fn kinds(world: &World) -> Vec<Kind> {
@@ -58,7 +58,7 @@ on_both! {
         let attempts = (0..20).map(|number| {
             let auth = world.auth.clone();
             let email = if number % 2 == 0 { "Ann@example.com" } else { "ann@EXAMPLE.com." };
-            tokio::spawn(async move { crate::register(&auth, new_account(email), &client()).await })
+            tokio::spawn(async move { registered(&auth, new_account(email), &client()).await })
         });
         let mut made = 0;
         for attempt in attempts.collect::<Vec<_>>() {
@@ -112,8 +112,8 @@ on_both! {
     }
 
     async fn l5_a_known_browser_has_its_own_counter(world: World) {
-        let ann = crate::register(&world.auth, new_account("ann@example.com"), &client()).await.unwrap();
-        let bob = crate::register(&world.auth, new_account("bob@example.com"), &client()).await.unwrap();
+        let ann = registered(&world.auth, new_account("ann@example.com"), &client()).await.unwrap();
+        let bob = registered(&world.auth, new_account("bob@example.com"), &client()).await.unwrap();
         let device = browser::device_cookie(&world.auth, &ann);
         let foreign = browser::device_cookie(&world.auth, &bob);
         for _ in 0..5 {
@@ -128,7 +128,7 @@ on_both! {
     }
 
     async fn l5_a_device_cookie_ends_with_its_password(world: World) {
-        let ann = crate::register(&world.auth, new_account("ann@example.com"), &client()).await.unwrap();
+        let ann = registered(&world.auth, new_account("ann@example.com"), &client()).await.unwrap();
         let device = browser::device_cookie(&world.auth, &ann);
         let new = "slow comets over granite";
         crate::change_password(&world.auth, ann.account.id, ann.session.id, PASSWORD, new).await.unwrap();

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use storage::Db;
 use users::Users;
 
-use super::{PASSWORD, World, client, new_account, on_both, settings};
+use super::{PASSWORD, World, client, new_account, on_both, registered, settings};
 use crate::keys::Algorithm;
 use crate::{Auth, Client, Credentials, Opened, SessionKind, SignInError, browser};
 
@@ -68,7 +68,7 @@ async fn devices(world: &World) -> usize {
 on_both! {
     async fn a_program_is_known_by_its_family_and_the_name_of_the_device(world: World) {
         let auth = &world.auth;
-        crate::register(auth, new_account(EMAIL), &program("Quiz/1.0 (iPhone)", None)).await.unwrap();
+        registered(auth, new_account(EMAIL), &program("Quiz/1.0 (iPhone)", None)).await.unwrap();
         for (client, expected) in [
             (program("Quiz/1.0 (iPhone)", None), false),
             (program("Quiz/2.0 (iPhone)", None), false),
@@ -85,8 +85,8 @@ on_both! {
 
     async fn a_browser_is_known_by_its_cookie_whoever_used_it_in_between(world: World) {
         let auth = &world.auth;
-        let first = crate::register(auth, new_account(EMAIL), &browser_client()).await.unwrap();
-        crate::register(auth, new_account("bob@example.com"), &program("curl/8", None)).await.unwrap();
+        let first = registered(auth, new_account(EMAIL), &browser_client()).await.unwrap();
+        registered(auth, new_account("bob@example.com"), &program("curl/8", None)).await.unwrap();
         let mut cookie = browser::device_cookie(auth, &first);
         // The same account again, somebody else for whom it is new, both again.
         for (email, expected) in [(EMAIL, false), ("bob@example.com", true), (EMAIL, false), ("bob@example.com", false)] {
@@ -105,7 +105,7 @@ on_both! {
         let auth = &world.auth;
         let mut tx = auth.db().begin().await.unwrap();
         let hash = crate::register::hash_new_password(auth, &new_account(EMAIL)).await.unwrap();
-        crate::register::insert(auth, &mut tx, &new_account(EMAIL), &hash, &["user"]).await.unwrap();
+        crate::register::insert(auth, &mut tx, &new_account(EMAIL), Some(&hash), &["user"]).await.unwrap();
         tx.commit().await.unwrap();
         let first = enter(auth, EMAIL, None, &browser_client()).await;
         assert!(!is_news(auth, &first).await);
@@ -115,7 +115,7 @@ on_both! {
 
     async fn another_password_makes_every_other_device_new_once(world: World) {
         let auth = &world.auth;
-        let here = crate::register(auth, new_account(EMAIL), &browser_client()).await.unwrap();
+        let here = registered(auth, new_account(EMAIL), &browser_client()).await.unwrap();
         let cookie = browser::device_cookie(auth, &here);
         enter(auth, EMAIL, None, &program("curl/8", None)).await;
         let other = "seven wet otters juggle maps";
@@ -133,7 +133,7 @@ on_both! {
 
     async fn devices_are_few_and_are_forgotten(world: World) {
         let auth = &world.auth;
-        crate::register(auth, new_account(EMAIL), &program("curl/8", None)).await.unwrap();
+        registered(auth, new_account(EMAIL), &program("curl/8", None)).await.unwrap();
         world.clock.advance(Duration::from_secs(1));
         for number in 0..60 {
             enter(auth, EMAIL, None, &program("curl/8", Some(&format!("device {number}")))).await;
@@ -157,7 +157,7 @@ on_both! {
 
     async fn d15_devices_are_known_again_with_another_master_key(world: World) {
         let auth = &world.auth;
-        crate::register(auth, new_account(EMAIL), &program("curl/8", None)).await.unwrap();
+        registered(auth, new_account(EMAIL), &program("curl/8", None)).await.unwrap();
         enter(auth, EMAIL, None, &program("Quiz/1", None)).await;
         let both = format!("{}{}", &*MasterKeys::generate().to_text(), &*world.master.to_text());
         let both = MasterKeys::parse(&both).unwrap();

@@ -5,6 +5,7 @@ mod administration;
 mod keys;
 mod known_devices;
 mod lifecycle;
+mod links;
 mod sessions;
 mod upkeep;
 mod withdrawal;
@@ -20,7 +21,10 @@ use users::{EmailAddress, Users};
 use crate::hashing::{Cost, HashSettings};
 use crate::keys::Algorithm;
 use crate::tokens::{self, SignedIn};
-use crate::{Auth, Client, Credentials, NewAccount, Opened, Policy, SessionKind, Settings, SignInError, TokenSettings};
+use crate::{
+    Auth, Client, Credentials, NewAccount, Opened, Policy, RegisterError, Registered, SessionKind, Settings,
+    SignInError, TokenSettings,
+};
 
 pub(super) const PASSWORD: &str = "purple lantern drifts slowly";
 pub(super) const ISSUER: &str = "http://localhost:8080";
@@ -107,9 +111,16 @@ impl World {
         Self { auth, clock, verifier, master, _folder: None }
     }
 
+    /// The same where an address has to be verified before an account is used.
+    pub(super) async fn requiring_verified_email(mut self) -> Self {
+        let settings = Settings { require_verified_email: true, ..settings(Algorithm::EdDsa) };
+        self.auth = Auth::new(self.auth.users().clone(), settings, &self.master).await.unwrap();
+        self
+    }
+
     /// Signs somebody up for the API.
     pub(super) async fn register(&self, email: &str) -> SignedIn {
-        self.tokens(crate::register(&self.auth, new_account(email), &client()).await.unwrap())
+        self.tokens(registered(&self.auth, new_account(email), &client()).await.unwrap())
     }
 
     /// Signs somebody in for the API.
@@ -140,6 +151,7 @@ impl World {
 pub(super) fn settings(algorithm: Algorithm) -> Settings {
     Settings {
         issuer: ISSUER.into(),
+        require_verified_email: false,
         lockout_failures: 5,
         lockout_minutes: 15,
         failures_told: 3,
@@ -162,6 +174,14 @@ pub(super) fn client() -> Client {
         device_name: None,
         kind: SessionKind::Api,
         keep: true,
+    }
+}
+
+/// Makes an account that is signed in at once.
+pub(super) async fn registered(auth: &Auth, new: NewAccount, client: &Client) -> Result<Opened, RegisterError> {
+    match crate::register(auth, new, client, None).await? {
+        Registered::SignedIn(opened) => Ok(*opened),
+        Registered::ByMail => panic!("nobody is signed in before the address is verified"),
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use users::{Authority, Reason, StatusChange};
 
-use super::{PASSWORD, World, client, new_account, on_both};
+use super::{PASSWORD, World, client, new_account, on_both, registered};
 use crate::{RefreshError, SessionKind, browser, session};
 
 async fn refused(world: &World, token: &str) -> bool {
@@ -200,7 +200,7 @@ on_both! {
 async fn s1_cookies_cannot_be_made_up_or_used_for_something_else() {
     let world = World::sqlite().await;
     let page = crate::Client { kind: SessionKind::Browser, ..client() };
-    let opened = crate::register(&world.auth, new_account("ann@example.com"), &page).await.unwrap();
+    let opened = registered(&world.auth, new_account("ann@example.com"), &page).await.unwrap();
     let cookie = browser::session_cookie(&world.auth, &opened.session);
     assert!(browser::find(&world.auth, &cookie).await.unwrap().is_some());
     for position in 0..cookie.len() {

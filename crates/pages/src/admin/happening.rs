@@ -10,7 +10,7 @@ pub struct Happening {
 }
 
 /// Kinds by their name in the ledger.
-const KNOWN: [(&str, &str, &str); 42] = [
+const KNOWN: [(&str, &str, &str); 47] = [
     ("account.registered", "Signed up", "user-plus"),
     ("administrator.created", "Made as administrator", "shield-check"),
     ("account.created", "Account made by an administrator", "user-plus"),
@@ -37,6 +37,11 @@ const KNOWN: [(&str, &str, &str); 42] = [
     ("account.roles_changed", "Roles changed", "users"),
     ("email.change_requested", "Asked for another address", "mail"),
     ("email.changed", "Changed the address", "mail"),
+    ("email.verification_requested", "Asked for the mail that verifies the address", "mail"),
+    ("email.verified", "Verified the address", "mail"),
+    ("registration.repeated", "Somebody signed up with this address again", "user-plus"),
+    ("password.reset_requested", "Asked for another password", "key-round"),
+    ("password.reset", "Chose another password by mail", "key-round"),
     ("accounts.imported", "Came from a file", "download"),
     ("accounts.exported", "Accounts were exported", "download"),
     ("signing_key.withdrawn", "A signing key was withdrawn", "key-round"),

@@ -51,6 +51,11 @@ pub const PROBLEMS: &[Entry] = &[
     entry("incomplete_body", 400, "The body ended too soon. Send it again."),
     entry("internal_error", 500, "It is our fault, and nothing was changed. Report it with the `request_id`."),
     entry(
+        "invalid_code",
+        400,
+        "The code is wrong, older than 10 minutes, or was tried five times: on purpose it does not say which. Type that of the newest mail, or ask for another.",
+    ),
+    entry(
         "invalid_credentials",
         401,
         "The email or the password is not right, or the account is locked for a while or may not be used: on purpose it does not say which. Check both.",

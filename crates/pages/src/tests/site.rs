@@ -112,6 +112,7 @@ fn of_notify() -> notify::Settings {
 fn settings() -> Settings {
     Settings {
         issuer: ORIGIN.to_owned(),
+        require_verified_email: false,
         lockout_failures: 5,
         lockout_minutes: 15,
         failures_told: 3,

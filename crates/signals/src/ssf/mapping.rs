@@ -68,6 +68,7 @@ pub(super) fn is_relevant(kind: &str) -> bool {
         Kind::OtherSessionsEnded,
         Kind::RefreshTokenReused,
         Kind::PasswordChanged,
+        Kind::PasswordReset,
         Kind::AccountSignedOut,
         Kind::AccountSuspended,
         Kind::AccountReinstated,
@@ -76,6 +77,7 @@ pub(super) fn is_relevant(kind: &str) -> bool {
         Kind::AccountErased,
         Kind::AccountUpdated,
         Kind::EmailChanged,
+        Kind::EmailVerified,
     ];
     relevant.iter().any(|relevant| relevant.as_str() == kind)
 }
@@ -87,29 +89,30 @@ pub(super) fn signals(event: &Event) -> Vec<Signal> {
     let everything = || signal(event, EventType::SessionRevoked, Subject::AllSessions(user), circumstances(event));
     match event.kind {
         // A session that begins ends the oldest ones if there are too many.
-        Kind::SessionStarted
-        | Kind::SessionEnded
-        | Kind::OtherSessionsEnded
-        | Kind::RefreshTokenReused
-        | Kind::EmailChanged => ended_sessions(event),
-        // Another address, given by an administrator, ends every session; any other change ends nothing.
-        Kind::AccountUpdated => {
-            let ends = matches!(event.revokes, Some(Revocation::Subject { .. }));
-            ends.then(everything).into_iter().collect()
+        Kind::SessionStarted | Kind::SessionEnded | Kind::OtherSessionsEnded | Kind::RefreshTokenReused => {
+            ended_sessions(event)
         }
-        Kind::PasswordChanged => {
-            let mut members = circumstances(event);
-            members.insert("credential_type".into(), "password".into());
-            members.insert("change_type".into(), "update".into());
-            let change = signal(event, EventType::CredentialChange, Subject::User(user), members);
-            [vec![change], ended_sessions(event)].concat()
-        }
+        // Another address, given by an administrator, ends every session, and so does verifying one with which somebody
+        // else had signed up; other changes end a few or none.
+        Kind::AccountUpdated | Kind::EmailChanged | Kind::EmailVerified => match event.revokes {
+            Some(Revocation::Subject { .. }) => vec![everything()],
+            _ => ended_sessions(event),
+        },
+        Kind::PasswordChanged => [vec![another_password(event, user)], ended_sessions(event)].concat(),
+        Kind::PasswordReset => vec![another_password(event, user), everything()],
         Kind::AccountSignedOut => vec![everything()],
         Kind::AccountSuspended => vec![everything(), account(EventType::AccountDisabled)],
         Kind::AccountDeleted | Kind::AccountErased => vec![everything(), account(EventType::AccountPurged)],
         Kind::AccountReinstated | Kind::AccountRestored => vec![account(EventType::AccountEnabled)],
         _ => Vec::new(),
     }
+}
+
+fn another_password(event: &Event, user: UserId) -> Signal {
+    let mut members = circumstances(event);
+    members.insert("credential_type".into(), "password".into());
+    members.insert("change_type".into(), "update".into());
+    signal(event, EventType::CredentialChange, Subject::User(user), members)
 }
 
 fn signal(event: &Event, event_type: EventType, subject: Subject, members: Map<String, Value>) -> Signal {
@@ -147,8 +150,14 @@ fn circumstances(event: &Event) -> Map<String, Value> {
             ("policy", "The account was deleted 30 days ago: what it said was erased.")
         }
         Kind::AccountErased => ("admin", "An administrator erased the account."),
-        Kind::EmailChanged => ("user", "The user has another email address."),
-        Kind::AccountUpdated => ("admin", "An administrator gave the account another email address."),
+        Kind::PasswordReset => ("user", "The user chose another password by a link that was sent by mail."),
+        Kind::EmailVerified => {
+            ("user", "The user showed that the email address is theirs: what was begun before is over.")
+        }
+        Kind::EmailChanged if by_owner => ("user", "The user has another email address."),
+        Kind::EmailChanged | Kind::AccountUpdated => {
+            ("admin", "An administrator gave the account another email address.")
+        }
         _ => ("admin", "An administrator ended all sessions of the account."),
     };
     members.insert("initiating_entity".into(), entity.into());

@@ -165,6 +165,7 @@ fn settings() -> Settings {
         TokenSettings { access_seconds: 900, refresh_seconds: 604_800, algorithm: Algorithm::EdDsa, rotation_days: 30 };
     Settings {
         issuer: "http://localhost:8080".into(),
+        require_verified_email: false,
         lockout_failures: 5,
         lockout_minutes: 15,
         failures_told: 3,

@@ -29,6 +29,18 @@ pub async fn set_email(tx: &mut Tx, id: UserId, email: &EmailAddress, verified: 
     }
 }
 
+/// Makes the address of an account whose row is locked verified.
+pub async fn set_verified(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<()> {
+    execute!(
+        tx,
+        "UPDATE users SET email_verified = $1, version = version + 1, updated_at = $2 WHERE id = $3",
+        true,
+        now,
+        id
+    )?;
+    Ok(())
+}
+
 #[derive(sqlx::FromRow)]
 struct Id {
     id: UserId,

@@ -124,6 +124,12 @@ impl Config {
         if !mail.url.is_empty() && mail.from.is_empty() {
             bail!("`mail.from` is missing: it is whom mail is from, like Harbour <no-reply@example.com>");
         }
+        if self.auth.require_verified_email && matches!(self.mail_provider(listen)?, Provider::None) {
+            bail!(
+                "`auth.require_verified_email` is set, and no mail is sent, so nobody could sign up: set `mail.url` and \
+                 `mail.from`. (Where only this machine is served, mail is kept at /dev/inbox instead)"
+            );
+        }
         self.sender("http://localhost")?;
         Templates::load(self.template_folder().as_deref(), &self.notify.language).context("`notify`")?;
         Ok(())
@@ -320,6 +326,7 @@ impl Checked {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Settings {
             issuer,
+            require_verified_email: auth.require_verified_email,
             lockout_failures: auth.lockout.failures,
             lockout_minutes: auth.lockout.minutes,
             failures_told: auth.notices.failures,

@@ -147,6 +147,8 @@ pub struct Users {
 pub struct Auth {
     /// `standard`, or `nist-800-63b-4` for passwords of 15 characters or more.
     pub assurance: String,
+    /// Whether an account can be used only once its address is verified.
+    pub require_verified_email: bool,
     /// Locking after failures.
     pub lockout: Lockout,
     /// What people are told of their sign-ins.
@@ -328,6 +330,7 @@ impl Default for Auth {
     fn default() -> Self {
         Self {
             assurance: "standard".into(),
+            require_verified_email: false,
             lockout: Lockout::default(),
             notices: Notices::default(),
             session_days: 30,

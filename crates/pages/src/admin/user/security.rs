@@ -18,12 +18,14 @@ use crate::moment::Moment;
 use crate::{Pages, page};
 
 /// What of a history is about coming in.
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 8] = [
     Kind::SessionStarted,
     Kind::SignInFailed,
     Kind::AccountLocked,
     Kind::AccountUnlocked,
     Kind::PasswordChanged,
+    Kind::PasswordResetRequested,
+    Kind::PasswordReset,
     Kind::RefreshTokenReused,
 ];
 /// How far back in a history these are looked for.

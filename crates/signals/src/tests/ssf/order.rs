@@ -124,7 +124,9 @@ on_both! {
         let auth = world.signals.auth();
         let email = EmailAddress::parse("ann@example.com").unwrap();
         let new = NewAccount { email, password: PASSWORD.into(), name: None, locale: None };
-        let first = auth::register(auth, new, &client()).await.unwrap();
+        let auth::Registered::SignedIn(first) = auth::register(auth, new, &client(), None).await.unwrap() else {
+            panic!("signed in at once")
+        };
         let credentials = Credentials { email: "ann@example.com".into(), password: PASSWORD.into() };
         for _ in 0..auth.settings().sessions_per_user {
             world.clock.advance(Duration::from_secs(1));

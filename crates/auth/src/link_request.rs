@@ -1,0 +1,136 @@
+//! What somebody asked for by naming an address, until it is answered: all SQL that touches `link_requests`.
+//!
+//! A request only writes down what was asked. Who has the address, whether anybody, is looked up by [`answer`], which
+//! runs beside the requests: no answer, and no time that one takes, says anything about anybody's account.
+
+use std::time::Duration;
+
+use kernel::id::LinkId;
+use serde::{Deserialize, Serialize};
+use storage::{Connection, Dialect, Error, Result, Tx, execute, fetch_one, fetch_optional};
+
+use crate::{Auth, register, reset_password, verify_email};
+
+/// How long to wait when nothing is heard: another process may have left something.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What was asked for.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Wish {
+    /// An account, which is there once its address is verified.
+    Register { password_hash: String, name: Option<String>, locale: Option<String> },
+    /// Once more the mail that verifies.
+    VerifyEmail,
+    /// The link to choose another password with.
+    ResetPassword,
+}
+
+/// A request as it is sealed.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct LinkRequest {
+    pub(crate) wish: Wish,
+    /// The address as it was typed.
+    pub(crate) email: String,
+    /// A keyed hash of what the browser holds that asked.
+    pub(crate) browser: Option<Vec<u8>>,
+}
+
+fn place(id: LinkId) -> Vec<u8> {
+    [b"link_requests/sealed/", &id.as_bytes()[..]].concat()
+}
+
+/// Writes down what was asked for. When this returns, it will be answered.
+pub(crate) async fn put(auth: &Auth, request: &LinkRequest) -> Result<()> {
+    let now = auth.clock().now();
+    let id = LinkId::new(now);
+    let unwritable = |what: &str| Error::Unavailable(format!("what was asked for cannot be {what}"));
+    let plain = serde_json::to_vec(request).map_err(|_| unwritable("written"))?;
+    let sealed = auth.request_key().seal(&place(id), &plain).map_err(|_| unwritable("sealed"))?;
+    let mut tx = auth.db().begin().await?;
+    execute!(
+        &mut tx,
+        "INSERT INTO link_requests (id, sealed, created_at) VALUES ($1, $2, $3)",
+        id,
+        sealed.as_slice(),
+        now
+    )?;
+    tx.commit().await?;
+    auth.asked().notify_one();
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct Count {
+    waiting: i64,
+}
+
+async fn is_any(on: &mut impl Connection) -> Result<bool> {
+    let row: Count =
+        fetch_one!(on, "SELECT COUNT(*) AS waiting FROM (SELECT 1 AS one FROM link_requests LIMIT 1) AS few")?;
+    Ok(row.waiting > 0)
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: LinkId,
+    sealed: Vec<u8>,
+}
+
+/// Takes the oldest one out. Processes that ask at the same time get different ones.
+async fn take(tx: &mut Tx, dialect: Dialect) -> Result<Option<Row>> {
+    match dialect {
+        Dialect::Sqlite => fetch_optional!(
+            tx,
+            "DELETE FROM link_requests WHERE id IN (SELECT id FROM link_requests ORDER BY id LIMIT 1)
+             RETURNING id, sealed"
+        ),
+        Dialect::Postgres => fetch_optional!(
+            tx,
+            "DELETE FROM link_requests WHERE id IN (
+                 SELECT id FROM link_requests ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
+             RETURNING id, sealed"
+        ),
+    }
+}
+
+/// Answers what is asked for, for as long as the process lives.
+pub async fn answer(auth: &Auth) {
+    loop {
+        match answer_one(auth).await {
+            Ok(true) => {}
+            Ok(false) => drop(tokio::time::timeout(PAUSE, auth.asked().notified()).await),
+            Err(error) => {
+                tracing::warn!(%error, "what was asked for by mail cannot be answered now; it is tried again");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Answers one: it is taken out, and what it asks for is done, in one transaction. Whether there was one.
+pub(crate) async fn answer_one(auth: &Auth) -> Result<bool> {
+    if !is_any(&mut auth.db().read().await?).await? {
+        return Ok(false);
+    }
+    let mut tx = auth.db().begin().await?;
+    let Some(Row { id, sealed }) = take(&mut tx, auth.db().dialect()).await? else { return Ok(false) };
+    let plain = auth.request_key().open(&place(id), &sealed).ok();
+    if let Some(request) = plain.and_then(|plain| serde_json::from_slice::<LinkRequest>(&plain).ok()) {
+        grant(auth, &mut tx, request).await?;
+    } else {
+        // Nobody can answer it: sealed with a master key that is gone, or by a newer program.
+        tracing::error!(%id, "what was asked for by mail cannot be read: it is dropped");
+    }
+    tx.commit().await?;
+    Ok(true)
+}
+
+async fn grant(auth: &Auth, tx: &mut Tx, LinkRequest { wish, email, browser }: LinkRequest) -> Result<()> {
+    match wish {
+        Wish::Register { password_hash, name, locale } => {
+            register::answer(auth, tx, register::Wanted { email, password_hash, name, locale, browser }).await
+        }
+        Wish::VerifyEmail => verify_email::answer(auth, tx, &email, browser.as_deref()).await,
+        Wish::ResetPassword => reset_password::answer(auth, tx, &email).await,
+    }
+}
