@@ -1,6 +1,10 @@
 //! R of assurance.md: who has an account is nobody's business, and an address is one account.
 
-use e2e::{Answer, PASSWORD, TestApp, on_both};
+use e2e::{Answer, MailServer, PASSWORD, Setup, TestApp, on_both};
+use serde_json::json;
+
+use crate::links::requiring;
+use crate::mail::with_mail;
 
 /// One account in each state, and an address that has none.
 async fn one_of_each(app: &TestApp) {
@@ -96,7 +100,7 @@ on_both! {
         let tries = (0..100).map(|number| {
             let request = app.request(reqwest::Method::POST, "/api/v1/auth/register");
             let email = if number % 2 == 0 { "ann@example.com" } else { "ANN@Example.com" };
-            let body = serde_json::json!({"email": email, "password": PASSWORD});
+            let body = json!({"email": email, "password": PASSWORD});
             tokio::spawn(async move {
                 // A full queue is answered 503, as api.md says; a client tries again.
                 loop {
@@ -123,5 +127,108 @@ on_both! {
         let mut view = app.look().await;
         assert_eq!(view.texts("SELECT email_canonical FROM users").await, ["ann@example.com"]);
         assert_eq!(view.texts("SELECT kind FROM ledger WHERE kind = 'account.registered'").await.len(), 1);
+    }
+
+    async fn r1_what_is_asked_for_by_an_address_says_nothing_of_who_has_it(setup: Setup) {
+        let app = requiring(setup).start().await;
+        for name in ["known", "locked", "suspended", "deleted", "unverified"] {
+            let email = format!("{name}@example.com");
+            app.register(&email, PASSWORD).await.is(202);
+            let token = app.mailed_token(&email, "Verify", 1).await;
+            if name != "unverified" {
+                app.post("/api/v1/auth/verify-email", json!({"token": token})).await.is(204);
+            }
+        }
+        for _ in 0..5 {
+            app.login("locked@example.com", "not the password 12").await.is(401);
+        }
+        app.cli_ok(&["users", "ban", "suspended@example.com"]).await;
+        app.cli_ok(&["users", "delete", "deleted@example.com"]).await;
+        let names = ["unknown", "known", "locked", "suspended", "deleted", "unverified", "KNOWN"];
+        let asks = [
+            ("/api/v1/auth/register", 202, true),
+            ("/api/v1/auth/login", 401, true),
+            ("/api/v1/auth/reset-password", 202, false),
+            ("/api/v1/auth/verify-email/resend", 202, false),
+        ];
+        for (path, status, hashes) in asks {
+            let mut first = None;
+            for name in names {
+                let email = format!("{name}@example.com");
+                let body = match path {
+                    "/api/v1/auth/register" => json!({"email": email, "password": "slow comets over granite"}),
+                    // Right, but for those who would come in by it.
+                    "/api/v1/auth/login" if name.eq_ignore_ascii_case("known") => json!({"email": email, "password": "wrong"}),
+                    "/api/v1/auth/login" => json!({"email": email, "password": PASSWORD}),
+                    _ => json!({"email": email}),
+                };
+                let before = app.metrics().await.hashes();
+                let answer = app.post(path, body).await.is(status);
+                assert_eq!(app.metrics().await.hashes() - before, u64::from(hashes), "{path} {email}");
+                let shape = first.get_or_insert_with(|| answer.shape());
+                assert_eq!(&answer.shape(), shape, "{path} {email}");
+            }
+        }
+        // Who has nothing to verify and no account gets no mail by any of it; whoever has one is told, once a minute.
+        app.mail("known@example.com", "You have an account already", 1).await;
+        app.mail("known@example.com", "new password", 1).await;
+        for name in ["suspended", "deleted"] {
+            let email = format!("{name}@example.com");
+            for words in ["new password", "account already"] {
+                assert!(app.inbox(&email, words).await.is_empty(), "{name}: {words}");
+            }
+        }
+        assert_eq!(app.inbox("known@example.com", "You have an account already").await.len(), 1);
+    }
+
+    async fn r2_asking_for_a_password_takes_as_long_for_everybody(app: TestApp) {
+        app.user("known").await;
+        let mut took: [Vec<f64>; 2] = [Vec::new(), Vec::new()];
+        for number in 0..400 {
+            let email = if number % 2 == 0 { "known@example.com" } else { "unknown@example.com" };
+            let answer = app.post("/api/v1/auth/reset-password", json!({"email": email})).await.is(202);
+            took[number % 2].push(answer.took.as_secs_f64() * 1_000.0);
+        }
+        let median = |list: &mut Vec<f64>| {
+            list.sort_by(f64::total_cmp);
+            list[list.len() / 2]
+        };
+        let [known, unknown] = &mut took;
+        let (known, unknown) = (median(known), median(unknown));
+        assert!((known - unknown).abs() <= (unknown * 0.05).max(5.0), "{known} ms and {unknown} ms");
+    }
+
+    async fn r5_a_hundred_sign_ups_at_once_are_one_account_and_one_mail(setup: Setup) {
+        let server = MailServer::start().await;
+        let app = with_mail(requiring(setup), &server).start().await;
+        let tries = (0..100).map(|number| {
+            let request = app.request(reqwest::Method::POST, "/api/v1/auth/register");
+            let email = if number % 2 == 0 { "ann@example.com" } else { "ANN@Example.com" };
+            let body = json!({"email": email, "password": PASSWORD});
+            tokio::spawn(async move {
+                loop {
+                    let answer = Answer::of(request.try_clone().unwrap().json(&body)).await;
+                    if answer.status != 503 {
+                        return answer.is(202).shape();
+                    }
+                    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+                }
+            })
+        });
+        let mut shapes = Vec::new();
+        for one in tries.collect::<Vec<_>>() {
+            shapes.push(one.await.unwrap());
+        }
+        assert!(shapes.windows(2).all(|pair| pair[0] == pair[1]));
+        let mut view = app.look().await;
+        while !view.texts("SELECT CAST(created_at AS TEXT) FROM link_requests").await.is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert_eq!(view.texts("SELECT email_canonical FROM users").await, ["ann@example.com"]);
+        while server.mails().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        assert_eq!(server.mails().len(), 1);
     }
 }

@@ -14,6 +14,7 @@ mod data_classes;
 mod door;
 mod enumeration;
 mod feed;
+mod flows;
 mod forward_auth;
 mod gateway;
 mod headers;
