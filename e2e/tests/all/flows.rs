@@ -64,7 +64,7 @@ on_both! {
             is_at(&browser, &app, "/account?done=verified").await;
             assert_eq!(browser.count("#verify").await, 0, "nothing is left to verify");
             assert!(verified(&app, &email).await);
-            browser.submit("button[popovertarget=me]").await;
+            browser.click("button[popovertarget=me]").await;
             browser.submit("form[action='/sign-out'] button").await;
 
             // In the browser that signed up, the link asks for one press and nothing else.

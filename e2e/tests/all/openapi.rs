@@ -235,8 +235,7 @@ fn event_of(operation: &str) -> Option<&'static str> {
         "POST /api/v1/users/bulk" => Some("job.started"),
         "DELETE /api/v1/jobs/{id}" => Some("job.ended"),
         "GET /api/v1/jobs/{id}/result" => Some("job.result_fetched"),
-        // What somebody has read is theirs to know.
-        // (A mail that verifies went out less than a minute ago: nothing is done, and the answer is the same.)
+        // What somebody has read is theirs to know; and when a mail went out less than a minute ago, no other is sent.
         "POST /api/v1/auth/verify-email/resend"
         | "POST /api/v1/notifications/{id}/read"
         | "POST /api/v1/notifications/read-all" => None,
