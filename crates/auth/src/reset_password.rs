@@ -8,11 +8,11 @@ use storage::{Result as Stored, Tx};
 use users::link::{Purpose, Token};
 use users::{EmailAddress, Ended};
 
-use crate::hashing::{Busy, HashError, Memory};
+use crate::hashing::{Busy, HashError};
 use crate::link::{self, Good, LinkError, NewLink};
 use crate::link_request::{LinkRequest, Wish};
-use crate::register::known_words;
-use crate::{Auth, Password, Weakness, attempts, credential, hashing, link_request};
+use crate::register::{RegisterError, hash_for};
+use crate::{Auth, Weakness, attempts, credential, link_request};
 
 /// The password was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,18 @@ impl From<LinkError> for ResetPasswordError {
         match error {
             LinkError::InvalidToken => Self::InvalidToken,
             LinkError::Storage(error) => Self::Storage(error),
+        }
+    }
+}
+
+impl From<RegisterError> for ResetPasswordError {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::EmailTaken => Self::InvalidToken,
+            RegisterError::WeakPassword(weakness) => Self::WeakPassword(weakness),
+            RegisterError::Busy(busy) => Self::Busy(busy),
+            RegisterError::Hash(cause) => Self::Hash(cause),
+            RegisterError::Storage(error) => Self::Storage(error),
         }
     }
 }
@@ -72,14 +84,7 @@ pub async fn reset_password(auth: &Auth, token: &str, password: &str) -> Result<
     let token = Token::parse(token).ok_or(ResetPasswordError::InvalidToken)?;
     // Nobody has a password hashed with a token that is none.
     let account = link::good(auth, &mut auth.db().read().await?, &token, Purpose::ResetPassword).await?.account;
-    let password = Password::prepare(password)?;
-    let known = known_words(auth, &account.email, account.name.as_ref());
-    let (policy, pepper, cost) = (auth.settings().policy.clone(), auth.pepper().clone(), auth.hasher().cost());
-    let check_and_hash = move |memory: &mut Memory| -> Result<String, ResetPasswordError> {
-        password.check(&policy, &known)?;
-        Ok(hashing::hash(memory, &pepper, &password, cost)?)
-    };
-    let hash = auth.hasher().enter().await?.run(check_and_hash).await??;
+    let hash = hash_for(auth, password, &account.email, account.name.as_ref()).await?;
 
     let (now, user) = (auth.clock().now(), account.id);
     let mut tx = auth.db().begin().await?;

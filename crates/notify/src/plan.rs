@@ -10,6 +10,18 @@ pub(crate) struct Planned {
     pub(crate) user: UserId,
     pub(crate) template: Template,
     pub(crate) category: Category,
+    pub(crate) ways: Ways,
+}
+
+/// On which ways something is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ways {
+    /// On all that there are for it.
+    All,
+    /// By mail alone.
+    Mail,
+    /// On all but by mail.
+    NotMail,
 }
 
 /// What kind of event is told as what, and when.
@@ -18,10 +30,11 @@ struct Rule {
     template: Template,
     category: Category,
     applies: fn(&Event) -> bool,
+    ways: Ways,
 }
 
 const fn rule(kind: Kind, template: Template, category: Category) -> Rule {
-    Rule { kind, template, category, applies: |_| true }
+    Rule { kind, template, category, applies: |_| true, ways: Ways::All }
 }
 
 /// Whether a link was made in the transaction of the event.
@@ -37,7 +50,9 @@ fn is_new(event: &Event) -> bool {
 const RULES: &[Rule] = &[
     Rule { applies: has_link, ..rule(Kind::AccountRegistered, Template::VerifyEmail, Category::Account) },
     rule(Kind::EmailVerificationRequested, Template::VerifyEmail, Category::Account),
-    Rule { applies: is_new, ..rule(Kind::EmailVerified, Template::Welcome, Category::Account) },
+    // The first mail to somebody asks whether the address is theirs; who says yes is welcomed by the second.
+    Rule { ways: Ways::NotMail, ..rule(Kind::AccountRegistered, Template::Welcome, Category::Account) },
+    Rule { applies: is_new, ways: Ways::Mail, ..rule(Kind::EmailVerified, Template::Welcome, Category::Account) },
     rule(Kind::RegistrationRepeated, Template::RegistrationRepeated, Category::Account),
     rule(Kind::PasswordResetRequested, Template::ResetPassword, Category::Account),
     rule(Kind::PasswordReset, Template::PasswordChanged, Category::Security),
@@ -55,10 +70,7 @@ const RULES: &[Rule] = &[
     },
     rule(Kind::AccountLocked, Template::AccountLocked, Category::Security),
     rule(Kind::RefreshTokenReused, Template::SessionStolen, Category::Security),
-    Rule {
-        applies: |event| event.data.contains_key("link"),
-        ..rule(Kind::AccountCreated, Template::Invitation, Category::Account)
-    },
+    Rule { applies: has_link, ..rule(Kind::AccountCreated, Template::Invitation, Category::Account) },
     rule(Kind::InvitationSent, Template::Invitation, Category::Account),
     rule(Kind::EmailChangeRequested, Template::ChangeEmail, Category::Account),
     rule(Kind::EmailChangeRequested, Template::EmailChangeRequested, Category::Security),
@@ -80,5 +92,5 @@ pub(crate) fn is_relevant(kind: &str) -> bool {
 pub(crate) fn plan(event: &Event) -> Vec<Planned> {
     let Some(user) = event.subject else { return Vec::new() };
     let asked = RULES.iter().filter(|rule| rule.kind == event.kind && (rule.applies)(event));
-    asked.map(|rule| Planned { user, template: rule.template, category: rule.category }).collect()
+    asked.map(|rule| Planned { user, template: rule.template, category: rule.category, ways: rule.ways }).collect()
 }

@@ -17,7 +17,7 @@ use crate::channel::ChannelName;
 use crate::delivery::{self, NewDelivery, State};
 use crate::email::Provider;
 use crate::in_app::{self, NewNotification};
-use crate::plan::{self, Planned};
+use crate::plan::{self, Planned, Ways};
 use crate::push;
 use crate::template::Action;
 use crate::{Notify, TOO_OLD};
@@ -202,9 +202,12 @@ async fn write(
                     if plan::is_bounded(planned.template) && delivery::is_told_enough(&mut tx, *planned, now).await? {
                         continue;
                     }
-                    let new = new_delivery(notify, *index, event, *planned, now);
-                    if delivery::insert(&mut tx, &new, now).await? && new.state == State::Queued {
-                        queued += 1;
+                    if planned.ways != Ways::NotMail {
+                        let new = new_delivery(notify, *index, event, *planned, now);
+                        queued += u64::from(delivery::insert(&mut tx, &new, now).await? && new.state == State::Queued);
+                    }
+                    if planned.ways == Ways::Mail {
+                        continue;
                     }
                     inboxes.extend(in_inbox(event, *planned, now));
                     if let Some(new) = to_devices(notify, &mut tx, *index, event, *planned, now).await? {

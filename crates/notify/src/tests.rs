@@ -471,7 +471,7 @@ async fn what_happened_before_or_long_ago_is_told_to_nobody() {
 async fn the_development_inbox_keeps_what_would_be_sent_and_keeps_it_sealed() {
     let world = World::sqlite().await;
     let ann = world.user("ann").await;
-    world.happens(Event::new(Kind::AccountRegistered, world.clock.now()).by(ann)).await;
+    world.happens(Event::new(Kind::EmailVerified, world.clock.now()).by(ann).with("new", true)).await;
     world.read().await;
     let notify = world.notify.clone();
     let delivering = tokio::spawn(async move { notify.deliver().await });

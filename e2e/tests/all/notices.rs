@@ -23,7 +23,7 @@ async fn with_mail(setup: Setup) -> (MailServer, TestApp) {
     (server, app)
 }
 
-/// The subjects of all mail to Ann but the welcome, in alphabetical order, once everything that happened until now was told.
+/// The subjects of all mail to Ann but that of the sign-up, in alphabetical order, once everything that happened until now was told.
 async fn subjects(app: &TestApp, server: &MailServer) -> Vec<String> {
     // The ledger is told in its order: what came before this sign-up is at the mail server soon after its mail.
     let marker = format!("marker{}@example.com", server.mails().len());
@@ -36,7 +36,7 @@ async fn subjects(app: &TestApp, server: &MailServer) -> Vec<String> {
     }
     let told = server.mails_to(ANN);
     let subjects = told.iter().filter_map(|mail| mail.header("Subject"));
-    let mut subjects: Vec<String> = subjects.filter(|subject| !subject.starts_with("Welcome")).collect();
+    let mut subjects: Vec<String> = subjects.filter(|subject| !subject.starts_with("Verify")).collect();
     subjects.sort();
     subjects
 }

@@ -35,10 +35,10 @@ fn token(name: &str) -> String {
     format!("{name}:APA91b{}", uuid::Uuid::new_v4().simple())
 }
 
-/// Waits until everybody was welcomed: a device that is registered before would be, too.
+/// Waits until everybody's sign-up was told: a device that is registered before would be told, too.
 async fn welcomed(app: &TestApp) {
     let missing = "SELECT CAST((SELECT COUNT(*) FROM users)
-        - (SELECT COUNT(*) FROM deliveries WHERE template = 'welcome' AND channel = 'email') AS TEXT)";
+        - (SELECT COUNT(*) FROM deliveries WHERE template = 'verify-email' AND channel = 'email') AS TEXT)";
     let begun = Instant::now();
     while app.look().await.texts(missing).await != ["0"] {
         assert!(begun.elapsed() < Duration::from_secs(40), "somebody is not welcomed");

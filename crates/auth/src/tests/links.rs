@@ -66,6 +66,13 @@ async fn change_token(world: &World, who: &crate::SignedIn, email: &str) -> Stri
     token(world, who.account.email.as_str(), Purpose::ChangeEmail).await
 }
 
+/// Has somebody invited by whoever is at the console.
+async fn invite(world: &World, email: &str) {
+    let account = users::NewAccount { email: address(email), email_verified: false, name: None, locale: None };
+    let new = users::NewProfile { account, roles: None, profile: users::ProfileChange::default() };
+    crate::invite(&world.auth, Authority::Operator, &new).await.unwrap();
+}
+
 /// Signs somebody up where the address has to be verified first.
 async fn sign_up(world: &World, email: &str, password: &str, browser: Option<&str>) {
     let new = crate::NewAccount { password: password.into(), ..new_account(email) };
@@ -92,6 +99,7 @@ async fn works(world: &World, purpose: Purpose, token: &str) -> bool {
         Purpose::VerifyEmail => crate::verify_email(&world.auth, token, Keep::Everything).await.is_ok(),
         Purpose::ResetPassword => crate::reset_password(&world.auth, token, NEW).await.is_ok(),
         Purpose::ChangeEmail => crate::confirm_email_change(&world.auth, token).await.is_ok(),
+        Purpose::Invitation => crate::accept_invitation(&world.auth, token, NEW, None, &client()).await.is_ok(),
     }
 }
 
@@ -146,11 +154,19 @@ on_both! {
         for purpose in Purpose::ALL {
             for used_as in Purpose::ALL {
                 let name = format!("{}-{}@example.com", purpose.as_str(), used_as.as_str());
-                let who = world.register(&name).await;
+                if *purpose == Purpose::Invitation {
+                    invite(&world, &name).await;
+                } else {
+                    world.register(&name).await;
+                }
                 let made = match purpose {
                     Purpose::VerifyEmail => token(&world, &name, *purpose).await,
                     Purpose::ResetPassword => reset_token(&world, &name).await,
-                    Purpose::ChangeEmail => change_token(&world, &who, &format!("new-{name}")).await,
+                    Purpose::ChangeEmail => {
+                        let who = world.sign_in(&name, PASSWORD).await.unwrap();
+                        change_token(&world, &who, &format!("new-{name}")).await
+                    }
+                    Purpose::Invitation => token(&world, &name, *purpose).await,
                 };
                 assert_eq!(works(&world, *used_as, &made).await, purpose == used_as, "{purpose:?} as {used_as:?}");
                 // What was refused is not used up.
