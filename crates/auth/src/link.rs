@@ -256,7 +256,7 @@ pub(crate) async fn newest_of_browser(
 ) -> Result<Option<Link>> {
     fetch_optional!(
         on,
-        "SELECT id, user_id, session_id, other, browser, password_hash, created_at, expires_at FROM links
+        "SELECT id, user_id, session_id, other, browser, password_hash, asked_by, created_at, expires_at FROM links
          WHERE user_id = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3 AND browser = $4
          ORDER BY id DESC LIMIT 1",
         user,

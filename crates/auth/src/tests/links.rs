@@ -160,13 +160,12 @@ on_both! {
                     world.register(&name).await;
                 }
                 let made = match purpose {
-                    Purpose::VerifyEmail => token(&world, &name, *purpose).await,
                     Purpose::ResetPassword => reset_token(&world, &name).await,
                     Purpose::ChangeEmail => {
                         let who = world.sign_in(&name, PASSWORD).await.unwrap();
                         change_token(&world, &who, &format!("new-{name}")).await
                     }
-                    Purpose::Invitation => token(&world, &name, *purpose).await,
+                    Purpose::VerifyEmail | Purpose::Invitation => token(&world, &name, *purpose).await,
                 };
                 assert_eq!(works(&world, *used_as, &made).await, purpose == used_as, "{purpose:?} as {used_as:?}");
                 // What was refused is not used up.
