@@ -245,6 +245,21 @@ pub(crate) async fn take_for_code(tx: &mut Tx, auth: &Auth, canonical: &str) -> 
     take(tx, auth, &Counter { account, device: STRANGER.to_vec() }, auth.clock().now()).await
 }
 
+/// Whether no more passwords are tried now that would count here.
+pub(crate) async fn is_locked(on: &mut impl Connection, auth: &Auth, counter: &Counter) -> Result<bool> {
+    let seconds = 60 * i64::from(auth.settings().lockout_minutes);
+    let row: Row = fetch_one!(
+        on,
+        "SELECT COUNT(*) AS failures FROM sign_in_attempts
+         WHERE account = $1 AND device = $2 AND failures >= $3 AND last_at > $4",
+        counter.account.as_slice(),
+        counter.device.as_slice(),
+        i64::from(auth.settings().lockout_failures),
+        auth.clock().now().plus_seconds(-seconds)
+    )?;
+    Ok(row.failures > 0)
+}
+
 /// Forgets the failures of an account.
 pub(crate) async fn forget(tx: &mut Tx, counter: &Counter) -> Result<()> {
     execute!(

@@ -148,6 +148,16 @@ pub(crate) async fn signed_in(
     Ok(before.map(|row| row.failures_before))
 }
 
+/// Counts wrong passwords anew, because somebody came in without one. How many there were; none if there is no password.
+pub(crate) async fn take_failures(tx: &mut Tx, user: UserId) -> Result<i64> {
+    let before: Option<Before> = fetch_optional!(
+        tx,
+        "UPDATE passwords SET failures_before = failures, failures = 0 WHERE user_id = $1 RETURNING failures_before",
+        user
+    )?;
+    Ok(before.map_or(0, |row| row.failures_before))
+}
+
 /// Counts a wrong password, so that whoever signs in next is told how many there were. An attempt that was not
 /// compared does the same writing and changes nothing.
 pub(crate) async fn count_failure(tx: &mut Tx, user: UserId, counts: bool) -> Result<()> {

@@ -21,6 +21,7 @@ mod change_password;
 mod client;
 mod credential;
 mod end_sessions;
+mod enter;
 mod erase;
 pub mod hashing;
 mod import;
@@ -42,6 +43,7 @@ pub mod session;
 mod settings;
 pub mod setup;
 mod sign_in;
+mod sign_in_link;
 mod sign_out;
 #[cfg(test)]
 mod tests;
@@ -88,6 +90,7 @@ pub use security::{Security, security};
 pub use session::{Opened, Session};
 pub use settings::{MAX_ACCESS_SECONDS, Settings, TokenSettings};
 pub use sign_in::{Credentials, SignInError, sign_in};
+pub use sign_in_link::{SignInLink, check_sign_in_link, request_sign_in_link, sign_in_by_link};
 pub use sign_out::sign_out;
 pub use tokens::{SignedIn, TokenError};
 pub use unlock::{UnlockError, unlock};
@@ -278,6 +281,14 @@ pub const MIGRATIONS: &[Migration] = &[
         version: 9,
         name: "what is asked for by naming an address",
         shared: include_str!("../migrations/0009_link_requests.sql"),
+        sqlite: "",
+        postgres: "",
+    },
+    Migration {
+        owner: "auth",
+        version: 10,
+        name: "ways in",
+        shared: include_str!("../migrations/0010_ways_in.sql"),
         sqlite: "",
         postgres: "",
     },

@@ -39,6 +39,7 @@ const fn rule(purpose: Purpose) -> Rule {
         Purpose::VerifyEmail => Rule { lifetime: 24 * 3_600, apart: 60, replaces: false },
         Purpose::ResetPassword => Rule { lifetime: 3_600, apart: 60, replaces: true },
         Purpose::ChangeEmail => Rule { lifetime: 3_600, apart: 0, replaces: true },
+        Purpose::SignIn => Rule { lifetime: 600, apart: 60, replaces: true },
         Purpose::Invitation => Rule { lifetime: 7 * 86_400, apart: 0, replaces: true },
     }
 }

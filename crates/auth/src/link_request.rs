@@ -9,7 +9,7 @@ use kernel::id::LinkId;
 use serde::{Deserialize, Serialize};
 use storage::{Connection, Dialect, Error, Result, Tx, execute, fetch_one, fetch_optional};
 
-use crate::{Auth, register, reset_password, verify_email};
+use crate::{Auth, register, reset_password, sign_in_link, verify_email};
 
 /// How long to wait when nothing is heard: another process may have left something.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -23,6 +23,8 @@ pub(crate) enum Wish {
     VerifyEmail,
     /// The link to choose another password with.
     ResetPassword,
+    /// The link to sign in with.
+    SignIn,
 }
 
 /// A request as it is sealed.
@@ -131,6 +133,7 @@ async fn grant(auth: &Auth, tx: &mut Tx, LinkRequest { wish, email, browser }: L
             register::answer(auth, tx, register::Wanted { email, password_hash, name, locale, browser }).await
         }
         Wish::VerifyEmail => verify_email::answer(auth, tx, &email, browser.as_deref()).await,
+        Wish::SignIn => sign_in_link::answer(auth, tx, &email, browser.as_deref()).await,
         Wish::ResetPassword => reset_password::answer(auth, tx, &email).await,
     }
 }

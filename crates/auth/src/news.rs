@@ -28,16 +28,12 @@ impl News {
         client: &Client,
         event: Event,
     ) -> Result<Event> {
-        let mut event = event;
-        if self.new_device {
-            event = event.with("new_device", true);
-        }
-        if self.failures >= i64::from(auth.settings().failures_told) {
-            event = event.with("failures", self.failures);
-        }
-        if event.data.is_empty() {
+        let tells_failures = self.failures >= i64::from(auth.settings().failures_told);
+        if !self.new_device && !tells_failures {
             return Ok(event);
         }
+        let event = if self.new_device { event.with("new_device", true) } else { event };
+        let event = if tells_failures { event.with("failures", self.failures) } else { event };
         with_device(auth, tx, user, &words(&client.user_agent, &client.ip.to_string()), event).await
     }
 }

@@ -10,7 +10,8 @@ use crate::hashing::{Busy, HashError, Memory};
 use crate::known_device::{self, Device};
 use crate::link::{self, NewLink};
 use crate::link_request::{LinkRequest, Wish};
-use crate::{Auth, Client, Opened, Password, Weakness, attempts, browser, credential, hashing, link_request, session};
+use crate::session::{self, How};
+use crate::{Auth, Client, Opened, Password, Weakness, attempts, browser, credential, hashing, link_request};
 
 /// What somebody signs up with.
 #[derive(Clone)]
@@ -215,6 +216,6 @@ pub(crate) async fn open(
     let browser = browser::id(auth, cookie);
     let device = Device::new(auth, account.id, client, &browser);
     known_device::meet(tx, &account, &device, now).await?;
-    let (session, _) = session::insert(tx, auth, &account, client, &device, now).await?;
+    let (session, _) = session::insert(tx, auth, &account, client, (How::Password, &device), now).await?;
     Ok(Opened { account: Account { last_login_at: Some(now), ..account }, session, password_version: 1, browser })
 }

@@ -32,6 +32,26 @@ pub struct Session {
     pub expires_at: Timestamp,
     /// When it ends in any case.
     pub ends_at: Timestamp,
+    /// How whoever began it showed who they are (RFC 8176): the `amr` of its tokens.
+    pub amr: String,
+}
+
+/// How somebody showed who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// By a password.
+    Password,
+    /// By a link that came by mail. RFC 8176 has no name for that.
+    Link,
+}
+
+impl How {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "pwd",
+            Self::Link => "email",
+        }
+    }
 }
 
 /// An account and the session that was just begun for it.
@@ -41,7 +61,7 @@ pub struct Opened {
     pub account: Account,
     /// In which session.
     pub session: Session,
-    /// Which of the account's passwords it was begun with.
+    /// Which of the account's passwords was in force; 0 if it has none.
     pub password_version: i64,
     /// The id that the browser's cookie has from now on.
     pub(crate) browser: [u8; 16],
@@ -58,7 +78,7 @@ pub(crate) async fn insert(
     auth: &Auth,
     account: &Account,
     client: &Client,
-    device: &Device,
+    (how, device): (How, &Device),
     now: Timestamp,
 ) -> Result<(Session, i64)> {
     let settings = auth.settings();
@@ -81,12 +101,13 @@ pub(crate) async fn insert(
         last_seen_at: now,
         expires_at,
         ends_at,
+        amr: how.as_str().to_owned(),
     };
     let row: Others = fetch_one!(
         tx,
         "INSERT INTO sessions (id, user_id, kind, epoch, generation, device_name, ip, user_agent, created_at,
-                               last_seen_at, expires_at, ends_at, ended_at, device)
-         VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $8, $9, $10, NULL, $11)
+                               last_seen_at, expires_at, ends_at, ended_at, device, amr)
+         VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $8, $9, $10, NULL, $11, $12)
          RETURNING (SELECT COUNT(*) FROM sessions AS other
                     WHERE other.user_id = $2 AND other.id <> $1 AND other.ended_at IS NULL) AS others",
         session.id,
@@ -99,7 +120,8 @@ pub(crate) async fn insert(
         now,
         session.expires_at,
         session.ends_at,
-        device.tag()
+        device.tag(),
+        session.amr.as_str()
     )?;
     Ok((session, row.others))
 }
@@ -113,7 +135,7 @@ pub(crate) async fn find(
 ) -> Result<Option<Session>> {
     fetch_optional!(
         on,
-        "SELECT id, user_id, epoch, generation, device_name, ip, user_agent, created_at, last_seen_at, expires_at, ends_at
+        "SELECT id, user_id, epoch, generation, device_name, ip, user_agent, created_at, last_seen_at, expires_at, ends_at, amr
          FROM sessions WHERE id = $1 AND kind = $2 AND ended_at IS NULL AND expires_at > $3",
         id,
         kind.as_str(),
@@ -185,7 +207,7 @@ pub(crate) async fn rotate(
         "UPDATE sessions SET generation = generation + 1, last_seen_at = $1,
              expires_at = CASE WHEN ends_at < $2 THEN ends_at ELSE $2 END
          WHERE id = $3 AND generation = $4 AND kind = 'api' AND ended_at IS NULL AND expires_at > $1
-         RETURNING id, user_id, epoch, generation, device_name, ip, user_agent, created_at, last_seen_at, expires_at, ends_at",
+         RETURNING id, user_id, epoch, generation, device_name, ip, user_agent, created_at, last_seen_at, expires_at, ends_at, amr",
         now,
         expires_at,
         id,
@@ -262,7 +284,7 @@ pub async fn list(auth: &Auth, user: UserId, before: Option<SessionId>, limit: u
     let Some(account) = users::account::find(&mut read, user).await? else { return Ok(Vec::new()) };
     fetch_all!(
         &mut read,
-        "SELECT id, user_id, epoch, generation, device_name, ip, user_agent, created_at, last_seen_at, expires_at, ends_at
+        "SELECT id, user_id, epoch, generation, device_name, ip, user_agent, created_at, last_seen_at, expires_at, ends_at, amr
          FROM sessions
          WHERE user_id = $1 AND id < $2 AND ended_at IS NULL AND expires_at > $3 AND epoch >= $4
          ORDER BY id DESC LIMIT $5",

@@ -11,6 +11,8 @@ pub struct Settings {
     pub issuer: String,
     /// Whether an account can be used only once its address is verified.
     pub require_verified_email: bool,
+    /// Whether people can sign in by a link that is sent to them, without a password.
+    pub magic_link: bool,
     /// Failures until an account is locked.
     pub lockout_failures: u32,
     /// How long it stays locked after the last of them, in minutes.

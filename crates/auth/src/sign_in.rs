@@ -6,14 +6,14 @@
 
 use kernel::{Event, Kind, Timestamp};
 use storage::Tx;
-use users::{Account, EmailAddress, Ended};
+use users::{Account, EmailAddress};
 
 use crate::attempts::{Attempt, Counter};
 use crate::credential::Credential;
+use crate::enter::{self, Entering};
 use crate::hashing::{Busy, Comparison, HashError};
-use crate::known_device::{self, Device};
-use crate::news::News;
-use crate::{Auth, Client, Opened, Password, attempts, browser, credential, hashing, session};
+use crate::session::How;
+use crate::{Auth, Client, Opened, Password, attempts, browser, credential, hashing};
 
 /// What somebody signs in with, as typed.
 #[derive(Clone)]
@@ -145,27 +145,20 @@ async fn begin_session(
         attempt.was_right().await?;
         return Err(SignInError::InvalidCredentials);
     };
-    let device = Device::new(auth, checked.account.id, client, &checked.browser);
-    let new_device = known_device::meet(&mut tx, &checked.account, &device, now).await?;
-    let account = Account { last_login_at: Some(now), ..checked.account };
-    let (session, others) = session::insert(&mut tx, auth, &account, client, &device, now).await?;
-    let most = auth.settings().sessions_per_user;
-    let too_many = if others < i64::from(most) {
-        Vec::new()
-    } else {
-        session::end_oldest(&mut tx, account.id, session.id, most, now).await?
-    };
-    let event = Event::new(Kind::SessionStarted, now).by(account.id).in_session(session.id);
-    let event = News { new_device, failures }.said(auth, &mut tx, account.id, client, event).await?;
-    users::revoke(&mut tx, Ended::Sessions(account.id, too_many), event).await?;
+    let Checked { account, credential, browser, .. } = checked;
+    let (how, password_version) = (How::Password, credential.version);
+    let entering = Entering { account, how, password_version, failures, browser, client };
+    let opened = enter::begin(auth, &mut tx, entering, now).await?;
     attempt.succeeded(tx).await?;
-    Ok(Opened { account, session, password_version: checked.credential.version, browser: checked.browser })
+    Ok(opened)
 }
 
 /// How many wrong passwords there were since the last sign-in, if the right one is still what it was.
 async fn still_good(tx: &mut Tx, checked: &Checked, now: Timestamp) -> storage::Result<Option<i64>> {
     let Checked { account, credential, rehashed, .. } = checked;
-    let failures = credential::signed_in(tx, account.id, credential.version, rehashed.as_deref(), now).await?;
-    let is_same = users::account::record_sign_in(tx, account.id, account.epoch, now).await?;
-    Ok(failures.filter(|_| is_same))
+    // The account's row first, as whatever changes a password does: neither waits for the other's second row.
+    if !users::account::record_sign_in(tx, account.id, account.epoch, now).await? {
+        return Ok(None);
+    }
+    credential::signed_in(tx, account.id, credential.version, rehashed.as_deref(), now).await
 }

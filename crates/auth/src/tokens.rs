@@ -13,8 +13,6 @@ use crate::{Auth, Session};
 const OWN_CLIENT: &str = "usher";
 /// What such a token is good for.
 const OWN_SCOPE: &str = "account";
-/// How its owner proved who they are (RFC 8176 §2).
-const PASSWORD: [&str; 1] = ["pwd"];
 
 /// No token could be made.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -79,7 +77,7 @@ pub(crate) fn issue(auth: &Auth, account: Account, session: Session, now: Timest
         exp: now.unix_seconds() + i64::from(lifetime),
         jti: URL_SAFE_NO_PAD.encode(random_bytes::<16>()),
         auth_time: session.created_at.unix_seconds(),
-        amr: &PASSWORD,
+        amr: &[session.amr.as_str()],
         roles: &account.roles,
         scope: OWN_SCOPE,
     };

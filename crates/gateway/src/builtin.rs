@@ -58,6 +58,8 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         call("register", exact("/api/v1/auth/register"), Public, Some(SIGN_UP)),
         call("login", exact("/api/v1/auth/login"), Public, Some(SIGN_IN)),
         call("accept_invitation", exact("/api/v1/auth/accept-invitation"), Public, Some(SIGN_UP)),
+        call("magic_link", exact("/api/v1/auth/magic-link"), Public, Some(PASSWORD)),
+        call("confirm_magic_link", exact("/api/v1/auth/magic-link/confirm"), Public, Some(SIGN_IN)),
         call("refresh", exact("/api/v1/auth/refresh"), Public, Some(REFRESH)),
         call("change_password", exact("/api/v1/auth/change-password"), Required, Some(PASSWORD)),
         Route { body_limit: PICTURE_LIMIT, ..call("avatar", exact("/api/v1/users/me/avatar"), Required, Some(UPLOAD)) },
@@ -87,6 +89,8 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
             ..page("picture_page", exact("/account/picture"), Some(UPLOAD))
         },
         page("sign_in_page", exact("/sign-in"), Some(SIGN_IN)),
+        page("sign_in_by_mail_page", exact("/sign-in/by-mail"), Some(PASSWORD)),
+        page("sign_in_link_page", exact("/sign-in/link"), Some(SIGN_IN)),
         page("sign_up_page", exact("/sign-up"), Some(SIGN_UP)),
         page("invitation_page", exact("/invitation"), Some(SIGN_UP)),
         page("setup_page", exact("/setup"), Some(SIGN_UP)),

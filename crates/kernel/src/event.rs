@@ -48,6 +48,8 @@ kinds! {
     OtherSessionsEnded => "session.others_ended",
     /// A refresh token that had been replaced came back: the session was ended as stolen.
     RefreshTokenReused => "session.refresh_token_reused",
+    /// Somebody asked for a link to sign in with.
+    SignInLinkRequested => "sign_in.link_requested",
     /// A password did not match, or the account does not exist or may not sign in.
     SignInFailed => "sign_in.failed",
     /// The last allowed failure: the account is locked for a while.

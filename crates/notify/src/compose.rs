@@ -147,6 +147,7 @@ const fn purpose_of(template: Template) -> Option<Purpose> {
         Template::ResetPassword => Some(Purpose::ResetPassword),
         Template::ChangeEmail => Some(Purpose::ChangeEmail),
         Template::Invitation => Some(Purpose::Invitation),
+        Template::SignInLink => Some(Purpose::SignIn),
         _ => None,
     }
 }

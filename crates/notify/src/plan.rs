@@ -71,6 +71,7 @@ const RULES: &[Rule] = &[
     rule(Kind::AccountLocked, Template::AccountLocked, Category::Security),
     rule(Kind::RefreshTokenReused, Template::SessionStolen, Category::Security),
     Rule { applies: has_link, ..rule(Kind::AccountCreated, Template::Invitation, Category::Account) },
+    rule(Kind::SignInLinkRequested, Template::SignInLink, Category::Account),
     rule(Kind::InvitationSent, Template::Invitation, Category::Account),
     rule(Kind::EmailChangeRequested, Template::ChangeEmail, Category::Account),
     rule(Kind::EmailChangeRequested, Template::EmailChangeRequested, Category::Security),

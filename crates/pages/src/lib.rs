@@ -35,6 +35,7 @@ mod return_address;
 mod setup;
 mod shell;
 mod sign_in;
+mod sign_in_link;
 mod sign_out;
 mod sign_up;
 mod surroundings;
@@ -87,6 +88,8 @@ pub fn router(pages: Pages) -> Router {
     Router::new()
         .route("/", get(entry::home))
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
+        .route("/sign-in/by-mail", get(sign_in_link::show).post(sign_in_link::submit))
+        .route("/sign-in/link", get(sign_in_link::show_link).post(sign_in_link::submit_link))
         .route("/sign-up", get(sign_up::show).post(sign_up::submit))
         .route("/sign-out", post(sign_out::submit))
         .route("/verify", get(verify::show).post(verify::submit))

@@ -29,10 +29,28 @@ struct SignInPage<'a> {
     failure: Option<Notice>,
     /// What was done before somebody came here.
     done: Option<Notice>,
-    /// Whether mail reaches anybody, so that another password can be asked for.
-    has_mail: bool,
-    /// Whether an address has to be verified before somebody comes in.
+    by_mail: ByMail,
+}
+
+/// What a mail can do for whoever comes here.
+struct ByMail {
+    /// Let them choose another password, since mail reaches anybody at all.
+    resets: bool,
+    /// Verify an address, which has to be before somebody comes in.
     verifies: bool,
+    /// Sign them in.
+    signs_in: bool,
+}
+
+impl ByMail {
+    fn of(pages: &Pages) -> Self {
+        let settings = pages.auth.settings();
+        Self {
+            resets: pages.notify.sends_mail(),
+            verifies: settings.require_verified_email,
+            signs_in: settings.magic_link,
+        }
+    }
 }
 
 /// The words for what came before. The code comes from the address bar, so it chooses among fixed texts.
@@ -71,8 +89,7 @@ pub async fn show(
             keep_days: pages.auth.settings().session_days,
             failure: None,
             done: done(query.text("done")),
-            has_mail: pages.notify.sends_mail(),
-            verifies: pages.auth.settings().require_verified_email,
+            by_mail: ByMail::of(&pages),
         },
     )?;
     token.bind(shown)
@@ -109,8 +126,7 @@ pub async fn submit(
             keep_days: pages.auth.settings().session_days,
             failure: Some(failure),
             done: None,
-            has_mail: pages.notify.sends_mail(),
-            verifies: pages.auth.settings().require_verified_email,
+            by_mail: ByMail::of(&pages),
         },
     )?;
     Ok(if status == StatusCode::SERVICE_UNAVAILABLE { retry_soon(again) } else { again })

@@ -20,11 +20,14 @@ pub enum Purpose {
     ChangeEmail,
     /// Choosing the first password of an account that somebody else has made.
     Invitation,
+    /// Signing in.
+    SignIn,
 }
 
 impl Purpose {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::VerifyEmail, Self::ResetPassword, Self::ChangeEmail, Self::Invitation];
+    pub const ALL: &'static [Self] =
+        &[Self::VerifyEmail, Self::ResetPassword, Self::ChangeEmail, Self::Invitation, Self::SignIn];
 
     /// Its name in the database and in what the secret is bound to.
     pub const fn as_str(self) -> &'static str {
@@ -33,6 +36,7 @@ impl Purpose {
             Self::ResetPassword => "reset-password",
             Self::ChangeEmail => "change-email",
             Self::Invitation => "invitation",
+            Self::SignIn => "sign-in",
         }
     }
 
@@ -43,6 +47,7 @@ impl Purpose {
             Self::ResetPassword => "/reset/new",
             Self::ChangeEmail => "/account/email/confirm",
             Self::Invitation => "/invitation",
+            Self::SignIn => "/sign-in/link",
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The permissions that Usher itself asks for. An application's own (`quiz:author`) are only in the
 //! database: whatever a role names exists.
 
+use kernel::Permissions;
+
 /// List, search and read accounts.
 pub const USERS_READ: &str = "users:read";
 /// Make and change accounts, unlock them and bring deleted ones back.
@@ -60,9 +62,28 @@ pub const ALL: [(&str, &str); 18] = [
     (SETTINGS_READ, "See how Usher is set up"),
 ];
 
+/// Whether somebody with these permissions looks after other people or Usher itself. An application's own permissions
+/// do not make an officer of anybody.
+pub fn looks_after_anything(permissions: &Permissions) -> bool {
+    ALL.iter().any(|(name, _)| permissions.has(name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_officer_has_a_permission_of_ushers() {
+        for (names, expected) in [
+            (vec!["*"], true),
+            (vec!["users:read"], true),
+            (vec!["quiz:author", "settings:read"], true),
+            (vec!["quiz:author", "users:play"], false),
+            (vec![], false),
+        ] {
+            assert_eq!(looks_after_anything(&Permissions::of(names.clone())), expected, "{names:?}");
+        }
+    }
 
     #[test]
     fn every_name_is_one() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kernel::permission::{EVERYTHING, RoleDefinition};
-use kernel::{RoleBook, Timestamp};
+use kernel::{Permissions, RoleBook, Timestamp};
 use storage::{Connection, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
 use crate::account::{ADMIN, USER};
@@ -233,6 +233,11 @@ pub(crate) async fn book(tx: &mut Tx) -> Result<Arc<RoleBook>> {
     let book = Arc::new(RoleBook::new(&definitions));
     tx.remember(Read { revision, book: book.clone() });
     Ok(book)
+}
+
+/// What these roles come to, now.
+pub async fn permissions_of(tx: &mut Tx, roles: &[String]) -> Result<Permissions> {
+    Ok(book(tx).await?.permissions_of(roles.iter().map(String::as_str)))
 }
 
 /// Makes the built-in roles that are not there yet, and rows without any permission for names that

@@ -98,6 +98,8 @@ const TABLE: &[(&str, Needs)] = &[
     ("POST /api/v1/users/{id}/invitation", Permission("users:write")),
     ("DELETE /api/v1/users/{id}/invitation", Permission("users:delete")),
     ("POST /api/v1/auth/accept-invitation", Public),
+    ("POST /api/v1/auth/magic-link", Public),
+    ("POST /api/v1/auth/magic-link/confirm", Public),
     ("POST /api/v1/users/me/email", SignedIn),
     ("POST /api/v1/auth/confirm-email-change", Public),
     ("POST /api/v1/auth/verify-email", Public),

@@ -26,6 +26,7 @@ mod jobs;
 mod kill;
 mod links;
 mod lockout;
+mod magic_link;
 mod mail;
 mod notices;
 mod openapi;

@@ -1,16 +1,19 @@
 //! Every operation of the API is in the unauthorised test and in the event test, or the build fails.
 
-use e2e::{Answer, PASSWORD, PushService, TestApp, User, on_both, picture};
+use e2e::{Answer, PASSWORD, PushService, Setup, TestApp, User, on_both, picture};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 /// What anybody may call. Everything else answers 401 without a token. This list may only become shorter.
-const PUBLIC: [&str; 9] = [
+const PUBLIC: [&str; 11] = [
     "POST /api/v1/auth/register",
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/refresh",
     // Whoever is invited has no password yet.
     "POST /api/v1/auth/accept-invitation",
+    // Whoever signs in by mail is not signed in yet.
+    "POST /api/v1/auth/magic-link",
+    "POST /api/v1/auth/magic-link/confirm",
     // Whoever reads mail at the new address may not be signed in there.
     "POST /api/v1/auth/confirm-email-change",
     // Nor whoever verifies an address, or does not know their password.
@@ -83,7 +86,9 @@ fn body_of(operation: &str, user: &User) -> Value {
             json!({"name": "Somebody else"})
         }
         "POST /api/v1/users/me/email" => json!({"email": "other@example.com", "current_password": PASSWORD}),
-        "POST /api/v1/auth/verify-email/resend" | "POST /api/v1/auth/reset-password" => json!({"email": user.email}),
+        "POST /api/v1/auth/verify-email/resend"
+        | "POST /api/v1/auth/reset-password"
+        | "POST /api/v1/auth/magic-link" => json!({"email": user.email}),
         "POST /api/v1/users" => json!({"email": format!("made-{}", user.email)}),
         "POST /api/v1/users/invitations" => json!({"email": format!("invited-{}", user.email)}),
         "POST /api/v1/users/{id}/ban" => json!({"reason": "Spam"}),
@@ -172,6 +177,10 @@ async fn mailed_body(app: &TestApp, operation: &str, user: &User) -> Option<Valu
     match operation {
         "POST /api/v1/auth/verify-email" => Some(json!({"token": app.mailed_token(&user.email, "Verify", 1).await})),
         "POST /api/v1/auth/verify-email/code" => Some(json!({"code": app.mailed_code(&user.email, 1).await})),
+        "POST /api/v1/auth/magic-link/confirm" => {
+            app.post("/api/v1/auth/magic-link", json!({"email": user.email})).await.is(202);
+            Some(json!({"token": app.mailed_token(&user.email, "Sign in to", 1).await}))
+        }
         "POST /api/v1/auth/reset-password/confirm" => {
             app.post("/api/v1/auth/reset-password", json!({"email": user.email})).await.is(202);
             let token = app.mailed_token(&user.email, "new password", 1).await;
@@ -193,7 +202,8 @@ async fn requests_are_answered(app: &TestApp) {
 fn event_of(operation: &str) -> Option<&'static str> {
     match operation {
         "POST /api/v1/auth/register" => Some("account.registered"),
-        "POST /api/v1/auth/login" => Some("session.started"),
+        "POST /api/v1/auth/login" | "POST /api/v1/auth/magic-link/confirm" => Some("session.started"),
+        "POST /api/v1/auth/magic-link" => Some("sign_in.link_requested"),
         "POST /api/v1/auth/refresh" => Some("session.refreshed"),
         "POST /api/v1/auth/logout" | "DELETE /api/v1/auth/sessions/{id}" => Some("session.ended"),
         "DELETE /api/v1/auth/sessions" => Some("session.others_ended"),
@@ -325,7 +335,8 @@ on_both! {
         assert!(ann.is_signed_in().await && bob.is_signed_in().await);
     }
 
-    async fn one_write_is_one_event_and_a_read_is_none(app: TestApp) {
+    async fn one_write_is_one_event_and_a_read_is_none(setup: Setup) {
+        let app = setup.env("USHER_AUTH__MAGIC_LINK", "true").start().await;
         let root = User::administrator(&app, "root").await;
         let all = operations(&app).await;
         let called = all.iter().filter(|operation| !is_for_services(operation));
@@ -385,6 +396,10 @@ on_both! {
                 let shown: Value = serde_json::from_str(&shown).unwrap();
                 let (_, token) = shown["link"].as_str().unwrap().split_once("?token=").unwrap();
                 body = json!({"token": token, "password": PASSWORD});
+                before = kinds(&app).await;
+            }
+            if operation.contains(" /api/v1/auth/magic-link") {
+                root.patch(&format!("/api/v1/users/{}", user.id), json!({"email_verified": true})).await.is(200);
                 before = kinds(&app).await;
             }
             if let Some(mailed) = mailed_body(&app, operation, &user).await {

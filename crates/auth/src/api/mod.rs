@@ -6,6 +6,7 @@ mod entry;
 mod invitations;
 mod password;
 mod sessions;
+mod sign_in_link;
 mod verification;
 mod well_known;
 
@@ -35,6 +36,8 @@ pub fn router(auth: Auth) -> OpenApiRouter {
         .routes(routes!(invitations::invite_user))
         .routes(routes!(invitations::read_invitation, invitations::send_invitation, invitations::withdraw_invitation))
         .routes(routes!(invitations::accept_invitation))
+        .routes(routes!(sign_in_link::request_magic_link))
+        .routes(routes!(sign_in_link::confirm_magic_link))
         .routes(routes!(sessions::list_sessions, sessions::end_other_sessions))
         .routes(routes!(sessions::end_session))
         .with_state(auth.clone())

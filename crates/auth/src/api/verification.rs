@@ -34,7 +34,7 @@ pub(super) struct VerifyEmailCode {
 pub(super) struct AskByMail {
     /// The address of the account.
     #[schema(max_length = 254, example = "ann@example.com")]
-    email: String,
+    pub(super) email: String,
 }
 
 /// Another password.
@@ -133,7 +133,7 @@ pub(super) async fn reset_password(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn address(typed: &str) -> Result<EmailAddress, Problem> {
+pub(super) fn address(typed: &str) -> Result<EmailAddress, Problem> {
     EmailAddress::parse(typed)
         .map_err(|error| Problem::invalid_input(vec![FieldError::new("email", "invalid_email", error.to_string())]))
 }

@@ -60,6 +60,16 @@ async fn reset_token(world: &World, email: &str) -> String {
     token(world, email, Purpose::ResetPassword).await
 }
 
+/// A link to sign in with, for somebody whose address is vouched for.
+async fn sign_in_token(world: &World, email: &str) -> String {
+    let user = account(world, email).await.id;
+    let vouched = users::AccountChange { email_verified: Some(true), ..users::AccountChange::default() };
+    users::update_account(world.auth.users(), Authority::Operator, user, &vouched, None).await.unwrap();
+    crate::request_sign_in_link(&world.auth, &address(email), None).await.unwrap();
+    answer(world).await;
+    token(world, email, Purpose::SignIn).await
+}
+
 async fn change_token(world: &World, who: &crate::SignedIn, email: &str) -> String {
     let (user, session) = (who.account.id, who.session.id);
     crate::request_email_change(&world.auth, user, session, PASSWORD, &address(email)).await.unwrap();
@@ -100,6 +110,7 @@ async fn works(world: &World, purpose: Purpose, token: &str) -> bool {
         Purpose::ResetPassword => crate::reset_password(&world.auth, token, NEW).await.is_ok(),
         Purpose::ChangeEmail => crate::confirm_email_change(&world.auth, token).await.is_ok(),
         Purpose::Invitation => crate::accept_invitation(&world.auth, token, NEW, None, &client()).await.is_ok(),
+        Purpose::SignIn => crate::sign_in_by_link(&world.auth, token, None, &client()).await.is_ok(),
     }
 }
 
@@ -150,6 +161,21 @@ on_both! {
         assert!(!works(&world, Purpose::VerifyEmail, &verify).await);
     }
 
+    async fn t3_a_link_that_lets_somebody_in_ends_at_its_second(world: World) {
+        world.register("ann@example.com").await;
+        let signs_in = sign_in_token(&world, "ann@example.com").await;
+        forward(&world, 599);
+        assert!(crate::check_sign_in_link(&world.auth, &signs_in, None).await.is_ok());
+        forward(&world, 1);
+        assert!(!works(&world, Purpose::SignIn, &signs_in).await);
+        invite(&world, "noor@example.com").await;
+        let invited = token(&world, "noor@example.com", Purpose::Invitation).await;
+        forward(&world, 7 * 86_400 - 1);
+        assert!(crate::check_invitation(&world.auth, &invited).await.is_ok());
+        forward(&world, 1);
+        assert!(!works(&world, Purpose::Invitation, &invited).await);
+    }
+
     async fn t4_a_link_does_what_it_is_for_and_nothing_else(world: World) {
         for purpose in Purpose::ALL {
             for used_as in Purpose::ALL {
@@ -166,6 +192,7 @@ on_both! {
                         change_token(&world, &who, &format!("new-{name}")).await
                     }
                     Purpose::VerifyEmail | Purpose::Invitation => token(&world, &name, *purpose).await,
+                    Purpose::SignIn => sign_in_token(&world, &name).await,
                 };
                 assert_eq!(works(&world, *used_as, &made).await, purpose == used_as, "{purpose:?} as {used_as:?}");
                 // What was refused is not used up.

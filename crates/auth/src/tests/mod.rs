@@ -155,6 +155,7 @@ pub(super) fn settings(algorithm: Algorithm) -> Settings {
         lockout_failures: 5,
         lockout_minutes: 15,
         failures_told: 3,
+        magic_link: true,
         session_days: 30,
         sessions_per_user: 3,
         policy: Policy { min_characters: 8 },

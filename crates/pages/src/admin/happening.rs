@@ -10,10 +10,11 @@ pub struct Happening {
 }
 
 /// Kinds by their name in the ledger.
-const KNOWN: [(&str, &str, &str); 47] = [
+const KNOWN: [(&str, &str, &str); 48] = [
     ("account.registered", "Signed up", "user-plus"),
     ("administrator.created", "Made as administrator", "shield-check"),
     ("account.created", "Account made by an administrator", "user-plus"),
+    ("sign_in.link_requested", "Asked for a link to sign in with", "mail"),
     ("invitation.sent", "Invited again", "mail"),
     ("invitation.accepted", "Accepted the invitation and signed in", "user-plus"),
     ("account.updated", "Account changed by an administrator", "pencil"),

@@ -116,6 +116,7 @@ fn settings() -> Settings {
         lockout_failures: 5,
         lockout_minutes: 15,
         failures_told: 3,
+        magic_link: false,
         session_days: 30,
         sessions_per_user: 20,
         policy: Policy { min_characters: 8 },

@@ -169,6 +169,7 @@ fn settings() -> Settings {
         lockout_failures: 5,
         lockout_minutes: 15,
         failures_told: 3,
+        magic_link: false,
         session_days: 30,
         sessions_per_user: 3,
         policy: Policy { min_characters: 8 },

@@ -330,6 +330,7 @@ impl Checked {
             lockout_failures: auth.lockout.failures,
             lockout_minutes: auth.lockout.minutes,
             failures_told: auth.notices.failures,
+            magic_link: auth.magic_link,
             session_days: auth.session_days,
             sessions_per_user: auth.sessions_per_user,
             policy: Policy { min_characters: if auth.assurance == "nist-800-63b-4" { 15 } else { 8 } },

@@ -149,6 +149,8 @@ pub struct Auth {
     pub assurance: String,
     /// Whether an account can be used only once its address is verified.
     pub require_verified_email: bool,
+    /// Whether people can sign in by a link that is sent to them, without a password.
+    pub magic_link: bool,
     /// Locking after failures.
     pub lockout: Lockout,
     /// What people are told of their sign-ins.
@@ -331,6 +333,7 @@ impl Default for Auth {
         Self {
             assurance: "standard".into(),
             require_verified_email: false,
+            magic_link: false,
             lockout: Lockout::default(),
             notices: Notices::default(),
             session_days: 30,
