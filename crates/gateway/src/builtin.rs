@@ -111,7 +111,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
 });
 
 /// Where an operator's route may not go on Usher's own host: these are, or may become, its own.
-const RESERVED: [&str; 19] = [
+const RESERVED: [&str; 20] = [
     "/account",
     "/admin",
     "/api",
@@ -129,6 +129,7 @@ const RESERVED: [&str; 19] = [
     "/sign-in",
     "/sign-out",
     "/sign-up",
+    "/unsubscribe",
     "/verify",
     "/.well-known",
 ];

@@ -89,6 +89,8 @@ ids! {
     WebhookId;
     /// One event on its way to one webhook.
     WebhookDeliveryId;
+    /// One message that waits for somebody's digest.
+    DigestItemId;
 }
 
 /// 48 bits of milliseconds and 12 bits of their fractions, then 62 random bits (RFC 9562 §6.2, method 3).

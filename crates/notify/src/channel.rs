@@ -62,6 +62,8 @@ pub struct Rendered {
     pub html: String,
     /// All of it, as text.
     pub text: String,
+    /// Where whoever wants no more of this kind says so; nothing for what nobody can do without.
+    pub unsubscribe: Option<String>,
     /// Where its button leads.
     pub link: Option<String>,
     /// Its Message-ID (RFC 5322 §3.6.4), the same at every try.

@@ -7,17 +7,24 @@ use storage::Connection;
 use users::link::{Bond, CODE_SECONDS, Purpose};
 use users::{Account, DisplayName, EmailAddress, Locale, PersonalDataError, TimeZoneName};
 
-use crate::channel::Rendered;
+use crate::channel::{ChannelName, Rendered};
 use crate::delivery::Claimed;
+use crate::digest::{self, Contents};
 use crate::email;
+use crate::preference::{self, Preferences, Topic};
 use crate::template::{Action, Facts, Input, RenderError, Template};
 use crate::{Category, Notify};
+
+/// Why something is not sent that its recipient does not want.
+pub(crate) const NOT_WANTED: &str = "its recipient has switched this off";
 
 /// There is no message.
 #[derive(Debug)]
 pub(crate) enum ComposeError {
     /// Nobody is to be told any more, and why.
     Dropped(&'static str),
+    /// Its recipient wants to be left alone until then.
+    Held(Timestamp),
     /// It cannot be written: our own failure.
     Ours(String),
     /// The database failed.
@@ -60,11 +67,17 @@ impl Said {
 }
 
 /// Writes the message of a delivery.
-pub(crate) async fn compose(notify: &Notify, claimed: &Claimed) -> Result<Rendered, ComposeError> {
+pub(crate) async fn compose(
+    notify: &Notify,
+    claimed: &Claimed,
+    channel: ChannelName,
+) -> Result<Rendered, ComposeError> {
     let template = Template::parse(&claimed.template)
         .ok_or_else(|| ComposeError::Ours(format!("there is no template `{}` in this program", claimed.template)))?;
-    let category = Category::parse(&claimed.category)
-        .ok_or_else(|| ComposeError::Ours(format!("there is no category `{}` in this program", claimed.category)))?;
+    let category =
+        notify.settings().categories.find(&claimed.category).map(|offered| offered.category).ok_or_else(|| {
+            ComposeError::Ours(format!("there is no category `{}` in this program", claimed.category))
+        })?;
     let said = Said::read(&claimed.data)?;
     let mut read = notify.db().read().await?;
     let account = users::account::find(&mut read, claimed.user_id).await?;
@@ -76,11 +89,17 @@ pub(crate) async fn compose(notify: &Notify, claimed: &Claimed) -> Result<Render
     if expires_at.is_some_and(|end| end <= notify.users().clock.now()) {
         return Err(ComposeError::Dropped("what it leads to had expired before it could be sent"));
     }
+    let preferences = preference::record::find(&mut read, account.id).await?.unwrap_or_default();
+    ask(notify, (template, category, channel), &preferences, &account)?;
+    let digest = match template {
+        Template::Digest => Some(digest::contents(notify, &mut read, claimed.id, (&account, &preferences)).await?),
+        _ => None,
+    };
     let other = other_address(notify, &mut read, &said, &account, template).await?;
     let device = device(notify, &mut read, &said, &account).await?;
     drop(read);
     let door = door(notify, claimed, &said, &account, (template, other.as_ref()))?;
-    write(notify, claimed, &said, &account, Message { template, category, other, device, door })
+    write(notify, claimed, &said, &account, Message { template, category, other, device, digest, door })
 }
 
 /// Where the event says that it came from, if it does. A message without it is better than none.
@@ -104,6 +123,28 @@ async fn device(
 /// Until when the link in a message works, if it has one. Others may tell of the same event.
 fn until(said: &Said, template: Template) -> Option<Timestamp> {
     matches!(template.action(), Action::Link { .. }).then(|| said.moment("expires_at")).flatten()
+}
+
+/// Asks once more whether it is wanted, and now: they may have chosen otherwise since it was planned.
+fn ask(
+    notify: &Notify,
+    (template, category, channel): (Template, Category, ChannelName),
+    preferences: &Preferences,
+    account: &Account,
+) -> Result<(), ComposeError> {
+    if matches!(template.action(), Action::Link { .. }) {
+        return Ok(());
+    }
+    // What a digest tells is asked about one by one.
+    let wanted = template == Template::Digest || preferences.wants(&notify.settings().categories, category, channel);
+    if !wanted {
+        return Err(ComposeError::Dropped(NOT_WANTED));
+    }
+    let now = notify.users().clock.now();
+    match preferences.quiet_until(category, now, &preference::clock(notify, account)) {
+        Some(until) => Err(ComposeError::Held(until)),
+        None => Ok(()),
+    }
 }
 
 /// The name under which an event has the address that a message is about and goes to, where that is not the account's.
@@ -190,6 +231,7 @@ struct Message {
     category: Category,
     other: Option<EmailAddress>,
     device: Option<String>,
+    digest: Option<Contents>,
     door: Door,
 }
 
@@ -198,10 +240,16 @@ fn write(
     claimed: &Claimed,
     said: &Said,
     account: &Account,
-    Message { template, category, other, device, door }: Message,
+    Message { template, category, other, device, digest, door }: Message,
 ) -> Result<Rendered, ComposeError> {
     let settings = notify.settings();
     let name = account.name.as_ref().map(DisplayName::as_str);
+    let topic = match template {
+        Template::Digest => Some(Topic::Digest),
+        _ => category.can_wait().then_some(Topic::Category(category)),
+    };
+    let unsubscribe = topic.map(|topic| preference::unsubscribe_address(notify, account.id, topic));
+    let count = digest.as_ref().map(|digest| digest.count).or_else(|| said.number("failures"));
     let addressee = other.as_ref().unwrap_or(&account.email);
     let written = notify.templates().write(&Input {
         template,
@@ -219,7 +267,9 @@ fn write(
         facts: Facts {
             device: device.as_deref(),
             other_email: other.as_ref().map(EmailAddress::as_str),
-            count: said.number("failures"),
+            count,
+            entries: digest.as_ref().map_or(&[], |digest| digest.entries.as_slice()),
+            unsubscribe: unsubscribe.as_deref(),
         },
         reference: &reference(claimed),
     })?;
@@ -235,6 +285,7 @@ fn write(
         preview: written.preview,
         html: written.html,
         text: written.text,
+        unsubscribe,
         link: Some(door.link),
         message_id: claimed.message_id.clone().unwrap_or_else(|| settings.message_id(claimed.id)),
         at: claimed.event_at,

@@ -64,6 +64,8 @@ pub(crate) struct NewDelivery {
     pub(crate) state: State,
     pub(crate) reason: Option<&'static str>,
     pub(crate) message_id: Option<String>,
+    /// When it is tried first.
+    pub(crate) next_at: Timestamp,
 }
 
 /// A delivery that was taken up.
@@ -91,7 +93,7 @@ pub(crate) async fn insert(tx: &mut Tx, new: &NewDelivery, now: Timestamp) -> Re
         "INSERT INTO deliveries (id, event_id, event_index, event_at, user_id, category, channel, template, urgency,
              data, state, claims, attempts, next_at, give_up_at, leased_until, reason, message_id, created_at,
              ended_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, $12, $16, NULL, $13, $14, $12, $15)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, $17, $16, NULL, $13, $14, $12, $15)
          ON CONFLICT (event_id, user_id, channel, template) DO NOTHING",
         new.id,
         new.event_id,
@@ -109,7 +111,8 @@ pub(crate) async fn insert(tx: &mut Tx, new: &NewDelivery, now: Timestamp) -> Re
         new.reason,
         new.message_id.as_deref(),
         ended_at,
-        now.plus_seconds(PATIENCE)
+        new.next_at.plus_seconds(PATIENCE),
+        new.next_at
     )?;
     Ok(inserted == 1)
 }
@@ -279,6 +282,21 @@ pub(crate) async fn give_back(tx: &mut Tx, id: DeliveryId, lease: Timestamp, now
         "UPDATE deliveries SET leased_until = NULL, next_at = $1, claims = claims - 1
          WHERE id = $2 AND leased_until = $3 AND state IN ('queued', 'failed')",
         now,
+        id,
+        lease
+    )?;
+    Ok(())
+}
+
+/// Its recipient wants to be left alone until then: it is due then, as if nobody had taken it, and tried for a day from
+/// then on.
+pub(crate) async fn hold(tx: &mut Tx, id: DeliveryId, lease: Timestamp, until: Timestamp) -> Result<()> {
+    execute!(
+        tx,
+        "UPDATE deliveries SET leased_until = NULL, next_at = $1, give_up_at = $2, claims = claims - 1
+         WHERE id = $3 AND leased_until = $4 AND state IN ('queued', 'failed')",
+        until,
+        until.plus_seconds(PATIENCE),
         id,
         lease
     )?;

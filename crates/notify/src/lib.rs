@@ -5,24 +5,27 @@
 //! message (`template`) and hands it to the [`Channel`]; `settle` writes down what has become of it. `retry_delivery` has it
 //! tried again; `api` is the JSON face. `email` is a channel:
 //! by SMTP, by SendGrid's API, or into the inbox of a development machine. `in_app` is another, without a worker: the
-//! inbox that people look into, and are shown live. What a person is told about and how comes
-//! into `reader`, where the channels of a message are chosen.
+//! inbox that people look into, and are shown live. `reader` chooses the channels of a message, by what its recipient
+//! wants (`preference`, `category`); what can wait may come together (`digest`).
 //!
 //! `webhooks` tells programs: each entry of the ledger that an address was registered for, signed and in order.
 //!
 //! Nothing in a request waits for any of this, and it decides nothing about anybody's trust. Secrets of links are
 //! derived while a message is written, and not kept.
 
+mod among;
 pub mod api;
 mod backoff;
 mod category;
 mod channel;
 mod compose;
 mod delivery;
+mod digest;
 mod email;
 pub mod in_app;
 mod metrics;
 mod plan;
+pub mod preference;
 pub mod push;
 mod reader;
 mod retry_delivery;
@@ -45,7 +48,7 @@ use storage::{Db, Migration};
 use tokio::sync::watch;
 use users::Users;
 
-pub use category::Category;
+pub use category::{Categories, Category, CategorySpec, InvalidCategories, Offered};
 pub use channel::{Channel, ChannelName, Receipt, Rendered, SendError};
 pub use delivery::{COUNTED, Count, Delivery, Filter, State};
 pub use email::{
@@ -74,6 +77,7 @@ struct Parts {
     settings: Settings,
     templates: Templates,
     sealing: SealingRing,
+    unsubscribe: MacRing,
     metrics: Metrics,
     /// What devices are found by.
     index: MacRing,
@@ -100,6 +104,7 @@ impl Notify {
             settings,
             templates,
             sealing: master.sealing_ring(Label::KeyEncryption),
+            unsubscribe: master.mac_ring(Label::Link),
             metrics: Metrics::new(),
             index: master.mac_ring(Label::BlindIndex),
             vapid: push::Vapid::new(master, contact),
@@ -126,6 +131,11 @@ impl Notify {
     /// Reads the ledger and writes down what is to be told. It ends only with the process.
     pub async fn follow(&self) {
         reader::run(self).await;
+    }
+
+    /// Gathers what waits for digests as they become due. It ends only with the process.
+    pub async fn gather(&self) {
+        digest::run(self).await;
     }
 
     /// Hands over what is due, until [`Notify::stop`]; then what is under way is finished.
@@ -209,7 +219,7 @@ impl Notify {
     /// Removes what is too old: deliveries that came to their end long ago, and messages of inboxes. Whether there may be
     /// more.
     pub async fn sweep(&self) -> storage::Result<bool> {
-        Ok(self.sweep_deliveries().await? | in_app::sweep(self).await?)
+        Ok(self.sweep_deliveries().await? | in_app::sweep(self).await? | digest::sweep(self).await?)
     }
 
     async fn sweep_deliveries(&self) -> storage::Result<bool> {
@@ -311,6 +321,10 @@ impl Notify {
         &self.0.sealing
     }
 
+    pub(crate) fn unsubscribe_key(&self) -> &MacRing {
+        &self.0.unsubscribe
+    }
+
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.0.metrics
     }
@@ -359,6 +373,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration(2, "inboxes", include_str!("../migrations/0002_notifications.sql")),
     migration(3, "webhooks", include_str!("../migrations/0003_webhooks.sql")),
     migration(4, "push devices", include_str!("../migrations/0004_push_devices.sql")),
+    migration(5, "preferences", include_str!("../migrations/0005_preferences.sql")),
 ];
 
 const fn migration(version: i64, name: &'static str, shared: &'static str) -> Migration {

@@ -114,7 +114,7 @@ impl Metrics {
                 Outcome::Dropped(_) => {
                     self.dropped.get_or_create(&of).inc();
                 }
-                Outcome::NotTried => {}
+                Outcome::Held(_) | Outcome::NotTried => {}
             }
         }
     }

@@ -3,21 +3,25 @@
 //! The deliveries of an entry, what it puts into inboxes and the position after it are written in one transaction. So
 //! each entry is told once, whichever process does it and whenever one dies.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use kernel::id::{DeliveryId, NotificationId};
+use jiff::tz::TimeZone;
+use kernel::id::{DeliveryId, DigestItemId, NotificationId};
 use kernel::{Event, EventId, Kind, Timestamp, UserId};
 use serde::Deserialize;
 use serde_json::Map;
 use storage::{Tx, ledger};
 
 use crate::channel::ChannelName;
+use crate::compose::NOT_WANTED;
 use crate::delivery::{self, NewDelivery, State};
+use crate::digest::{self, NewItem};
 use crate::email::Provider;
 use crate::in_app::{self, NewNotification};
 use crate::plan::{self, Planned, Ways};
+use crate::preference::{self, Preferences, When};
 use crate::push;
 use crate::template::Action;
 use crate::{Notify, TOO_OLD};
@@ -189,6 +193,7 @@ async fn write(
     (from, last): (i64, i64),
 ) -> storage::Result<bool> {
     let now = notify.users().clock.now();
+    let wishes = wishes(notify, found).await?;
     let mut tx = notify.db().begin().await?;
     if !delivery::advance(&mut tx, from, last).await? {
         return Ok(false);
@@ -202,15 +207,17 @@ async fn write(
                     if plan::is_bounded(planned.template) && delivery::is_told_enough(&mut tx, *planned, now).await? {
                         continue;
                     }
-                    if planned.ways != Ways::NotMail {
-                        let new = new_delivery(notify, *index, event, *planned, now);
-                        queued += u64::from(delivery::insert(&mut tx, &new, now).await? && new.state == State::Queued);
+                    let happened = Happened { index: *index, event, now };
+                    let wish = wishes.get(&planned.user);
+                    if planned.ways != Ways::NotMail && told_by_mail(&mut tx, notify, &happened, *planned, wish).await?
+                    {
+                        queued += 1;
                     }
                     if planned.ways == Ways::Mail {
                         continue;
                     }
-                    inboxes.extend(in_inbox(event, *planned, now));
-                    if let Some(new) = to_devices(notify, &mut tx, *index, event, *planned, now).await? {
+                    inboxes.extend(in_inbox(notify, &happened, *planned, wish));
+                    if let Some(new) = to_devices(notify, &mut tx, &happened, *planned, wish).await? {
                         pushed += u64::from(delivery::insert(&mut tx, &new, now).await?);
                     }
                 }
@@ -219,6 +226,8 @@ async fn write(
                 inboxes.retain(|new| new.user != *user);
                 in_app::remove_all(&mut tx, *user).await?;
                 push::remove_all(&mut tx, *user).await?;
+                digest::record::remove_all(&mut tx, *user).await?;
+                preference::record::remove(&mut tx, *user).await?;
             }
             Found::Unreadable => {
                 delivery::insert(&mut tx, &unreadable(*index, now), now).await?;
@@ -248,18 +257,118 @@ async fn write(
     Ok(true)
 }
 
-/// What goes into the inbox: nothing of what is too old to be told, and no link that lets somebody in. Whoever reads
-/// their inbox is in, and a session is no mailbox.
-fn in_inbox(event: &Event, planned: Planned, now: Timestamp) -> Option<NewNotification> {
-    let is_for_inbox = matches!(planned.template.action(), Action::Page(_)) && now.since(event.at) <= TOO_OLD;
-    is_for_inbox.then(|| NewNotification {
-        id: NotificationId::new(now),
+/// What somebody has chosen, and their clock.
+type Wish = (Preferences, TimeZone);
+
+/// What those have chosen who are to be told.
+async fn wishes(notify: &Notify, found: &[(i64, Found)]) -> storage::Result<BTreeMap<UserId, Wish>> {
+    let mut people: Vec<UserId> = found
+        .iter()
+        .filter_map(|(_, found)| if let Found::Messages(_, planned) = found { Some(planned) } else { None })
+        .flat_map(|planned| planned.iter().map(|planned| planned.user))
+        .collect();
+    people.sort_unstable();
+    people.dedup();
+    if people.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    preference::of_many(notify, &mut notify.db().read().await?, &people).await
+}
+
+/// What happened, and when it is read.
+struct Happened<'e> {
+    index: i64,
+    event: &'e Event,
+    now: Timestamp,
+}
+
+impl Happened<'_> {
+    fn is_too_old(&self) -> bool {
+        self.now.since(self.event.at) > TOO_OLD
+    }
+}
+
+/// Writes down what is told by mail, now, later or with others. Whether something is to be sent.
+async fn told_by_mail(
+    tx: &mut Tx,
+    notify: &Notify,
+    happened: &Happened<'_>,
+    planned: Planned,
+    wish: Option<&Wish>,
+) -> storage::Result<bool> {
+    // Their clock does not matter to those who have chosen nothing.
+    let everybody = (Preferences::default(), TimeZone::UTC);
+    let (preferences, zone) = wish.unwrap_or(&everybody);
+    let what = (planned.template, planned.category);
+    let when = preferences.when(&notify.settings().categories, what, happened.now, zone);
+    let no_provider = matches!(notify.settings().provider, Provider::None);
+    let (state, reason, next_at) = match when {
+        _ if no_provider => (State::Dropped, Some("no mail provider is configured (`mail.url`)"), happened.now),
+        _ if happened.is_too_old() => {
+            (State::Dropped, Some("it had happened more than 24 hours before it could be told"), happened.now)
+        }
+        When::Never => (State::Dropped, Some(NOT_WANTED), happened.now),
+        When::Now => (State::Queued, None, happened.now),
+        When::At(moment) => (State::Queued, None, moment),
+        When::Together(due) => {
+            digest::record::insert(tx, &for_digest(happened, planned, due), happened.now).await?;
+            return Ok(false);
+        }
+    };
+    let id = DeliveryId::new(happened.now);
+    let new = NewDelivery {
+        id,
+        event_id: happened.event.id,
+        event_index: Some(happened.index),
+        event_at: happened.event.at,
         user: planned.user,
-        event_id: event.id,
-        event_at: event.at,
+        category: planned.category.as_str(),
+        channel: ChannelName::Email.as_str(),
+        template: planned.template.as_str(),
+        urgency: planned.category.urgency(),
+        data: happened.event.data.clone(),
+        state,
+        reason,
+        message_id: Some(notify.settings().message_id(id)),
+        next_at,
+    };
+    Ok(delivery::insert(tx, &new, happened.now).await? && state == State::Queued)
+}
+
+fn for_digest(happened: &Happened<'_>, planned: Planned, due_at: Timestamp) -> NewItem {
+    NewItem {
+        id: DigestItemId::new(happened.now),
+        user: planned.user,
+        event_id: happened.event.id,
+        event_at: happened.event.at,
         category: planned.category.as_str().to_owned(),
         template: planned.template.as_str().to_owned(),
-        data: event.data.clone(),
+        data: happened.event.data.clone(),
+        due_at,
+    }
+}
+
+/// What goes into the inbox: nothing of what is too old to be told, and no link that lets somebody in. Whoever reads
+/// their inbox is in, and a session is no mailbox.
+fn in_inbox(
+    notify: &Notify,
+    happened: &Happened<'_>,
+    planned: Planned,
+    wish: Option<&Wish>,
+) -> Option<NewNotification> {
+    let everybody = Preferences::default();
+    let preferences = wish.map_or(&everybody, |(preferences, _)| preferences);
+    let is_for_inbox = matches!(planned.template.action(), Action::Page(_))
+        && !happened.is_too_old()
+        && preferences.wants(&notify.settings().categories, planned.category, ChannelName::InApp);
+    is_for_inbox.then(|| NewNotification {
+        id: NotificationId::new(happened.now),
+        user: planned.user,
+        event_id: happened.event.id,
+        event_at: happened.event.at,
+        category: planned.category.as_str().to_owned(),
+        template: planned.template.as_str().to_owned(),
+        data: happened.event.data.clone(),
     })
 }
 
@@ -268,55 +377,38 @@ fn in_inbox(event: &Event, planned: Planned, now: Timestamp) -> Option<NewNotifi
 async fn to_devices(
     notify: &Notify,
     tx: &mut Tx,
-    index: i64,
-    event: &Event,
+    happened: &Happened<'_>,
     planned: Planned,
-    now: Timestamp,
+    wish: Option<&Wish>,
 ) -> storage::Result<Option<NewDelivery>> {
-    let is_for_devices = matches!(planned.template.action(), Action::Page(_)) && now.since(event.at) <= TOO_OLD;
-    if !is_for_devices || !notify.settings().push.is_on() || !push::any(tx, planned.user).await? {
+    let is_for_devices = matches!(planned.template.action(), Action::Page(_)) && !happened.is_too_old();
+    if !is_for_devices || !notify.settings().push.is_on() {
+        return Ok(None);
+    }
+    let everybody = (Preferences::default(), TimeZone::UTC);
+    let (preferences, zone) = wish.unwrap_or(&everybody);
+    let Some(next_at) = preferences.push_at(&notify.settings().categories, planned.category, happened.now, zone) else {
+        return Ok(None);
+    };
+    if !push::any(tx, planned.user).await? {
         return Ok(None);
     }
     Ok(Some(NewDelivery {
-        id: DeliveryId::new(now),
-        event_id: event.id,
-        event_index: Some(index),
-        event_at: event.at,
+        id: DeliveryId::new(happened.now),
+        event_id: happened.event.id,
+        event_index: Some(happened.index),
+        event_at: happened.event.at,
         user: planned.user,
         category: planned.category.as_str(),
         channel: ChannelName::Push.as_str(),
         template: planned.template.as_str(),
         urgency: planned.category.urgency(),
-        data: event.data.clone(),
+        data: happened.event.data.clone(),
         state: State::Queued,
         reason: None,
         message_id: None,
+        next_at,
     }))
-}
-
-fn new_delivery(notify: &Notify, index: i64, event: &Event, planned: Planned, now: Timestamp) -> NewDelivery {
-    let id = DeliveryId::new(now);
-    let too_old = now.since(event.at) > TOO_OLD;
-    let (state, reason) = match notify.settings().provider {
-        Provider::None => (State::Dropped, Some("no mail provider is configured (`mail.url`)")),
-        _ if too_old => (State::Dropped, Some("it had happened more than 24 hours before it could be told")),
-        Provider::Inbox | Provider::Smtp(_) | Provider::SendGrid(_) => (State::Queued, None),
-    };
-    NewDelivery {
-        id,
-        event_id: event.id,
-        event_index: Some(index),
-        event_at: event.at,
-        user: planned.user,
-        category: planned.category.as_str(),
-        channel: ChannelName::Email.as_str(),
-        template: planned.template.as_str(),
-        urgency: planned.category.urgency(),
-        data: event.data.clone(),
-        state,
-        reason,
-        message_id: Some(notify.settings().message_id(id)),
-    }
 }
 
 /// A dead letter for an entry that cannot be read: somebody has to look at it.
@@ -338,5 +430,6 @@ fn unreadable(index: i64, now: Timestamp) -> NewDelivery {
         state: State::Dead,
         reason: Some("the ledger entry cannot be read"),
         message_id: None,
+        next_at: now,
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use kernel::id::DeliveryId;
 
+use crate::Categories;
 use crate::email::{Provider, Sender};
 use crate::push::PushSettings;
 
@@ -24,6 +25,10 @@ pub struct Settings {
     pub language: String,
     /// How devices are reached.
     pub push: PushSettings,
+    /// The clock of those who have named none (a name of the IANA database).
+    pub timezone: String,
+    /// What messages can be for.
+    pub categories: Categories,
 }
 
 impl Settings {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kernel::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::Notify;
@@ -33,6 +34,8 @@ pub(crate) enum Outcome {
     GivenUp(String),
     /// Nobody is to be told any more.
     Dropped(&'static str),
+    /// Its recipient wants to be left alone until then.
+    Held(Timestamp),
     /// Nothing was done.
     NotTried,
 }
@@ -69,6 +72,10 @@ async fn write(notify: &Notify, channel: ChannelName, batch: &[Settled]) -> stor
             Outcome::Sent => continue,
             Outcome::NotTried => {
                 delivery::give_back(&mut tx, id, lease, now).await?;
+                continue;
+            }
+            Outcome::Held(until) => {
+                delivery::hold(&mut tx, id, lease, *until).await?;
                 continue;
             }
             Outcome::Dropped(reason) => {
@@ -111,7 +118,7 @@ fn seconds(wait: Option<Duration>) -> i64 {
 fn tell(claimed: &Claimed, outcome: &Outcome) {
     let (delivery, template) = (claimed.id, claimed.template.as_str());
     match outcome {
-        Outcome::Sent | Outcome::NotTried => {}
+        Outcome::Sent | Outcome::Held(_) | Outcome::NotTried => {}
         Outcome::Dropped(reason) => tracing::info!(%delivery, template, reason, "a delivery was dropped"),
         Outcome::Later { reason, .. } | Outcome::Away { reason, .. } => {
             tracing::info!(%delivery, template, reason, "a delivery failed and is tried again");

@@ -31,6 +31,8 @@ pub(crate) fn settings() -> Settings {
         templates: None,
         language: "en".into(),
         push: push::PushSettings::default(),
+        timezone: "UTC".into(),
+        categories: Categories::default(),
     }
 }
 

@@ -203,9 +203,10 @@ async fn with_patience<C: Channel>(desk: &Arc<Desk<C>>, claimed: &Claimed, quick
 }
 
 async fn attempt<C: Channel>(desk: &Desk<C>, claimed: &Claimed) -> Outcome {
-    let message = match compose(&desk.notify, claimed).await {
+    let message = match compose(&desk.notify, claimed, desk.channel.name()).await {
         Ok(message) => message,
         Err(ComposeError::Dropped(reason)) => return Outcome::Dropped(reason),
+        Err(ComposeError::Held(until)) => return Outcome::Held(until),
         Err(ComposeError::Ours(reason)) => return Outcome::Ours(reason),
         Err(ComposeError::Storage(error)) => return Outcome::Later { reason: error.to_string(), after: None },
     };

@@ -7,6 +7,14 @@ button-account = عرض حسابي
 reference = المرجع
 because-account = وصلتك هذه الرسالة لأن للعنوان { $email } حسابًا في { $product }.
 
+unsubscribe = لا تريد المزيد من هذه الرسائل؟ إلغاء الاشتراك
+more-in-inbox = { $n ->
+    [one] ورسالة أخرى في بريدك الوارد
+    [two] ورسالتان أخريان في بريدك الوارد
+    [few] و{ $n } رسائل أخرى في بريدك الوارد
+   *[other] و{ $n } رسالة أخرى في بريدك الوارد
+}
+
 unreadable-title = رسالة لا يمكن عرضها
 unreadable-text = كُتبت لإصدار آخر من هذا الموقع.
 
@@ -99,6 +107,7 @@ email-changed-subject = تغيّر بريدك
 email-changed-preview = لم يعد هذا العنوان مستعملًا.
 email-changed-title = تغيّر بريدك
 email-changed-lead = لحسابك في { $product } عنوان آخر الآن. هذه آخر رسالة إلى العنوان القديم.
+email-changed-inbox = لحسابك في { $product } عنوان آخر الآن.
 email-changed-button = { button-account }
 email-changed-note = لم تكن أنت؟ أخبر القائمين على { $product } مع المرجع أدناه.
 email-changed-why = وصلتك هذه الرسالة لأن { $other } كان عنوان حساب في { $product }.
@@ -157,3 +166,20 @@ registration-repeated-title = لديك حساب بالفعل
 registration-repeated-lead = سجّل أحد، وربما أنت، في { $product } بهذا العنوان. له حساب بالفعل، فلم يُنشأ غيره.
 registration-repeated-button = الدخول
 registration-repeated-note = لا تعرف كلمة مرورك؟ اختر واحدة جديدة في صفحة الدخول. وإن لم تكن أنت، فلا حاجة إلى شيء.
+
+digest-subject = { $count ->
+    [one] رسالة واحدة من { $product }
+    [two] رسالتان من { $product }
+    [few] { $count } رسائل من { $product }
+   *[other] { $count } رسالة من { $product }
+}
+digest-preview = ما وصل منذ الملخص الأخير.
+digest-title = الجديد
+digest-lead = { $count ->
+    [one] وصلتك رسالة واحدة في { $product }.
+    [two] وصلتك رسالتان في { $product }.
+    [few] وصلتك { $count } رسائل في { $product }.
+   *[other] وصلتك { $count } رسالة في { $product }.
+}
+digest-button = عرض بريدي الوارد
+digest-why = تصلك هذه الرسالة لأنك اخترت ملخصًا في { $product }.

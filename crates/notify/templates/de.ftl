@@ -7,6 +7,12 @@ button-account = Mein Konto ansehen
 reference = Referenz
 because-account = Sie erhalten diese Nachricht, weil { $email } ein Konto bei { $product } hat.
 
+unsubscribe = Keine solchen Nachrichten mehr? Abbestellen
+more-in-inbox = { $n ->
+    [one] und eine weitere in Ihrem Posteingang
+   *[other] und { $n } weitere in Ihrem Posteingang
+}
+
 unreadable-title = Eine Nachricht, die sich nicht anzeigen lässt
 unreadable-text = Sie wurde für eine andere Version dieser Seite geschrieben.
 
@@ -93,6 +99,7 @@ email-changed-subject = Ihre E-Mail-Adresse wurde geändert
 email-changed-preview = Diese Adresse wird nicht mehr verwendet.
 email-changed-title = Ihre E-Mail-Adresse wurde geändert
 email-changed-lead = Ihr Konto bei { $product } hat jetzt eine andere Adresse. Dies ist die letzte Nachricht an die alte.
+email-changed-inbox = Ihr Konto bei { $product } hat jetzt eine andere Adresse.
 email-changed-button = { button-account }
 email-changed-note = Das waren nicht Sie? Wenden Sie sich mit der Referenz unten an den Betreiber von { $product }.
 email-changed-why = Sie erhalten diese Nachricht, weil { $other } die Adresse eines Kontos bei { $product } war.
@@ -149,3 +156,16 @@ registration-repeated-title = Sie haben schon ein Konto
 registration-repeated-lead = Jemand, vielleicht Sie, hat sich mit dieser Adresse bei { $product } registriert. Sie hat schon ein Konto, darum wurde kein anderes angelegt.
 registration-repeated-button = Anmelden
 registration-repeated-note = Sie kennen Ihr Passwort nicht mehr? Wählen Sie auf der Anmeldeseite ein neues. Wenn Sie es nicht waren, ist nichts zu tun.
+
+digest-subject = { $count ->
+    [one] Eine Nachricht von { $product }
+   *[other] { $count } Nachrichten von { $product }
+}
+digest-preview = Was seit der letzten Zusammenfassung gekommen ist.
+digest-title = Was es Neues gibt
+digest-lead = { $count ->
+    [one] Bei { $product } ist eine Nachricht für Sie gekommen.
+   *[other] Bei { $product } sind { $count } Nachrichten für Sie gekommen.
+}
+digest-button = Posteingang ansehen
+digest-why = Sie erhalten diese Nachricht, weil Sie bei { $product } eine Zusammenfassung gewählt haben.

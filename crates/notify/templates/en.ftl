@@ -10,6 +10,12 @@ button-account = Look at my account
 reference = Reference
 because-account = You get this because { $email } has an account at { $product }.
 
+unsubscribe = Want no more mail like this? Unsubscribe
+more-in-inbox = { $n ->
+    [one] and one more in your inbox
+   *[other] and { $n } more in your inbox
+}
+
 unreadable-title = A message that can’t be shown
 unreadable-text = It was written for another version of this site.
 
@@ -96,6 +102,7 @@ email-changed-subject = Your email was changed
 email-changed-preview = This address is not used any more.
 email-changed-title = Your email was changed
 email-changed-lead = Your { $product } account has another address now. This is the last mail to the old one.
+email-changed-inbox = Your { $product } account has another address now.
 email-changed-button = { button-account }
 email-changed-note = Wasn’t you? Tell whoever runs { $product }, with the reference below.
 email-changed-why = You get this because { $other } was the address of an account at { $product }.
@@ -152,3 +159,16 @@ registration-repeated-title = You have an account already
 registration-repeated-lead = Somebody, perhaps you, signed up to { $product } with this address. It has an account already, so no other was made.
 registration-repeated-button = Sign in
 registration-repeated-note = Don’t know your password? Choose a new one on the sign-in page. If it wasn’t you, there is nothing to do.
+
+digest-subject = { $count ->
+    [one] One message from { $product }
+   *[other] { $count } messages from { $product }
+}
+digest-preview = What came since the last summary.
+digest-title = What’s new
+digest-lead = { $count ->
+    [one] One message has come for you at { $product }.
+   *[other] { $count } messages have come for you at { $product }.
+}
+digest-button = Look at my inbox
+digest-why = You get this because you chose a summary at { $product }.

@@ -7,6 +7,12 @@ button-account = Ver mi cuenta
 reference = Referencia
 because-account = Recibe este mensaje porque { $email } tiene una cuenta en { $product }.
 
+unsubscribe = ¿No quiere más mensajes así? Darse de baja
+more-in-inbox = { $n ->
+    [one] y uno más en su bandeja de entrada
+   *[other] y { $n } más en su bandeja de entrada
+}
+
 unreadable-title = Un mensaje que no se puede mostrar
 unreadable-text = Se escribió para otra versión de este sitio.
 
@@ -93,6 +99,7 @@ email-changed-subject = Su correo ha cambiado
 email-changed-preview = Esta dirección ya no se usa.
 email-changed-title = Su correo ha cambiado
 email-changed-lead = Su cuenta de { $product } tiene ahora otra dirección. Este es el último mensaje a la antigua.
+email-changed-inbox = Su cuenta de { $product } tiene ahora otra dirección.
 email-changed-button = { button-account }
 email-changed-note = ¿No fue usted? Avise a quien gestiona { $product }, con la referencia de abajo.
 email-changed-why = Recibe este mensaje porque { $other } era la dirección de una cuenta en { $product }.
@@ -149,3 +156,16 @@ registration-repeated-title = Ya tiene una cuenta
 registration-repeated-lead = Alguien, quizá usted, se registró en { $product } con esta dirección. Ya tiene una cuenta, así que no se creó otra.
 registration-repeated-button = Entrar
 registration-repeated-note = ¿No recuerda su contraseña? Elija una nueva en la página de acceso. Si no fue usted, no hay nada que hacer.
+
+digest-subject = { $count ->
+    [one] Un mensaje de { $product }
+   *[other] { $count } mensajes de { $product }
+}
+digest-preview = Lo que ha llegado desde el último resumen.
+digest-title = Novedades
+digest-lead = { $count ->
+    [one] Ha llegado un mensaje para usted en { $product }.
+   *[other] Han llegado { $count } mensajes para usted en { $product }.
+}
+digest-button = Ver mi bandeja de entrada
+digest-why = Recibe este mensaje porque eligió un resumen en { $product }.

@@ -7,6 +7,12 @@ button-account = Voir mon compte
 reference = Référence
 because-account = Vous recevez ce message parce que { $email } a un compte chez { $product }.
 
+unsubscribe = Vous ne voulez plus de tels messages ? Se désabonner
+more-in-inbox = { $n ->
+    [one] et un autre dans votre boîte de réception
+   *[other] et { $n } autres dans votre boîte de réception
+}
+
 unreadable-title = Un message qui ne peut pas être affiché
 unreadable-text = Il a été écrit pour une autre version de ce site.
 
@@ -93,6 +99,7 @@ email-changed-subject = Votre adresse e-mail a été changée
 email-changed-preview = Cette adresse n’est plus utilisée.
 email-changed-title = Votre adresse e-mail a été changée
 email-changed-lead = Votre compte { $product } a maintenant une autre adresse. Ceci est le dernier message à l’ancienne.
+email-changed-inbox = Votre compte { $product } a désormais une autre adresse.
 email-changed-button = { button-account }
 email-changed-note = Ce n’était pas vous ? Prévenez les responsables de { $product }, avec la référence ci-dessous.
 email-changed-why = Vous recevez ce message parce que { $other } était l’adresse d’un compte chez { $product }.
@@ -149,3 +156,16 @@ registration-repeated-title = Vous avez déjà un compte
 registration-repeated-lead = Quelqu’un, peut-être vous, s’est inscrit à { $product } avec cette adresse. Elle a déjà un compte : aucun autre n’a été créé.
 registration-repeated-button = Se connecter
 registration-repeated-note = Vous ne connaissez plus votre mot de passe ? Choisissez-en un nouveau sur la page de connexion. Si ce n’était pas vous, il n’y a rien à faire.
+
+digest-subject = { $count ->
+    [one] Un message de { $product }
+   *[other] { $count } messages de { $product }
+}
+digest-preview = Ce qui est arrivé depuis le dernier résumé.
+digest-title = Quoi de neuf
+digest-lead = { $count ->
+    [one] Un message est arrivé pour vous chez { $product }.
+   *[other] { $count } messages sont arrivés pour vous chez { $product }.
+}
+digest-button = Voir ma boîte de réception
+digest-why = Vous recevez ce message parce que vous avez choisi un résumé chez { $product }.

@@ -3,6 +3,7 @@
 pub mod delete;
 pub mod email;
 pub mod email_link;
+pub mod notifications;
 pub mod password;
 pub mod picture;
 pub mod profile;
@@ -52,6 +53,8 @@ struct AccountPage {
     /// Where a mail can show that the address is theirs: what is wrong with the code that they typed.
     code: Option<Mistakes>,
     password: Mistakes,
+    notifications: Mistakes,
+    panel: notifications::Panel,
     notice: Option<Notice>,
     /// What their clock shows.
     clock: Option<String>,
@@ -143,6 +146,9 @@ struct Returned {
     /// The code of the mail that verifies the address.
     code: Mistakes,
     password: Mistakes,
+    notifications: Mistakes,
+    /// What they want to hear, as ticked.
+    panel: Option<notifications::Panel>,
     notice: Option<Notice>,
 }
 
@@ -170,6 +176,7 @@ fn done(code: &str) -> Option<Notice> {
         )),
         "verified" => Some(Notice::done("Email verified.", "It is shown to be yours.")),
         "mail" => Some(Notice::done("Check your mail.", "One mail a minute is sent, and five an hour.")),
+        "notifications" => Some(Notice::done("Notifications saved.", "They hold for what comes from now on.")),
         "password" => Some(Notice::done("Password changed.", "Every other device is signed out.")),
         "push-on" => Some(Notice::done("Switched on.", "What happens to your account shows on this browser.")),
         "push-off" => Some(Notice::done("Switched off.", "Nothing more is shown on this browser.")),
@@ -216,6 +223,11 @@ async fn render(
             code: (!visitor.account.email_verified && pages.notify.sends_mail()).then_some(returned.code),
             new_email: returned.new_email,
             password: returned.password,
+            notifications: returned.notifications,
+            panel: match returned.panel {
+                Some(panel) => panel,
+                None => notifications::Panel::current(pages, visitor.account.id).await?,
+            },
             notice: returned.notice,
             push_key: pages.notify.web_push_key().map(str::to_owned),
             has_others: devices.iter().any(|device| !device.current),

@@ -78,16 +78,11 @@ struct Item {
     at: Moment,
 }
 
-fn tabs(product: &str) -> Vec<Tab> {
+fn tabs(pages: &Pages) -> Vec<Tab> {
     let tab = |name: &str, title: &str| Tab { name: name.to_owned(), title: title.to_owned() };
-    vec![
-        tab("", "All"),
-        tab("unread", "Unread"),
-        tab(Category::Security.as_str(), "Security"),
-        tab(Category::Account.as_str(), "Your account"),
-        tab(Category::Product.as_str(), "Applications"),
-        tab(Category::Marketing.as_str(), product),
-    ]
+    let categories = pages.notify.settings().categories.all().iter();
+    let categories = categories.map(|offered| tab(offered.category.as_str(), &offered.title));
+    [tab("", "All"), tab("unread", "Unread")].into_iter().chain(categories).collect()
 }
 
 /// `GET /inbox`
@@ -98,7 +93,7 @@ async fn show(
     query: Fields,
 ) -> Result<Response, Problem> {
     let shell = Shell::new(&context.request_id);
-    let tabs = tabs(shell.product);
+    let tabs = tabs(&pages);
     let show = tabs.iter().find(|tab| tab.name == query.text("show")).map_or("", |tab| tab.name.as_str()).to_owned();
     let wanted = match show.as_str() {
         "" => Wanted::default(),
@@ -157,12 +152,12 @@ fn when(then: Timestamp, zone: Option<&TimeZoneName>, now: Timestamp) -> (String
 
 fn item(shown: Shown, words: String) -> Item {
     let is_new = shown.read_at.is_none();
-    let category = Category::parse(&shown.category);
+    let category = Category::built_in(&shown.category);
     let icon = match category {
         Some(Category::Security) => "shield-alert",
         Some(Category::Account) => "user",
         Some(Category::Marketing) => "mail",
-        Some(Category::Product) | None => "app-window",
+        Some(Category::Product | Category::Own(_)) | None => "app-window",
     };
     Item {
         id: shown.id,

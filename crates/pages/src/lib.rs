@@ -3,7 +3,8 @@
 //! Every page is made on the server and works without JavaScript. A request goes router → handler →
 //! use case of `auth` or `users` → template. A handler that changes something takes its form through
 //! an extractor of [`form`], and can only be reached with a form that a page of ours gave out: that
-//! is the whole protection against forged requests, so no `POST` may read its body another way.
+//! is the whole protection against forged requests, so no `POST` may read its body another way. The one exception is
+//! `unsubscribe`, which mail programs send: what proves it is in its address, and nothing of a browser counts.
 //!
 //! Templates are in `templates/`, what they refer to is in `assets/`. Text from people goes into a
 //! page through askama's escaping only; no template has an inline script or style.
@@ -41,6 +42,7 @@ mod sign_up;
 mod surroundings;
 #[cfg(test)]
 mod tests;
+mod unsubscribe;
 mod verify;
 
 use std::sync::Arc;
@@ -101,6 +103,7 @@ pub fn router(pages: Pages) -> Router {
         .route("/invitation", get(invitation::show).post(invitation::submit))
         .route("/account", get(account::show))
         .route("/account/profile", post(account::profile::submit))
+        .route("/account/notifications", post(account::notifications::submit))
         .route("/account/preferences", post(account::profile::submit_preferences))
         .route("/account/picture", post(account::picture::submit))
         .route("/account/picture/remove", post(account::picture::remove))
@@ -114,6 +117,7 @@ pub fn router(pages: Pages) -> Router {
         .route("/account/sessions/end-others", post(account::sessions::end_others))
         .route("/account/sessions/{id}/end", post(account::sessions::end))
         .merge(inbox::router())
+        .merge(unsubscribe::router())
         .merge(admin::router())
         .merge(dev_inbox::router())
         .layer(DefaultBodyLimit::max(MAX_FORM))

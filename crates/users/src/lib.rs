@@ -67,7 +67,8 @@ pub use granting::{GrantError, may_hand};
 pub use lift_suspensions::lift_expired_suspensions;
 pub use name::{DisplayName, InvalidName, Locale, turns_or_breaks};
 pub use personal::{
-    Address, AttributeSchema, AttributeSpec, Party, PersonalChange, PersonalData, PersonalDataError, PhoneNumber, Vault,
+    Address, AttributeSchema, AttributeSpec, Party, PersonalChange, PersonalData, PersonalDataError, PhoneNumber,
+    SaidKey, Vault,
 };
 pub use profile::{Avatar, Bio, InvalidAvatarUrl, InvalidPreferences, InvalidText, Preferences, TimeZoneName};
 pub use revoke::{Ended, revoke, revoke_again};

@@ -155,6 +155,11 @@ fn notifications(notify: &Notify, only: &Only) -> Vec<JoinHandle<()>> {
             let notify = reading.clone();
             async move { notify.follow().await }
         }));
+        let gathering = notify.clone();
+        tasks.push(supervise("digests", move || {
+            let notify = gathering.clone();
+            async move { notify.gather().await }
+        }));
         tasks.push(supervise("old notifications", move || {
             let notify = sweeping.clone();
             async move { sweep_deliveries(&notify).await }

@@ -65,6 +65,8 @@ const TABLE: &[(&str, Needs)] = &[
     ("POST /api/v1/notifications/{id}/read", SignedIn),
     ("POST /api/v1/notifications/read-all", SignedIn),
     ("GET /api/v1/notifications/stream", SignedIn),
+    ("GET /api/v1/notifications/preferences", SignedIn),
+    ("PUT /api/v1/notifications/preferences", SignedIn),
     ("GET /api/v1/notifications/deliveries", Permission("notifications:read")),
     ("POST /api/v1/notifications/deliveries/{id}/retry", Permission("notifications:write")),
     ("GET /api/v1/notifications/devices", SignedIn),

@@ -35,6 +35,7 @@ mod pages;
 mod panel;
 mod passwords;
 mod personal_data;
+mod preferences;
 mod profiles;
 mod push;
 mod quiz;

@@ -3,6 +3,7 @@
 mod deliveries;
 mod devices;
 mod inbox;
+mod preferences;
 mod webhooks;
 
 use axum::extract::FromRef;
@@ -31,6 +32,7 @@ pub fn router(notify: Notify) -> OpenApiRouter {
         .routes(routes!(webhooks::test_webhook))
         .routes(routes!(webhooks::list_webhook_deliveries))
         .routes(routes!(webhooks::retry_webhook_delivery))
+        .routes(routes!(preferences::read_preferences, preferences::put_preferences))
         .with_state(notify)
 }
 

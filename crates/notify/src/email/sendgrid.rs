@@ -129,6 +129,15 @@ fn body(from: &Sender, message: &Rendered) -> Result<Value, SendError> {
     if let Some(name) = &to.name {
         recipient["name"] = json!(name);
     }
+    let mut headers = json!({
+        "Message-ID": message.message_id,
+        "Auto-Submitted": "auto-generated",
+        "Content-Language": message.language,
+    });
+    if let Some((list, post)) = mime::unsubscribe(message) {
+        headers["List-Unsubscribe"] = json!(list);
+        headers["List-Unsubscribe-Post"] = json!(post);
+    }
     Ok(json!({
         "personalizations": [{ "to": [recipient] }],
         "from": { "email": from.address().to_string(), "name": from.name() },
@@ -137,11 +146,7 @@ fn body(from: &Sender, message: &Rendered) -> Result<Value, SendError> {
             { "type": "text/plain", "value": message.text },
             { "type": "text/html", "value": message.html },
         ],
-        "headers": {
-            "Message-ID": message.message_id,
-            "Auto-Submitted": "auto-generated",
-            "Content-Language": message.language,
-        },
+        "headers": headers,
         // Links that work once are not for a redirect that counts clicks.
         "tracking_settings": {
             "click_tracking": { "enable": false, "enable_text": false },

@@ -296,13 +296,18 @@ impl Hub {
         let mut read = notify.db().read().await?;
         let counts: HashMap<UserId, i64> = record::unread_of(&mut read, &people).await?.into_iter().collect();
         let messages = if ids.is_empty() { Vec::new() } else { record::these(&mut read, &ids).await? };
-        let accounts =
-            if messages.is_empty() { Vec::new() } else { users::account::find_many(&mut read, &people).await? };
+        let (accounts, keys) = if messages.is_empty() {
+            (Vec::new(), BTreeMap::new())
+        } else {
+            let accounts = users::account::find_many(&mut read, &people).await?;
+            (accounts, notify.users().said_keys(&mut read, &people).await?)
+        };
         drop(read);
         let mut shown: HashMap<UserId, Vec<Shown>> = HashMap::new();
         for message in &messages {
             if let Ok(at) = accounts.binary_search_by_key(&message.user_id, |account| account.id) {
-                shown.entry(message.user_id).or_default().push(show::show(notify, message, &accounts[at]));
+                let told = show::show(notify, message, &accounts[at], keys.get(&message.user_id));
+                shown.entry(message.user_id).or_default().push(told);
             }
         }
         for (user, changes) in some {

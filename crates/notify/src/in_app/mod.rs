@@ -20,6 +20,7 @@ pub use stream::{Listening, NotNow};
 
 pub(crate) use hub::Hub;
 pub(crate) use record::{NewNotification, insert, remove_all};
+pub(crate) use show::{brief, key_of};
 pub(crate) use stream::listen;
 pub(crate) use sweep::{Sweeper, sweep};
 
@@ -47,8 +48,11 @@ pub async fn list(
     before: Option<NotificationId>,
     limit: u32,
 ) -> storage::Result<Vec<Shown>> {
-    let found = record::list(&mut notify.db().read().await?, account.id, wanted, before, limit.into()).await?;
-    Ok(found.iter().map(|notification| show::show(notify, notification, account)).collect())
+    let mut read = notify.db().read().await?;
+    let found = record::list(&mut read, account.id, wanted, before, limit.into()).await?;
+    let key = key_of(notify, &mut read, account.id).await?;
+    drop(read);
+    Ok(found.iter().map(|notification| show::show(notify, notification, account, key.as_ref())).collect())
 }
 
 /// How many messages somebody has not read.

@@ -6,6 +6,8 @@ use serde_json::{Map, Value};
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 use storage::{Conn, Connection, Error, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
+use crate::among::fetch_among;
+
 /// How many rows one statement writes.
 const PIECE: usize = 50;
 /// How many people one statement asks about.
@@ -180,31 +182,9 @@ struct CountOf {
     number: i64,
 }
 
-macro_rules! fetch_among {
-    ($on:expr, $row:ty, $select:expr, $ids:expr, $after:expr) => {{
-        macro_rules! on {
-            ($database:ty, $connection:expr) => {{
-                // Put together here, for there are as many placeholders as ids.
-                let mut query = QueryBuilder::<$database>::new("SELECT");
-                query.push($select).push(" IN (");
-                let mut list = query.separated(", ");
-                for id in $ids {
-                    list.push_bind(*id);
-                }
-                query.push(")").push($after);
-                query.build_query_as::<$row>().persistent(false).fetch_all($connection).await.map_err(Error::from)
-            }};
-        }
-        match $on.conn() {
-            Conn::Sqlite(connection) => on!(Sqlite, &mut *connection),
-            Conn::Postgres(connection) => on!(Postgres, &mut *connection),
-        }
-    }};
-}
-
 /// How many messages each of these people has not read; who is not in the answer has none such. At most [`PEOPLE`].
 pub(super) async fn unread_of(on: &mut impl Connection, people: &[UserId]) -> Result<Vec<(UserId, i64)>> {
-    let rows = fetch_among!(
+    let rows: Vec<CountOf> = fetch_among!(
         on,
         CountOf,
         " user_id, COUNT(*) AS number FROM notifications WHERE read_at IS NULL AND user_id",

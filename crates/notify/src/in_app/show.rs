@@ -1,9 +1,10 @@
 //! What a message in an inbox says, to whoever reads it now.
 
-use kernel::Timestamp;
 use kernel::id::NotificationId;
+use kernel::{Timestamp, UserId};
 use serde_json::{Map, Value};
-use users::{Account, DisplayName, Locale, TimeZoneName};
+use storage::Connection;
+use users::{Account, DisplayName, Locale, SaidKey, TimeZoneName};
 
 use super::record::Notification;
 use crate::Notify;
@@ -38,8 +39,9 @@ pub struct Shown {
 
 /// Writes a message. What this program has no words for, because another version or another configuration wrote it, is
 /// shown as what it is.
-pub(super) fn show(notify: &Notify, notification: &Notification, account: &Account) -> Shown {
-    let (brief, link) = match write(notify, notification, account) {
+pub(super) fn show(notify: &Notify, notification: &Notification, account: &Account, key: Option<&SaidKey>) -> Shown {
+    let said = (notification.template.as_str(), notification.data.as_str(), notification.event_at);
+    let (brief, link) = match brief(notify, said, account, key) {
         Ok((brief, link)) => (brief, Some(link)),
         Err(error) => {
             tracing::warn!(notification = %notification.id, %error, "a message cannot be shown");
@@ -61,16 +63,34 @@ pub(super) fn show(notify: &Notify, notification: &Notification, account: &Accou
     }
 }
 
-fn write(notify: &Notify, notification: &Notification, account: &Account) -> Result<(Brief, String), RenderError> {
+/// What opens what messages say of somebody.
+pub(crate) async fn key_of(
+    notify: &Notify,
+    on: &mut impl Connection,
+    user: UserId,
+) -> storage::Result<Option<SaidKey>> {
+    Ok(notify.users().said_keys(on, &[user]).await?.remove(&user))
+}
+
+/// A message of this template, about what the event said and when, in a few words, and where it leads.
+pub(crate) fn brief(
+    notify: &Notify,
+    (template, data, at): (&str, &str, Timestamp),
+    account: &Account,
+    key: Option<&SaidKey>,
+) -> Result<(Brief, String), RenderError> {
     let settings = notify.settings();
-    let template = Template::parse(&notification.template)
-        .ok_or_else(|| RenderError(format!("there is no template `{}` in this program", notification.template)))?;
+    let template = Template::parse(template)
+        .ok_or_else(|| RenderError(format!("there is no template `{template}` in this program")))?;
     let link = match template.action() {
         Action::Page(page) => format!("{}{page}", settings.origin),
         Action::Link { .. } => return Err(RenderError("a link that works once is for no inbox".into())),
     };
-    let said: Map<String, Value> = serde_json::from_str(&notification.data)
-        .map_err(|_| RenderError("what the event said cannot be read".into()))?;
+    let said: Map<String, Value> =
+        serde_json::from_str(data).map_err(|_| RenderError("what the event said cannot be read".into()))?;
+    // Without where it came from, it still says what happened.
+    let device =
+        said.get("device").and_then(Value::as_str).zip(key).and_then(|(text, key)| key.open("device", text).ok());
     let brief = notify.templates().brief(&Input {
         template,
         locale: account.locale.as_ref().map(Locale::as_str),
@@ -78,16 +98,15 @@ fn write(notify: &Notify, notification: &Notification, account: &Account) -> Res
         origin: &settings.origin,
         name: account.name.as_ref().map(DisplayName::as_str),
         email: account.email.as_str(),
-        at: notification.event_at,
+        at,
         zone: account.timezone.as_ref().map(TimeZoneName::as_str),
         link: Some(&link),
         code: None,
         expires_at: None,
         facts: Facts {
-            // It is sealed, and stands among the facts of mails.
-            device: None,
-            other_email: None,
+            device: device.as_deref(),
             count: said.get("failures").and_then(Value::as_i64),
+            ..Facts::default()
         },
         // It stands in the layout of mails alone.
         reference: "",

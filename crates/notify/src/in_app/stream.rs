@@ -86,7 +86,8 @@ pub(crate) async fn listen(
     // A number that nothing has yet is of another database: then what is there is told as to somebody new.
     if let Some(after) = after.filter(|after| (0..listening.known).contains(after)) {
         let missed = record::unread_after(&mut read, user, after, MISSED).await?;
-        let shown = missed.iter().map(|notification| show::show(notify, notification, &account));
+        let key = show::key_of(notify, &mut read, user).await?;
+        let shown = missed.iter().map(|notification| show::show(notify, notification, &account, key.as_ref()));
         listening.first = shown.map(|shown| notification(&shown, unread)).collect();
     }
     listening.first.push(count(listening.known, unread));

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::words::{Args, Voice};
-use super::{Brief, Input, RenderError, one_line};
+use super::{Brief, Entry, Input, RenderError, one_line};
 
 macro_rules! templates {
     ($($(#[$doc:meta])* $name:ident => $text:literal, $action:expr,)+) => {
@@ -69,6 +69,8 @@ templates! {
     AccountLocked => "account-locked", Action::Page("/account"),
     /// A refresh token came back that had been replaced.
     SessionStolen => "session-stolen", Action::Page("/account"),
+    /// What can wait, told together.
+    Digest => "digest", Action::Page("/inbox"),
     /// Somebody signed up with the address of an account.
     RegistrationRepeated => "registration-repeated", Action::Page("/sign-in"),
 }
@@ -104,9 +106,13 @@ pub(super) struct Content {
     link: Option<String>,
     button: String,
     button_fails: String,
+    entries: Vec<Entry>,
+    more: Option<String>,
     facts: Vec<Fact>,
     note: Option<String>,
     why: String,
+    unsubscribe: Option<String>,
+    unsubscribe_words: String,
     reference_label: String,
     reference: String,
 }
@@ -122,7 +128,11 @@ pub(super) fn brief(voice: &Voice<'_>, input: &Input<'_>) -> Result<Brief, Rende
     Ok(Brief {
         language: voice.language().to_owned(),
         title: one_line(&voice.must(&key(input, "title"), &args)?),
-        text: voice.must(&key(input, "lead"), &args)?,
+        // What a mail says of mails is not what an inbox says.
+        text: match voice.may(&key(input, "inbox"), &args)? {
+            Some(words) => words,
+            None => voice.must(&key(input, "lead"), &args)?,
+        },
         button: voice.may(&key(input, "button"), &args)?.map(|words| one_line(&words)),
     })
 }
@@ -154,12 +164,16 @@ pub(super) fn content(voice: &Voice<'_>, input: &Input<'_>) -> Result<Content, R
         link: input.link.map(str::to_owned),
         button: if input.link.is_some() { must("button")? } else { String::new() },
         button_fails: voice.must("button-fails", &args)?,
+        entries: input.facts.entries.to_vec(),
+        more: more(voice, input)?,
         facts: facts(voice, input, &args)?,
         note: voice.may(&key(input, "note"), &args)?,
         why: match voice.may(&key(input, "why"), &args)? {
             Some(why) => why,
             None => voice.must("because-account", &args)?,
         },
+        unsubscribe: input.facts.unsubscribe.map(str::to_owned),
+        unsubscribe_words: voice.must("unsubscribe", &args)?,
         reference_label: voice.must("reference", &args)?,
         reference: input.reference.to_owned(),
     })
@@ -199,6 +213,18 @@ fn args<'i>(voice: &Voice<'_>, input: &Input<'i>) -> Result<Args<'i>, RenderErro
         args.set("lifetime", voice.lifetime(ends.since(input.at).as_secs())?);
     }
     Ok(args)
+}
+
+/// How much there is beside what is named.
+fn more(voice: &Voice<'_>, input: &Input<'_>) -> Result<Option<String>, RenderError> {
+    let named = i64::try_from(input.facts.entries.len()).unwrap_or(i64::MAX);
+    let left = input.facts.count.unwrap_or(0) - named;
+    if named == 0 || left <= 0 {
+        return Ok(None);
+    }
+    let mut args = Args::new();
+    args.set("n", left);
+    voice.must("more-in-inbox", &args).map(Some)
 }
 
 /// When, where from, and until when.

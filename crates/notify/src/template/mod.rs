@@ -73,6 +73,14 @@ pub(crate) struct Input<'i> {
     pub(crate) reference: &'i str,
 }
 
+/// One message among others.
+#[derive(Clone, Debug, serde::Serialize)]
+pub(crate) struct Entry {
+    pub(crate) title: String,
+    pub(crate) text: String,
+    pub(crate) link: String,
+}
+
 /// What some messages say beside that.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Facts<'i> {
@@ -82,6 +90,10 @@ pub(crate) struct Facts<'i> {
     pub(crate) other_email: Option<&'i str>,
     /// How many failures there were.
     pub(crate) count: Option<i64>,
+    /// What is told together.
+    pub(crate) entries: &'i [Entry],
+    /// Where whoever wants no more of it says so.
+    pub(crate) unsubscribe: Option<&'i str>,
 }
 
 /// A message that is written.
@@ -185,6 +197,11 @@ impl Templates {
             Action::Page(page) => (format!("{origin}{page}"), false),
             Action::Link { .. } => (format!("{origin}/{}/8sK2Qm4w", template.as_str()), true),
         };
+        let entries = [Entry {
+            title: "Your order is on its way".to_owned(),
+            text: "It has left us this morning.".to_owned(),
+            link: format!("{origin}/inbox"),
+        }];
         let input = Input {
             template,
             locale: Some(locale),
@@ -201,6 +218,8 @@ impl Templates {
                 device: Some("Firefox, macOS, 203.0.113.7"),
                 other_email: Some("amara.okafor@example.com"),
                 count: Some(3),
+                entries: &entries,
+                unsubscribe: Some("https://id.example.com/unsubscribe?token=8sK2Qm4w"),
             },
             reference: "9C1V-77HB",
         };

@@ -85,6 +85,11 @@ pub const PROBLEMS: &[Entry] = &[
         400,
         "The link was used, has expired, was replaced by a newer one, is for something else or was never ours: on purpose it does not say which. Ask for a new one.",
     ),
+    entry(
+        "invalid_unsubscribe_link",
+        410,
+        "The link at the foot of a mail is not whole, or what it is about is not there any more. Sign in and choose what you want to hear.",
+    ),
     entry("job_over", 409, "It was done, failed or was stopped before. Read the job to see which."),
     entry("last_administrator", 409, "Nobody could administer afterwards. Make somebody else an administrator first."),
     entry("method_not_allowed", 405, "Use one of the methods in the `Allow` header."),

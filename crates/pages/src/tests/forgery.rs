@@ -24,6 +24,9 @@ fn forms(session: &str) -> Vec<(String, Vec<(&'static str, &'static str)>)> {
         ("/account/email".into(), vec![("new_email", "eve@okafor.example"), ("email_password", PASSWORD)]),
         ("/account/email/confirm".into(), vec![("token", "x")]),
         ("/account/password".into(), vec![("current", PASSWORD), ("new", "copper violet anchors drifting")]),
+        ("/account/notifications".into(), vec![("digest", "daily")]),
+        ("/inbox/read-all".into(), vec![("up_to", "01890000-0000-7000-8000-000000000000")]),
+        ("/inbox/01890000-0000-7000-8000-000000000000/read".into(), vec![]),
         ("/account/sessions/end-others".into(), vec![]),
         (format!("/account/sessions/{session}/end"), vec![]),
     ]
@@ -32,15 +35,16 @@ fn forms(session: &str) -> Vec<(String, Vec<(&'static str, &'static str)>)> {
 /// The token of a page that this browser could have got the form from.
 async fn token(browser: &mut Browser<'_>, address: &str) -> String {
     let is_link = address == "/account/email/confirm";
-    let page = if (address.starts_with("/account") && !is_link) || address == "/sign-out" {
-        browser.get("/account").await
-    } else {
-        // Signed in, this page would only lead on; what its forms are bound to is another cookie.
-        let session = browser.cookies.remove("__Host-usher_session");
-        let page = browser.get("/sign-in").await;
-        browser.cookies.extend(session.map(|value| ("__Host-usher_session".to_owned(), value)));
-        page
-    };
+    let page =
+        if (["/account", "/inbox"].iter().any(|own| address.starts_with(own)) && !is_link) || address == "/sign-out" {
+            browser.get("/account").await
+        } else {
+            // Signed in, this page would only lead on; what its forms are bound to is another cookie.
+            let session = browser.cookies.remove("__Host-usher_session");
+            let page = browser.get("/sign-in").await;
+            browser.cookies.extend(session.map(|value| ("__Host-usher_session".to_owned(), value)));
+            page
+        };
     page.hidden("csrf").to_owned()
 }
 

@@ -106,6 +106,8 @@ fn of_notify() -> notify::Settings {
         templates: None,
         language: "en".into(),
         push: notify::push::PushSettings::default(),
+        timezone: "UTC".into(),
+        categories: notify::Categories::default(),
     }
 }
 

@@ -17,6 +17,7 @@ pub use contact::{Address, InvalidPhoneNumber, PhoneNumber};
 pub use data::{Lookup, PersonalChange, PersonalData, PersonalDataError, UnsearchableAttribute, find_by_lookup};
 pub(crate) use data::{Sealed, apply, read_for, read_many, seal_new};
 pub use rewrap::{Rewrapped, rewrap};
+pub use said::SaidKey;
 pub(crate) use schema::PHONE_NUMBER;
 pub use schema::{AttributeKind, AttributeSchema, AttributeSpec, AttributeValue, InvalidSchema, Party};
 pub use vault::Vault;

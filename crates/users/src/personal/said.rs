@@ -1,14 +1,28 @@
 //! What an event says of a person beside ids and facts: sealed with that person's own key. The ledger keeps events for
 //! ever; without the key, which goes when the person is erased, nobody reads these again.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kernel::UserId;
 use kernel::secret::Unsealable;
 use storage::{Connection, Tx};
 
+use super::vault::PersonalKey;
 use super::{PersonalDataError, record};
 use crate::{Users, account};
+
+/// What opens what was said of one person.
+pub struct SaidKey(PersonalKey);
+
+impl SaidKey {
+    /// Reads what was sealed for this person and the fact `name`.
+    pub fn open(&self, name: &str, sealed: &str) -> Result<String, Unsealable> {
+        let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| Unsealable)?;
+        self.0.open_said(name, &sealed)
+    }
+}
 
 impl Users {
     /// Seals a text about this person for an event, as the fact `name`. The caller's transaction has locked the
@@ -44,5 +58,21 @@ impl Users {
         let Some(stored) = record::key(on, user).await? else { return Ok(None) };
         let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| Unsealable)?;
         Ok(Some(self.vault.open_key(user, &stored)?.open_said(name, &sealed)?))
+    }
+
+    /// What opens what was said of these people, of those who have a key. One that does not open is as good as gone.
+    pub async fn said_keys(
+        &self,
+        on: &mut impl Connection,
+        people: &[UserId],
+    ) -> storage::Result<BTreeMap<UserId, SaidKey>> {
+        let open = |(user, stored)| match self.vault.open_key(user, &stored) {
+            Ok(key) => Some((user, SaidKey(key))),
+            Err(error) => {
+                tracing::error!(account = %user, %error, "a person's key does not open");
+                None
+            }
+        };
+        Ok(record::keys_of(on, people).await?.into_iter().filter_map(open).collect())
     }
 }

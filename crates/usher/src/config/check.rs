@@ -14,10 +14,10 @@ use base64::Engine as _;
 use gateway::{LogFormat, Network};
 use kernel::{Label, MasterKeys};
 use notify::push::{FcmSettings, PushSettings};
-use notify::{Provider, Sender, SmtpSettings, Templates};
+use notify::{Categories, Provider, Sender, SmtpSettings, Templates};
 use storage::{BlobSettings, Blobs};
 use tracing_subscriber::EnvFilter;
-use users::AttributeSchema;
+use users::{AttributeSchema, TimeZoneName};
 
 use super::Config;
 
@@ -131,8 +131,17 @@ impl Config {
             );
         }
         self.sender("http://localhost")?;
+        self.categories()?;
+        if TimeZoneName::parse(&self.notify.timezone).is_none() {
+            bail!("`notify.timezone` is `{}`: use a name like Europe/Vienna or UTC", self.notify.timezone);
+        }
         Templates::load(self.template_folder().as_deref(), &self.notify.language).context("`notify`")?;
         Ok(())
+    }
+
+    /// What messages can be for.
+    fn categories(&self) -> Result<Categories> {
+        Categories::new(&self.notify.categories).context("`notify.categories`")
     }
 
     fn template_folder(&self) -> Option<PathBuf> {
@@ -371,6 +380,8 @@ impl Checked {
             templates: self.config.template_folder(),
             language: self.config.notify.language.clone(),
             push: self.config.push()?,
+            timezone: self.config.notify.timezone.clone(),
+            categories: self.config.categories()?,
         })
     }
 

@@ -8,6 +8,7 @@ mod check;
 mod load;
 
 use gateway::RouteSpec;
+use notify::CategorySpec;
 use serde::{Deserialize, Serialize};
 use users::AttributeSpec;
 
@@ -240,6 +241,10 @@ pub struct Notify {
     pub templates: String,
     /// The language of those who have named none.
     pub language: String,
+    /// The clock of those who have named none (a name of the IANA database).
+    pub timezone: String,
+    /// What messages can be for, beside what is built in, and what holds for those who have not chosen.
+    pub categories: Vec<CategorySpec>,
 }
 
 /// Messages to devices.
@@ -380,7 +385,7 @@ impl Default for Mail {
 
 impl Default for Notify {
     fn default() -> Self {
-        Self { templates: String::new(), language: "en".into() }
+        Self { templates: String::new(), language: "en".into(), timezone: "UTC".into(), categories: Vec::new() }
     }
 }
 
