@@ -115,31 +115,34 @@ pub struct Offered {
     pub title: String,
     /// Whether it waits for the digest of those who want one.
     pub digest: bool,
-    email: bool,
-    in_app: bool,
-    push: bool,
+    /// The channels on which it comes to whoever has not chosen.
+    on: Vec<ChannelName>,
 }
 
 impl Offered {
     fn new(category: Category) -> Self {
+        // To be told what one did not ask for is to be asked for.
+        let is_asked_for = category == Category::Marketing;
+        let on = |channel: &ChannelName| !is_asked_for || *channel == ChannelName::InApp;
         Self {
             category,
             title: category.title().to_owned(),
-            // To be told what one did not ask for is to be asked for.
-            email: category != Category::Marketing,
-            in_app: true,
-            push: category != Category::Marketing,
+            on: ChannelName::ALL.into_iter().filter(on).collect(),
             digest: matches!(category, Category::Product | Category::Own(_)),
         }
     }
 
-    /// Whether it comes on this channel to whoever has not chosen.
-    pub const fn by_default(&self, channel: ChannelName) -> bool {
-        match channel {
-            ChannelName::Email => self.email,
-            ChannelName::InApp => self.in_app,
-            ChannelName::Push => self.push,
+    fn set(&mut self, channel: ChannelName, on: Option<bool>) {
+        let Some(on) = on else { return };
+        self.on.retain(|other| *other != channel);
+        if on {
+            self.on.push(channel);
         }
+    }
+
+    /// Whether it comes on this channel to whoever has not chosen.
+    pub fn by_default(&self, channel: ChannelName) -> bool {
+        self.on.contains(&channel)
     }
 
     /// Whether nobody can switch it off on this channel.
@@ -191,9 +194,11 @@ impl Categories {
             if !spec.title.is_empty() {
                 spec.title.clone_into(&mut offered.title);
             }
-            offered.email = spec.email.unwrap_or(offered.email);
-            offered.in_app = spec.in_app.unwrap_or(offered.in_app);
-            offered.push = spec.push.unwrap_or(offered.push);
+            for (channel, on) in
+                [(ChannelName::Email, spec.email), (ChannelName::InApp, spec.in_app), (ChannelName::Push, spec.push)]
+            {
+                offered.set(channel, on);
+            }
             let digest = spec.digest.unwrap_or(offered.digest);
             if digest && !offered.category.can_wait() {
                 return Err(wrong("what is about security or the account does not wait for a digest"));

@@ -197,14 +197,20 @@ on_both! {
         inbox_of(&ann, 1).await;
         let browser = Browser::start(Look::PLAIN).await;
         sign_in(&browser, &app, &ann.email, PASSWORD).await;
-        assert_eq!(browser.text("#unread b").await, "1");
+        // This browser is news.
+        inbox_of(&ann, 2).await;
+        browser.open(&format!("{}/account", app.url)).await;
+        assert_eq!(browser.text("#unread b").await, "2");
         browser.submit(".topbar-nav a[href='/inbox']").await;
-        assert!(browser.title().await.starts_with("Inbox, 1 unread"), "{}", browser.title().await);
-        assert_eq!(browser.text(".feed .new h3").await, "Your account is ready");
+        assert!(browser.title().await.starts_with("Inbox, 2 unread"), "{}", browser.title().await);
+        assert_eq!(browser.text(".feed .new h3").await, "A sign-in from a new device");
+        assert_eq!(browser.text(".feed .new:last-child h3").await, "Your account is ready");
         assert_eq!(browser.text("section h2").await, "Today");
         check_page(&browser, "inbox-plain").await;
-        browser.submit(".feed form button").await;
+        browser.submit(".feed .new:last-child form button").await;
         assert_eq!(browser.address().await, format!("{}/inbox", app.url));
+        assert_eq!(browser.count(".feed .new").await, 1);
+        browser.submit(".feed .new form button").await;
         assert_eq!(browser.count(".feed .new").await, 0);
         assert_eq!(browser.count("#unread:not([hidden])").await, 0);
         browser.submit(".tabs a[href='/inbox?show=unread']").await;
@@ -213,9 +219,10 @@ on_both! {
 
         // All at once.
         let ann = changes_password(&ann, &app).await;
-        inbox_of(&ann, 2).await;
         browser.open(&format!("{}/sign-in", app.url)).await;
         sign_in(&browser, &app, &ann.email, &ann.password).await;
+        // Changing the password, and coming in with it.
+        inbox_of(&ann, 4).await;
         browser.open(&format!("{}/inbox?show=security", app.url)).await;
         browser.submit("form[action='/inbox/read-all'] button").await;
         assert_eq!(browser.address().await, format!("{}/inbox?show=security", app.url));
@@ -229,19 +236,20 @@ on_both! {
         inbox_of(&ann, 1).await;
         let browser = Browser::start(Look::SCRIPTED).await;
         sign_in(&browser, &app, &ann.email, PASSWORD).await;
+        inbox_of(&ann, 2).await;
         browser.open(&format!("{}/inbox", app.url)).await;
-        assert_eq!(browser.count(".feed li").await, 1);
+        assert_eq!(browser.count(".feed li").await, 2);
         for _ in 0..5 {
             app.login(&ann.email, "wrong wet otters juggle 31").await.is(401);
         }
         let begun = Instant::now();
-        while browser.count(".feed li").await != 2 {
+        while browser.count(".feed li").await != 3 {
             assert!(begun.elapsed() < Duration::from_secs(10), "nothing new shows up");
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
         assert_eq!(browser.text(".feed .new h3").await, "Your account is locked for a while");
-        assert_eq!(browser.text("#unread b").await, "2");
-        assert!(browser.title().await.starts_with("Inbox, 2 unread"));
+        assert_eq!(browser.text("#unread b").await, "3");
+        assert!(browser.title().await.starts_with("Inbox, 3 unread"));
         ann.post(&format!("{INBOX}/read-all"), Value::Null).await.is(204);
         while browser.count(".feed .new").await != 0 {
             assert!(begun.elapsed() < Duration::from_secs(20), "what was read elsewhere stays new");

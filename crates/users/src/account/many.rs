@@ -71,7 +71,8 @@ fn ids(rows: Vec<Id>) -> HashSet<UserId> {
 
 /// The ids of a piece that are taken.
 async fn those_there(connection: &mut SqliteConnection, piece: &[ImportedAccount]) -> Result<HashSet<UserId>> {
-    let mut query = QueryBuilder::<Sqlite>::new("SELECT id FROM users WHERE id IN (");
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT");
+    query.push(" id FROM users WHERE id IN (");
     let mut list = query.separated(", ");
     for row in piece {
         list.push_bind(row.id);
