@@ -57,7 +57,8 @@ impl Server {
     /// Makes a new database cluster and starts it.
     pub fn start() -> Result<Self> {
         let Some(programs) = binaries() else { bail!("PostgreSQL's server is not installed") };
-        let folder = std::env::temp_dir().join(format!("usher-postgres-{}", std::process::id()));
+        let port = free_port()?;
+        let folder = std::env::temp_dir().join(format!("usher-postgres-{}-{port}", std::process::id()));
         fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
         let account = Account::to_run_as()?;
@@ -76,7 +77,6 @@ impl Server {
         if !made.status.success() {
             bail!("initdb failed: {}", String::from_utf8_lossy(&made.stderr));
         }
-        let port = free_port()?;
         let log = File::create(folder.join("log"))?;
         let process = command(account.as_ref(), &programs.join("postgres"))
             .arg("-D")

@@ -4,14 +4,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use kernel::UserId;
 use serde_json::json;
-use storage::{Db, Settings, execute, fetch_one};
+use storage::{Db, Dialect, Settings, execute, fetch_one};
+use xtask::postgres::Server;
 
 use super::client::{Connection, get, post};
 use super::clients::Same;
 use super::load::{Bounds, Measured, closed_loop};
-use super::machine::Quiet;
-use super::program::Program;
+use super::machine::{LOAD_CORE, MEASURED_CORE, Quiet, pin};
+use super::program::{Options, Program};
 use super::seed::{self, PASSWORD};
 use super::table::{Goal, Table};
 use super::work::{Best, CLIENTS};
@@ -44,29 +46,58 @@ const FAMILY_NAMES: &str = "Smith O'Brien Fitzgerald Knox Vaughan Müller Schrö
                             Gonçalves Lefèvre Rossi Esposito Popescu Иванова Wójcik Dvořák 佐藤 العلي Yıldırım Okonkwo \
                             Subramaniam Thompson Whitlock Lindqvist Zimmermann Abernathy Ramírez";
 
+/// How many accounts one statement writes: PostgreSQL's statements end after five seconds.
+const PIECE: i64 = 20_000;
+
 /// A program with people in it, and its administrator's token.
 struct House {
     program: Program,
     token: String,
+    /// Ends after the program.
+    _server: Option<Server>,
 }
 
-/// Each look in both databases, then one's own account.
+/// Each look among few and among very many, on both databases; then a page and one's own account.
 pub async fn rows(plan: Plan, folder: &Path, quiet: &mut Quiet, table: &mut Table) -> Result<()> {
-    let mut small = House::open(&folder.join("few"), FEW).await?;
-    let mut large = House::open(&folder.join("very-many"), plan.very_many).await?;
+    let mut small = House::open(&folder.join("few"), FEW, None).await?;
+    let mut large = House::open(&folder.join("very-many"), plan.very_many, None).await?;
+    looks(plan, quiet, table, "", &mut small, &mut large).await?;
+    page_of_one(plan, quiet, &mut large, table).await?;
+    own_account(plan, quiet, &mut small, table).await?;
+    drop((small, large));
+    let mut small = House::open(&folder.join("few-postgres"), FEW, Some(server()?)).await?;
+    let mut large = House::open(&folder.join("very-many-postgres"), plan.very_many, Some(server()?)).await?;
+    looks(plan, quiet, table, ", PostgreSQL", &mut small, &mut large).await
+}
+
+/// PostgreSQL, on the core of what is measured.
+fn server() -> Result<Server> {
+    pin(MEASURED_CORE)?;
+    let server = Server::start();
+    pin(LOAD_CORE)?;
+    server
+}
+
+async fn looks(
+    plan: Plan,
+    quiet: &mut Quiet,
+    table: &mut Table,
+    on: &str,
+    small: &mut House,
+    large: &mut House,
+) -> Result<()> {
     for (name, query) in LOOKS {
-        say(&format!("look for {name}"));
+        say(&format!("look for {name}{on}"));
         let (few, many) = (small.look(plan, quiet, query).await?, large.look(plan, quiet, query).await?);
-        table.load(&format!("list: {name}, {FEW} accounts"), &few, &[]);
+        table.load(&format!("list: {name}, {FEW} accounts{on}"), &few, &[]);
         let ratio = many.p99.as_secs_f64() / few.p99.as_secs_f64().max(1e-6);
         let goals = [
             Goal::below(many.p99.as_secs_f64() * 1e3, 20.0, "ms at p99"),
             Goal::at_most(ratio, 2.0, &format!("the p99 of {FEW}")),
         ];
-        table.load(&format!("list: {name}, {} accounts", plan.very_many), &many, &goals);
+        table.load(&format!("list: {name}, {} accounts{on}", plan.very_many), &many, &goals);
     }
-    page_of_one(plan, quiet, &mut large, table).await?;
-    own_account(plan, quiet, &mut small, table).await
+    Ok(())
 }
 
 /// The console's page of one person, made on the server for somebody who looks after them.
@@ -107,21 +138,25 @@ async fn own_account(plan: Plan, quiet: &mut Quiet, house: &mut House, table: &m
 }
 
 impl House {
-    async fn open(folder: &Path, accounts: usize) -> Result<Self> {
+    async fn open(folder: &Path, accounts: usize, server: Option<Server>) -> Result<Self> {
         say(&format!("make {accounts} accounts with names"));
-        seed::folder(folder, 1).await?;
-        let settings = Settings::sqlite(folder.join("usher.db"), 2);
-        let db = Db::open(&settings, &seed::migrations(), false).await?;
+        std::fs::create_dir_all(folder)?;
+        let database = server.as_ref().map(Server::url);
+        let settings = match &database {
+            None => Settings::sqlite(folder.join("usher.db"), 2).for_bulk(),
+            Some(url) => Settings::postgres(url.clone(), 2),
+        };
+        let db = Db::open(&settings, &seed::migrations(), true).await?;
         write_people(&db, accounts).await?;
         db.close().await;
         drop(db);
-        let program = Program::start(folder)?;
+        let program = Program::start_with(folder, Options { database, ..Options::default() })?;
         program.command(&["admin", "create", "--email", ADMINISTRATOR, "--password-stdin"], PASSWORD)?;
         let mut connection = Connection::open(program.port).await?;
         let body = json!({"email": ADMINISTRATOR, "password": PASSWORD});
         let answer = connection.call(&post("/api/v1/auth/login", &body)).await?.json(200)?;
         let token = answer["access_token"].as_str().context("no token")?.to_owned();
-        let mut house = Self { program, token };
+        let mut house = Self { program, token, _server: server };
         house.wait_until_searchable(accounts).await?;
         say("wait until it has come to rest");
         house.program.cpu.wait_until_idle_for(PATIENCE).await?;
@@ -165,43 +200,81 @@ impl House {
     }
 }
 
-/// Accounts with names of many kinds, roles, statuses and moments, written by the database itself.
+/// Accounts with names of many kinds, roles, statuses and moments, written by the database itself; on both the same.
 async fn write_people(db: &Db, accounts: usize) -> Result<()> {
     let accounts = i64::try_from(accounts)?;
-    let [first, family] =
-        [FIRST_NAMES, FAMILY_NAMES].map(|names| json!(names.split(' ').collect::<Vec<_>>()).to_string());
-    let mut tx = db.begin().await?;
-    execute!(
-        &mut tx,
-        "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < $1)
-         INSERT INTO users (id, email, email_canonical, email_verified, name, status, epoch, sessions_from, version,
-                            created_at, updated_at, last_login_at)
-         SELECT unhex(printf('%012x7%03x8%03x%012x', 1600000000000 + n * 150000, n % 4096, n % 4000, n)),
-                'p' || n || '@mail' || (n % 7) || '.example', 'p' || n || '@mail' || (n % 7) || '.example', n % 20 <> 0,
-                CASE WHEN n % 50 = 0 THEN NULL WHEN n % 100000 = 7 THEN 'Grzegorz Brzęczyszczykiewicz'
-                     ELSE json_extract($2, '$[' || (n * 7919 % 29) || ']') || ' ' || json_extract($3, '$[' || (n * 104729 % 31) || ']')
-                END,
-                CASE n % 200 WHEN 1 THEN 'deleted' WHEN 2 THEN 'suspended' ELSE 'active' END, 1, 1, 1,
-                (1600000000000 + n * 150000) * 1000, (1600000000000 + n * 150000) * 1000,
-                CASE WHEN n % 5 = 0 THEN NULL ELSE 1600000000000000 + n * 7919 % 1000003 * 160000000 END
-         FROM numbers",
-        accounts,
-        first,
-        family
-    )?;
-    execute!(
-        &mut tx,
-        "INSERT INTO user_roles (user_id, role, granted_at) SELECT id, 'user', created_at FROM users WHERE email LIKE 'p%'"
-    )?;
-    execute!(
-        &mut tx,
-        "INSERT INTO user_roles (user_id, role, granted_at)
-         SELECT id, 'support', created_at FROM users WHERE email LIKE 'p%' AND created_at / 150000000 % 2000 = 0"
-    )?;
-    tx.commit().await?;
+    for from in (1..=accounts).step_by(usize::try_from(PIECE)?) {
+        let to = (from + PIECE - 1).min(accounts);
+        let mut tx = db.begin().await?;
+        match db.dialect() {
+            Dialect::Sqlite => {
+                let [first, family] =
+                    [FIRST_NAMES, FAMILY_NAMES].map(|names| json!(names.split(' ').collect::<Vec<_>>()).to_string());
+                execute!(&mut tx, PEOPLE_SQLITE, from, to, first, family)?;
+            }
+            Dialect::Postgres => {
+                execute!(&mut tx, PEOPLE_POSTGRES, from, to, FIRST_NAMES, FAMILY_NAMES)?;
+            }
+        }
+        let (first, end) = (first_id(from)?, first_id(to + 1)?);
+        execute!(
+            &mut tx,
+            "INSERT INTO user_roles (user_id, role, granted_at)
+             SELECT id, 'user', created_at FROM users WHERE id >= $1 AND id < $2",
+            first,
+            end
+        )?;
+        execute!(
+            &mut tx,
+            "INSERT INTO user_roles (user_id, role, granted_at)
+             SELECT id, 'support', created_at FROM users WHERE id >= $1 AND id < $2
+                 AND (email LIKE '%0000@%' OR email LIKE '%2000@%' OR email LIKE '%4000@%' OR email LIKE '%6000@%'
+                      OR email LIKE '%8000@%')",
+            first,
+            end
+        )?;
+        tx.commit().await?;
+    }
     let (written,): (i64,) = fetch_one!(&mut db.read().await?, "SELECT COUNT(*) FROM users")?;
     if written < accounts {
         bail!("{written} accounts instead of {accounts}");
     }
     Ok(())
 }
+
+/// The lowest id that an account of this number can have: they came 150 seconds apart (RFC 9562 §5.7).
+fn first_id(number: i64) -> Result<UserId> {
+    let time = u64::try_from(1_600_000_000_000 + number * 150_000)?.to_be_bytes();
+    let mut id = [0; 16];
+    id[..6].copy_from_slice(&time[2..]);
+    Ok(UserId::from_bytes(id))
+}
+
+/// The accounts from one number to another, with first and family names.
+const PEOPLE_SQLITE: &str =
+    "WITH RECURSIVE numbers (n) AS (SELECT $1 UNION ALL SELECT n + 1 FROM numbers WHERE n < $2)
+     INSERT INTO users (id, email, email_canonical, email_verified, name, status, epoch, sessions_from, version,
+                        created_at, updated_at, last_login_at)
+     SELECT unhex(printf('%012x7%03x8%03x%012x', 1600000000000 + n * 150000, n % 4096, n % 4000, n)),
+            'p' || n || '@mail' || (n % 7) || '.example', 'p' || n || '@mail' || (n % 7) || '.example', n % 20 <> 0,
+            CASE WHEN n % 50 = 0 THEN NULL WHEN n % 100000 = 7 THEN 'Grzegorz Brzęczyszczykiewicz'
+                 ELSE json_extract($3, '$[' || (n * 7919 % 29) || ']') || ' ' || json_extract($4, '$[' || (n * 104729 % 31) || ']')
+            END,
+            CASE n % 200 WHEN 1 THEN 'deleted' WHEN 2 THEN 'suspended' ELSE 'active' END, 1, 1, 1,
+            (1600000000000 + n * 150000) * 1000, (1600000000000 + n * 150000) * 1000,
+            CASE WHEN n % 5 = 0 THEN NULL ELSE 1600000000000000 + n * 7919 % 1000003 * 160000000 END
+     FROM numbers";
+const PEOPLE_POSTGRES: &str =
+    "INSERT INTO users (id, email, email_canonical, email_verified, name, status, epoch, sessions_from, version,
+                        created_at, updated_at, last_login_at)
+     SELECT CAST(lpad(to_hex(1600000000000 + n * 150000), 12, '0') || '7' || lpad(to_hex(n % 4096), 3, '0') || '8'
+                     || lpad(to_hex(n % 4000), 3, '0') || lpad(to_hex(n), 12, '0') AS uuid),
+            'p' || n || '@mail' || (n % 7) || '.example', 'p' || n || '@mail' || (n % 7) || '.example', n % 20 <> 0,
+            CASE WHEN n % 50 = 0 THEN NULL WHEN n % 100000 = 7 THEN 'Grzegorz Brzęczyszczykiewicz'
+                 ELSE split_part($3, ' ', CAST(n * 7919 % 29 + 1 AS integer)) || ' '
+                      || split_part($4, ' ', CAST(n * 104729 % 31 + 1 AS integer))
+            END,
+            CASE n % 200 WHEN 1 THEN 'deleted' WHEN 2 THEN 'suspended' ELSE 'active' END, 1, 1, 1,
+            to_timestamp((1600000000000 + n * 150000) / 1000), to_timestamp((1600000000000 + n * 150000) / 1000),
+            CASE WHEN n % 5 = 0 THEN NULL ELSE to_timestamp(1600000000 + n * 7919 % 1000003 * 160) END
+     FROM generate_series($1, $2) AS numbers (n)";

@@ -26,6 +26,8 @@ pub struct Options {
     pub limits: bool,
     /// Without an access log.
     pub silent: bool,
+    /// On this PostgreSQL instead of SQLite.
+    pub database: Option<String>,
 }
 
 /// A running program.
@@ -50,7 +52,7 @@ impl Program {
     /// The same with other options.
     pub fn start_with(folder: &Path, options: Options) -> Result<Self> {
         let (port, private_port) = (free_port()?, free_port()?);
-        let mut command = usher(folder);
+        let mut command = usher(folder, &options);
         if let Some(config) = &options.config {
             let file = folder.join("bench.toml");
             std::fs::write(&file, config).context("cannot write the configuration")?;
@@ -92,7 +94,7 @@ impl Program {
 
     /// Runs a command beside it, with this on its standard input. What it says.
     pub fn command(&self, words: &[&str], input: &str) -> Result<String> {
-        let mut command = usher(&self.folder);
+        let mut command = usher(&self.folder, &self.options);
         command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
         process.stdin.take().context("no standard input")?.write_all(input.as_bytes())?;
@@ -144,9 +146,12 @@ impl Drop for Program {
     }
 }
 
-fn usher(folder: &Path) -> Command {
+fn usher(folder: &Path, options: &Options) -> Command {
     let mut command = Command::new(workspace_root().join("target/release/usher"));
     command.env("USHER_DATA_DIR", folder);
+    if let Some(database) = &options.database {
+        command.env("USHER_DATABASE__URL", database);
+    }
     command
 }
 
