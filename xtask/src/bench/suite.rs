@@ -25,7 +25,9 @@ mod pictures;
 mod program;
 mod revocation;
 mod seed;
+mod sink;
 mod table;
+mod telling;
 mod tokens;
 mod upstream;
 mod visitor;
@@ -120,6 +122,9 @@ pub fn run(words: &[&str]) -> Result<()> {
         }
         if named("pictures") {
             pictures::rows(plan, &folder.0, &mut quiet, &mut table).await?;
+        }
+        if named("mail") {
+            telling::rows(plan, &folder.0, &mut quiet, &mut table).await?;
         }
         if named("gateway") {
             door::rows(plan, &folder.0, &mut quiet, &mut table).await?;
