@@ -210,7 +210,6 @@ impl Browser {
     }
 
     /// The same, and with `TEST_UPDATE_IMAGES` set also as `docs/images/<name>.png`, where the documents show it.
-    /// Such pictures must show the same thing each time: no id, no moment.
     pub async fn screenshot_for_docs(&self, name: &str) {
         self.screenshot(name).await;
         if std::env::var_os("TEST_UPDATE_IMAGES").is_some() {

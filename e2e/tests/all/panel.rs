@@ -246,6 +246,11 @@ async fn the_console_holds_in_light_and_dark_on_phones_and_wide_screens() {
             browser.assert_quiet().await;
             browser.assert_accessible(&format!("{name} {word}")).await;
             browser.screenshot(&format!("panel-{name}-{word}")).await;
+            if matches!((name, word), ("overview" | "users" | "user", "wide-light") | ("users", "phone-dark")) {
+                browser
+                    .screenshot_for_docs(&format!("panel-{name}{}", if word == "phone-dark" { "-phone" } else { "" }))
+                    .await;
+            }
         }
     }
 }
