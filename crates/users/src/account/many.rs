@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use kernel::{Timestamp, UserId};
-use sqlx::{Database, Encode, Postgres, QueryBuilder, Sqlite, SqliteConnection, Type};
+use sqlx::{Database, Encode, Postgres, QueryBuilder, Sqlite, Type};
 use storage::{Conn, Connection, Error, Result, Tx};
 
 use super::{Account, COLUMNS, Row};
@@ -38,26 +38,31 @@ pub async fn find_many(on: &mut impl Connection, ids: &[UserId]) -> Result<Vec<A
 pub(crate) async fn insert_many(tx: &mut Tx, rows: &[ImportedAccount]) -> Result<Vec<bool>> {
     let mut made = Vec::with_capacity(rows.len());
     for piece in rows.chunks(PIECE) {
-        let mut inserted = match tx.conn() {
+        // Each row that SQLite's thread returns wakes this one, and mostly all rows are new. Nothing else writes meanwhile, so
+        // the ids that there are before and after say which were made.
+        let before = match tx.conn() {
+            Conn::Sqlite(_) => those_there(tx, piece).await?,
+            Conn::Postgres(_) => HashSet::new(),
+        };
+        let returned = match tx.conn() {
             Conn::Sqlite(connection) => {
-                // Each row that SQLite's thread returns wakes this one, and mostly all rows are new: nothing else writes between
-                // these statements, so the ids that there are before and after say as much.
-                let before = those_there(connection, piece).await?;
                 let mut query = insert::<Sqlite>(piece);
                 let inserted = query.build().execute(&mut *connection).await.map_err(Error::from)?.rows_affected();
                 if usize::try_from(inserted) == Ok(piece.len()) {
                     made.extend(piece.iter().map(|_| true));
                     continue;
                 }
-                let after = those_there(connection, piece).await?;
-                after.difference(&before).copied().collect()
+                None
             }
             Conn::Postgres(connection) => {
                 let mut query = insert::<Postgres>(piece);
                 query.push(" RETURNING id");
-                let inserted = query.build_query_as::<Id>().fetch_all(&mut *connection).await.map_err(Error::from)?;
-                ids(inserted)
+                Some(query.build_query_as::<Id>().fetch_all(&mut *connection).await.map_err(Error::from)?)
             }
+        };
+        let mut inserted: HashSet<UserId> = match returned {
+            Some(rows) => rows.into_iter().map(|row| row.id).collect(),
+            None => those_there(tx, piece).await?.difference(&before).copied().collect(),
         };
         // Taken out, so that of two rows with one id only the first was made.
         made.extend(piece.iter().map(|row| inserted.remove(&row.id)));
@@ -65,20 +70,11 @@ pub(crate) async fn insert_many(tx: &mut Tx, rows: &[ImportedAccount]) -> Result
     Ok(made)
 }
 
-fn ids(rows: Vec<Id>) -> HashSet<UserId> {
-    rows.into_iter().map(|row| row.id).collect()
-}
-
 /// The ids of a piece that are taken.
-async fn those_there(connection: &mut SqliteConnection, piece: &[ImportedAccount]) -> Result<HashSet<UserId>> {
-    let mut query = QueryBuilder::<Sqlite>::new("SELECT");
-    query.push(" id FROM users WHERE id IN (");
-    let mut list = query.separated(", ");
-    for row in piece {
-        list.push_bind(row.id);
-    }
-    query.push(")");
-    Ok(ids(query.build_query_as::<Id>().fetch_all(connection).await.map_err(Error::from)?))
+async fn those_there(tx: &mut Tx, piece: &[ImportedAccount]) -> Result<HashSet<UserId>> {
+    let statement = Statement::new("SELECT").and("id").and("FROM users WHERE id IN (NULL");
+    let statement = piece.iter().fold(statement, |statement, row| statement.and(",").value(Value::Id(row.id)));
+    Ok(statement.and(")").fetch::<Id>(tx).await?.into_iter().map(|row| row.id).collect())
 }
 
 /// The statement that makes the accounts of a piece, but those whose address or id is taken.
