@@ -1,12 +1,13 @@
 //! Changing one's own password: the current one is asked for, and all other sessions end.
 
 use kernel::{Event, Kind, SessionId, UserId};
+use users::link::Purpose;
 use users::{Ended, Status};
 
 use crate::attempts::Counter;
 use crate::hashing::{Busy, Comparison, HashError, Memory};
 use crate::register::known_words;
-use crate::{Auth, Password, Weakness, attempts, credential, hashing, known_device, session};
+use crate::{Auth, Password, Weakness, attempts, credential, hashing, known_device, link, session};
 
 /// The password was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +86,10 @@ pub async fn change_password(
     }
     let device = session::device_of(&mut tx, asking).await?;
     known_device::forget_all_but(&mut tx, user, device.as_deref(), now).await?;
+    // Somebody who read the mail may hold a link that would undo this.
+    for purpose in [Purpose::ResetPassword, Purpose::SignIn] {
+        link::end_all(&mut tx, user, Some(purpose), now).await?;
+    }
     let ended = session::end_others(&mut tx, user, asking, now).await?;
     let event = Event::new(Kind::PasswordChanged, now).by(user).in_session(asking);
     users::revoke(&mut tx, Ended::Sessions(user, ended), event).await?;

@@ -272,23 +272,16 @@ struct Chosen {
     password_hash: Option<String>,
 }
 
-/// The hash of the password that was chosen with the newest link that verifies; with that of this browser, if it made
-/// one.
-pub(crate) async fn chosen_password(
-    on: &mut impl Connection,
-    user: UserId,
-    browser: Option<&[u8]>,
-    now: Timestamp,
-) -> Result<Option<String>> {
+/// The hash of the password that was chosen with the newest link that verifies.
+pub(crate) async fn chosen_password(on: &mut impl Connection, user: UserId, now: Timestamp) -> Result<Option<String>> {
     let row: Option<Chosen> = fetch_optional!(
         on,
         "SELECT password_hash FROM links
          WHERE user_id = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3 AND password_hash IS NOT NULL
-         ORDER BY CASE WHEN browser = $4 THEN 0 ELSE 1 END, id DESC LIMIT 1",
+         ORDER BY id DESC LIMIT 1",
         user,
         Purpose::VerifyEmail.as_str(),
-        now,
-        browser
+        now
     )?;
     Ok(row.and_then(|row| row.password_hash))
 }

@@ -12,7 +12,7 @@ use crate::hashing::{Busy, HashError};
 use crate::link::{self, Good, LinkError, NewLink};
 use crate::link_request::{LinkRequest, Wish};
 use crate::register::{RegisterError, hash_for};
-use crate::{Auth, Weakness, attempts, credential, link_request};
+use crate::{Auth, Weakness, attempts, credential, known_device, link_request};
 
 /// The password was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +94,7 @@ pub async fn reset_password(auth: &Auth, token: &str, password: &str) -> Result<
         return Err(ResetPasswordError::InvalidToken);
     }
     credential::replace(&mut tx, user, &hash, now).await?;
+    known_device::forget_all_but(&mut tx, user, None, now).await?;
     link::end_all(&mut tx, user, None, now).await?;
     attempts::forget_account(&mut tx, auth, account.email.canonical()).await?;
     let mut event = Event::new(Kind::PasswordReset, now).by(user);

@@ -3,7 +3,8 @@
 //!
 //! Whoever reads mail there need not be who signed up with the address: somebody may have done so before the owner, and
 //! wait for them to verify it. So the page behind the link asks for what was chosen at sign-up, unless it is opened in
-//! the browser that did; and whoever does not know it takes the account over, with nothing left of what was there.
+//! the browser that did; and whoever does not know it takes the account over: password, sessions, links and known devices
+//! of before are gone.
 
 use kernel::{Event, Kind, UserId};
 use storage::{Result as Stored, Tx};
@@ -14,7 +15,7 @@ use crate::attempts::Counter;
 use crate::hashing::{Busy, Comparison, HashError, Memory};
 use crate::link::{self, Good, Link, LinkError, NewLink};
 use crate::link_request::{LinkRequest, Wish};
-use crate::{Auth, Password, attempts, credential, hashing, link_request};
+use crate::{Auth, Password, attempts, credential, hashing, known_device, link_request};
 
 /// Until how long after it was made an account is welcomed, in seconds.
 const NEW: i64 = 7 * 86_400;
@@ -97,8 +98,19 @@ pub(crate) async fn answer(auth: &Auth, tx: &mut Tx, email: &str, browser: Optio
     if account.email_verified {
         return Ok(());
     }
+    let now = auth.clock().now();
+    // A browser is known by the new link only if it has signed up itself: what a stranger chose who did so with the
+    // owner's address must not come into force by one press in the owner's browser.
+    let own = match browser {
+        Some(browser) => link::newest_of_browser(tx, account.id, Purpose::VerifyEmail, browser, now).await?,
+        None => None,
+    };
     // What was chosen at sign-up comes along, or it would be lost with the first link.
-    let chosen = link::chosen_password(tx, account.id, browser, auth.clock().now()).await?;
+    let chosen = match &own {
+        Some(own) => own.password_hash.clone(),
+        None => link::chosen_password(tx, account.id, now).await?,
+    };
+    let browser = browser.filter(|_| own.is_some());
     let new = NewLink { browser, password_hash: chosen.as_deref(), ..NewLink::default() };
     if let Some(link) = link::issue(auth, tx, account.id, Purpose::VerifyEmail, new).await? {
         let event = Event::new(Kind::EmailVerificationRequested, auth.clock().now()).about(account.id);
@@ -258,11 +270,13 @@ async fn finish(auth: &Auth, tx: &mut Tx, link: &Link, account: &Account, keep: 
         (Keep::Everything, Some(hash)) => {
             // What was there before was somebody else's, or nothing.
             credential::replace(tx, user, hash, now).await?;
+            known_device::remove_all(tx, user).await?;
             link::end_all(tx, user, None, now).await?;
             users::revoke(tx, Ended::Everything(user), event).await?;
         }
         (Keep::Nothing, _) => {
             credential::remove(tx, user).await?;
+            known_device::remove_all(tx, user).await?;
             link::end_all(tx, user, None, now).await?;
             users::revoke(tx, Ended::Everything(user), event.with("taken_over", true)).await?;
         }

@@ -5,7 +5,7 @@ use kernel::id::LinkId;
 use serde_json::{Map, Value};
 use storage::Connection;
 use users::link::{Bond, CODE_SECONDS, Purpose};
-use users::{Account, DisplayName, EmailAddress, Locale, PersonalDataError, TimeZoneName};
+use users::{Account, DisplayName, EmailAddress, Locale, PersonalDataError, Status, TimeZoneName};
 
 use crate::channel::{ChannelName, Rendered};
 use crate::delivery::Claimed;
@@ -84,6 +84,9 @@ pub(crate) async fn compose(
     let account = account.ok_or(ComposeError::Dropped("the account is gone"))?;
     if account.erased_at.is_some() {
         return Err(ComposeError::Dropped("the account was erased"));
+    }
+    if matches!(template.action(), Action::Link { .. }) && account.status != Status::Active {
+        return Err(ComposeError::Dropped("the link in it would lead nowhere: the account is not active"));
     }
     let expires_at = until(&said, template);
     if expires_at.is_some_and(|end| end <= notify.users().clock.now()) {

@@ -59,7 +59,12 @@ pub async fn show(
     let token = if in_address.is_empty() { opened.as_str() } else { in_address };
     let visitor = visitor.map(|visitor| visitor.account.id);
     let found;
+    // With a token in the address it is the token that counts: what is put aside for later has to be good.
     let view = match query.text("done") {
+        _ if !in_address.is_empty() => {
+            auth::check_verification(&pages.auth, token, visitor, browser.as_deref()).await.map_err(link::failed)?;
+            return link::out_of_the_address(&pages, Purpose::VerifyEmail.page(), token);
+        }
         "verified" => View::Verified,
         "taken_over" => View::TakenOver,
         _ => {
@@ -68,9 +73,6 @@ pub async fn show(
             View::Ask { email: &found.email, is_known: found.is_known }
         }
     };
-    if !in_address.is_empty() {
-        return link::out_of_the_address(&pages, Purpose::VerifyEmail.page(), token);
-    }
     let shell = Shell::new(&context.request_id);
     let errors = &Mistakes::default();
     let shown = page(StatusCode::OK, &VerifyPage { shell, csrf: &form.token, token, view, errors, notice: None })?;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use users::EmailAddress;
 
 use super::entry::{busy, failed, weak_password};
-use crate::{Auth, CodeError, Keep, LinkError, ResetPasswordError};
+use crate::{Auth, CodeError, Keep, LinkError, ResetPasswordError, VerifyEmailError};
 
 /// The token of a link.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -17,6 +17,10 @@ pub(super) struct VerifyEmail {
     /// From the link in the mail.
     #[schema(max_length = 128)]
     token: String,
+    /// The password that was chosen at sign-up. With it, the address is verified only if it is that.
+    #[serde(default)]
+    #[schema(max_length = 1024)]
+    password: Option<String>,
 }
 
 /// A code of six digits.
@@ -54,15 +58,24 @@ pub(super) struct ResetPassword {
 /// Each sign-up sends a mail with a link and a code. The link works for 24 hours, once. Where an address has to be
 /// verified before an account is used, the password that was chosen with this sign-up comes into force; what others chose
 /// who signed up with the address before is gone.
+///
+/// Whoever reads the mail need not be who signed up: somebody may have done so with the address of somebody else, and wait for
+/// its owner to open the link. Usher's own page asks for the password unless it is opened in the browser that signed up. A page of
+/// yours has to do the same, and pass `password`; with the token alone, what was chosen is taken for the owner's.
 #[utoipa::path(post, path = "/api/v1/auth/verify-email", tag = "Sign-in", request_body = VerifyEmail,
     responses((status = 204, description = "The address is verified."),
         (status = 400, description = "`invalid_token`: used, old, for something else, or not one of ours.", body = ProblemDocument),
-        (status = 429, description = "`too_many_attempts`: too many from this address.", body = ProblemDocument)))]
+        (status = 422, description = "`wrong_password`: it is not the password that was chosen at sign-up, or was wrong too often. The link still works.", body = ProblemDocument),
+        (status = 429, description = "`too_many_attempts`: too many from this address.", body = ProblemDocument),
+        (status = 503, description = "`busy`: too many passwords wait to be checked.", body = ProblemDocument)))]
 pub(super) async fn verify_email(
     State(auth): State<Auth>,
     StrictJson(body): StrictJson<VerifyEmail>,
 ) -> Result<StatusCode, Problem> {
-    crate::verify_email(&auth, &body.token, Keep::Everything).await?;
+    match &body.password {
+        Some(password) => crate::verify_email_with_password(&auth, &body.token, password).await?,
+        None => crate::verify_email(&auth, &body.token, Keep::Everything).await?,
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -167,6 +180,26 @@ impl From<CodeError> for Problem {
                 "Type the six digits of the newest mail. They work for 10 minutes and five tries; then ask for another mail.",
             ),
             CodeError::Storage(error) => error.into(),
+        }
+    }
+}
+
+impl From<VerifyEmailError> for Problem {
+    fn from(error: VerifyEmailError) -> Self {
+        match error {
+            VerifyEmailError::InvalidToken => LinkError::InvalidToken.into(),
+            VerifyEmailError::WrongPassword => Self {
+                code: "wrong_password",
+                title: "The password is not right",
+                ..Self::invalid_input(vec![FieldError::new(
+                    "password",
+                    "wrong_password",
+                    "Enter the password that was chosen at sign-up, or choose another by mail.",
+                )])
+            },
+            VerifyEmailError::Busy(_) => busy(),
+            VerifyEmailError::Hash(cause) => failed(&cause),
+            VerifyEmailError::Storage(error) => error.into(),
         }
     }
 }

@@ -385,6 +385,31 @@ on_both! {
         assert!(!works(&world, Purpose::VerifyEmail, &thiefs).await, "the links of before are dead");
     }
 
+    async fn r6_a_mail_that_is_sent_again_makes_no_browser_known(world: World) {
+        let world = world.requiring_verified_email().await;
+        sign_up(&world, "ann@example.com", PASSWORD, Some("the thief's browser")).await;
+        forward(&world, 61);
+        crate::request_verification(&world.auth, &address("ann@example.com"), Some("ann's browser")).await.unwrap();
+        answer(&world).await;
+        let (link, code) = newest(&world, "ann@example.com", Purpose::VerifyEmail).await.unwrap();
+        assert!(!check_verification(&world.auth, &link, None, Some("ann's browser")).await.unwrap().is_known);
+        assert!(!check_verification(&world.auth, &link, None, Some("the thief's browser")).await.unwrap().is_known);
+        for browser in ["ann's browser", "the thief's browser"] {
+            let here = crate::verify_email_by_code_here(&world.auth, &address("ann@example.com"), browser, &code).await;
+            assert!(here.is_err(), "{browser}");
+        }
+        // Who did sign up keeps what they chose.
+        crate::verify_email_with_password(&world.auth, &link, PASSWORD).await.unwrap();
+        world.sign_in("ann@example.com", PASSWORD).await.unwrap();
+    }
+
+    async fn another_password_ends_the_links_that_would_undo_it(world: World) {
+        let ann = world.register("ann@example.com").await;
+        let reset = reset_token(&world, "ann@example.com").await;
+        crate::change_password(&world.auth, ann.account.id, ann.session.id, PASSWORD, OTHER).await.unwrap();
+        assert!(!works(&world, Purpose::ResetPassword, &reset).await);
+    }
+
     async fn r6_whoever_reads_the_mail_takes_over_what_a_stranger_began(world: World) {
         let thief = world.register("ann@example.com").await;
         let change = change_token(&world, &thief, "thief@example.com").await;

@@ -37,7 +37,8 @@ pub async fn show(
     let in_address = query.text("token");
     let token = if in_address.is_empty() { opened.as_str() } else { in_address };
     let email = match query.text("done") {
-        "changed" => None,
+        // With a token in the address it is the token that counts: what is put aside for later has to be good.
+        "changed" if in_address.is_empty() => None,
         _ => Some(auth::check_email_change(&pages.auth, token).await.map_err(link::failed)?),
     };
     if !in_address.is_empty() {
