@@ -6,7 +6,7 @@
 
 use kernel::id::LinkId;
 use kernel::{SessionId, Timestamp, UserId};
-use storage::{Connection, Result, Tx, execute, fetch_one, fetch_optional};
+use storage::{Connection, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 use users::link::{Bond, CODE_SECONDS, Purpose, Token};
 use users::{Account, EmailAddress, PersonalDataError, Status};
 
@@ -269,21 +269,24 @@ pub(crate) async fn newest_of_browser(
 
 #[derive(sqlx::FromRow)]
 struct Chosen {
-    password_hash: Option<String>,
+    password_hash: String,
 }
 
-/// The hash of the password that was chosen with the newest link that verifies.
+/// The hash of the password that was chosen with the only sign-up that there was. Of several nobody can tell whose this is,
+/// and a stranger's must not come into force by a mail that the owner asks for: then it is none, and one can be chosen by
+/// mail.
 pub(crate) async fn chosen_password(on: &mut impl Connection, user: UserId, now: Timestamp) -> Result<Option<String>> {
-    let row: Option<Chosen> = fetch_optional!(
+    let rows: Vec<Chosen> = fetch_all!(
         on,
-        "SELECT password_hash FROM links
+        "SELECT DISTINCT password_hash FROM links
          WHERE user_id = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3 AND password_hash IS NOT NULL
-         ORDER BY id DESC LIMIT 1",
+         LIMIT 2",
         user,
         Purpose::VerifyEmail.as_str(),
         now
     )?;
-    Ok(row.and_then(|row| row.password_hash))
+    let mut rows = rows.into_iter();
+    Ok(rows.next().filter(|_| rows.next().is_none()).map(|row| row.password_hash))
 }
 
 /// The link that this token is, if it is for this and everything about it is good now. Nothing is changed.

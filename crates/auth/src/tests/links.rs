@@ -444,6 +444,26 @@ on_both! {
         world.sign_in("ann@example.com", PASSWORD).await.unwrap();
     }
 
+    async fn r6_a_mail_that_the_owner_asks_for_brings_no_password_of_a_stranger(world: World) {
+        let world = world.requiring_verified_email().await;
+        sign_up(&world, "ann@example.com", PASSWORD, Some("hers")).await;
+        forward(&world, 61);
+        sign_up(&world, "ann@example.com", NEW, Some("the thief's")).await;
+        for (browser, comes_in) in [(None, None), (Some("hers"), Some(PASSWORD))] {
+            forward(&world, 61);
+            crate::request_verification(&world.auth, &address("ann@example.com"), browser).await.unwrap();
+            answer(&world).await;
+            let account = account(&world, "ann@example.com").await;
+            let mut read = world.auth.db().read().await.unwrap();
+            let newest = link::newest(&mut read, account.id, Purpose::VerifyEmail, world.clock.now()).await.unwrap();
+            assert_eq!(newest.unwrap().password_hash.is_some(), comes_in.is_some(), "{browser:?}");
+        }
+        let link = token(&world, "ann@example.com", Purpose::VerifyEmail).await;
+        crate::verify_email(&world.auth, &link, Keep::Everything).await.unwrap();
+        world.sign_in("ann@example.com", PASSWORD).await.unwrap();
+        assert!(world.sign_in("ann@example.com", NEW).await.is_err());
+    }
+
     async fn r1_a_verified_address_is_told_that_somebody_signed_up_and_keeps_its_password(world: World) {
         let world = world.requiring_verified_email().await;
         sign_up(&world, "ann@example.com", PASSWORD, None).await;
