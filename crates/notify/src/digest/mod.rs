@@ -13,6 +13,7 @@ use serde_json::Map;
 use storage::Connection;
 use users::Account;
 
+use record::Item;
 pub(crate) use record::NewItem;
 
 use crate::channel::ChannelName;
@@ -28,6 +29,8 @@ const PEOPLE: i64 = 100;
 const LOOK: Duration = Duration::from_secs(2);
 /// For how many days it is kept what a digest told.
 const KEPT_DAYS: i64 = 30;
+/// How many messages one digest names.
+const NAMED: usize = 20;
 /// How many rows one transaction throws away.
 const SWEEP: i64 = 500;
 
@@ -103,18 +106,14 @@ pub(crate) async fn contents(
     (account, preferences): (&Account, &Preferences),
 ) -> Result<Contents, ComposeError> {
     let categories = &notify.settings().categories;
-    let items = record::items(on, delivery).await?;
-    let count = record::count(on, delivery).await?;
-    let all = items.len();
+    let is_wanted = |item: &Item| {
+        let offered = categories.find(&item.category);
+        offered.is_some_and(|offered| preferences.wants(categories, offered.category, ChannelName::Email))
+    };
+    let wanted: Vec<Item> = record::items(on, delivery).await?.into_iter().filter(is_wanted).collect();
     let key = in_app::key_of(notify, on, account.id).await?;
-    let mut entries = Vec::with_capacity(all);
-    for item in items {
-        let wanted = categories
-            .find(&item.category)
-            .is_some_and(|offered| preferences.wants(categories, offered.category, ChannelName::Email));
-        if !wanted {
-            continue;
-        }
+    let mut entries = Vec::with_capacity(NAMED);
+    for item in wanted.iter().take(NAMED) {
         match in_app::brief(notify, (&item.template, &item.data, item.event_at), account, key.as_ref()) {
             Ok((Brief { title, text, .. }, link)) => entries.push(Entry {
                 title,
@@ -128,8 +127,7 @@ pub(crate) async fn contents(
     if entries.is_empty() {
         return Err(ComposeError::Dropped("its recipient wants nothing of it any more"));
     }
-    let left_out = i64::try_from(all - entries.len()).unwrap_or(0);
-    Ok(Contents { entries, count: count - left_out })
+    Ok(Contents { entries, count: i64::try_from(wanted.len()).unwrap_or(i64::MAX) })
 }
 
 /// Removes what was told long ago. Whether there may be more.

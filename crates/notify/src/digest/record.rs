@@ -5,8 +5,8 @@ use kernel::{EventId, Timestamp, UserId};
 use serde_json::{Map, Value};
 use storage::{Connection, Result, Tx, execute, fetch_all, fetch_one};
 
-/// How many messages one digest names.
-pub(super) const NAMED: i64 = 20;
+/// How many messages a digest looks at: what waits longer than that is not counted any more.
+const LOOKED_AT: i64 = 1_000;
 
 /// Something that is to be told with others.
 #[derive(Debug)]
@@ -78,21 +78,15 @@ pub(super) async fn gather(tx: &mut Tx, user: UserId, delivery: DeliveryId) -> R
     execute!(tx, "UPDATE digest_items SET delivery_id = $1 WHERE user_id = $2 AND delivery_id IS NULL", delivery, user)
 }
 
-/// What a digest tells, the newest first, at most [`NAMED`].
+/// What there is for a digest to tell, the newest first.
 pub(super) async fn items(on: &mut impl Connection, delivery: DeliveryId) -> Result<Vec<Item>> {
     fetch_all!(
         on,
         "SELECT event_at, category, template, data FROM digest_items WHERE delivery_id = $1
          ORDER BY event_at DESC, id DESC LIMIT $2",
         delivery,
-        NAMED
+        LOOKED_AT
     )
-}
-
-/// How much there is for a digest to tell.
-pub(super) async fn count(on: &mut impl Connection, delivery: DeliveryId) -> Result<i64> {
-    let row: Number = fetch_one!(on, "SELECT COUNT(*) AS number FROM digest_items WHERE delivery_id = $1", delivery)?;
-    Ok(row.number)
 }
 
 /// What waits for somebody comes then.
