@@ -7,11 +7,12 @@ use serde_json::{Map, Value};
 
 /// The facts that are told. What is not listed stays here: texts that people wrote (why an account was suspended), and
 /// whatever is sealed because it is about a person. A fact that a new event brings is told when it is added here.
-const TOLD: [&str; 40] = [
+const TOLD: [&str; 42] = [
     "accounts",
     "action",
     "after",
     "alg",
+    "amr",
     "at",
     "before",
     "by_session",
@@ -33,6 +34,7 @@ const TOLD: [&str; 40] = [
     "kid",
     "kind",
     "name",
+    "new_device",
     "permissions",
     "permissions_added",
     "permissions_removed",

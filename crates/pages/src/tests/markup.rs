@@ -91,10 +91,8 @@ async fn no_page_has_a_style_a_script_or_an_address_outside() {
     for page in pages {
         assert!(page.starts_with("<!doctype html>\n<html lang=\"en\">"), "{page}");
         assert_eq!(page.matches("<h1").count(), 1, "{page}");
-        assert_eq!(
-            page.matches("<script").count(),
-            page.matches("<script type=\"module\" src=\"/assets/usher.js?v=").count()
-        );
+        assert_eq!(page.matches("<script").count(), page.matches("<script type=\"module\" src=\"/assets/").count());
+        assert!(page.contains("<script type=\"module\" src=\"/assets/usher.js?v="), "{page}");
         for forbidden in
             [" style=", "<style", " onclick", " onload", "http://", "https://", "javascript:", "href=\"#\"", "src=\"//"]
         {
