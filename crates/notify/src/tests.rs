@@ -33,7 +33,6 @@ pub(crate) fn settings() -> Settings {
         push: push::PushSettings::default(),
         timezone: "UTC".into(),
         categories: Categories::default(),
-        messages: Messages::default(),
     }
 }
 

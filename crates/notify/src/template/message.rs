@@ -1,11 +1,9 @@
 //! Which messages there are, and what each of them is made of.
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::words::{Args, Voice};
 use super::{Brief, Entry, Input, RenderError, one_line};
-use crate::own::OwnMessage;
 
 macro_rules! templates {
     ($($(#[$doc:meta])* $name:ident => $text:literal, $action:expr,)+) => {
@@ -13,22 +11,20 @@ macro_rules! templates {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Template {
             $($(#[$doc])* $name,)+
-            /// A message of an application.
-            Own(OwnMessage),
         }
 
         impl Template {
-            /// Those that are built in.
+            /// All of them.
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
             /// Its name in the database, in files and in the API.
             pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $text,)+ Self::Own(own) => own.name() }
+                match self { $(Self::$name => $text,)+ }
             }
 
             /// What there is to press in it.
             pub(crate) const fn action(self) -> Action {
-                match self { $(Self::$name => $action,)+ Self::Own(_) => Action::Own }
+                match self { $(Self::$name => $action,)+ }
             }
         }
     };
@@ -44,8 +40,6 @@ pub(crate) enum Action {
         /// Whether there is one.
         code: bool,
     },
-    /// Where the application wants, if it wants.
-    Own,
 }
 
 templates! {
@@ -82,7 +76,7 @@ templates! {
 }
 
 impl Template {
-    /// The template of this name, of those that are built in.
+    /// The template of this name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|template| template.as_str() == name)
     }
@@ -209,13 +203,6 @@ fn args<'i>(voice: &Voice<'_>, input: &Input<'i>) -> Result<Args<'i>, RenderErro
     args.set("device", input.facts.device.unwrap_or_default());
     if let Some(count) = input.facts.count {
         args.set("count", count);
-    }
-    for (name, value) in input.facts.values.into_iter().flatten() {
-        match value {
-            Value::String(text) => args.set(name.as_str(), text.as_str()),
-            Value::Number(number) => args.set(name.as_str(), number.as_i64().unwrap_or(0)),
-            _ => {}
-        }
     }
     if let Some((code, _)) = input.code {
         args.set("code", code);

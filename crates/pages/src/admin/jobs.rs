@@ -106,7 +106,6 @@ fn title(action: &str) -> &'static str {
         "sign_out" => "Signing out",
         "delete" => "Deleting",
         "export" => "Exporting",
-        "notify" => "Telling people",
         _ => "Working",
     }
 }

@@ -108,7 +108,6 @@ fn of_notify() -> notify::Settings {
         push: notify::push::PushSettings::default(),
         timezone: "UTC".into(),
         categories: notify::Categories::default(),
-        messages: notify::Messages::default(),
     }
 }
 

@@ -8,7 +8,7 @@ mod check;
 mod load;
 
 use gateway::RouteSpec;
-use notify::{CategorySpec, MessageSpec};
+use notify::CategorySpec;
 use serde::{Deserialize, Serialize};
 use users::AttributeSpec;
 
@@ -245,8 +245,6 @@ pub struct Notify {
     pub timezone: String,
     /// What messages can be for, beside what is built in, and what holds for those who have not chosen.
     pub categories: Vec<CategorySpec>,
-    /// What applications can have said.
-    pub messages: Vec<MessageSpec>,
 }
 
 /// Messages to devices.
@@ -387,13 +385,7 @@ impl Default for Mail {
 
 impl Default for Notify {
     fn default() -> Self {
-        Self {
-            templates: String::new(),
-            language: "en".into(),
-            timezone: "UTC".into(),
-            categories: Vec::new(),
-            messages: Vec::new(),
-        }
+        Self { templates: String::new(), language: "en".into(), timezone: "UTC".into(), categories: Vec::new() }
     }
 }
 
