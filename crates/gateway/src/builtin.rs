@@ -28,6 +28,9 @@ const UPLOAD: Limit = limit(6, 2_000, 30);
 /// The largest picture that is taken, in bytes.
 const PICTURE_LIMIT: usize = 5 * 1024 * 1024;
 
+/// The largest list of people to tell something, in bytes.
+const LIST_LIMIT: usize = 5 * 1024 * 1024;
+
 const fn limit(bucket: u64, every_ms: u64, burst: u32) -> Limit {
     Limit { bucket, per: Per::Address, every: Duration::from_millis(every_ms), burst, writes_only: true }
 }
@@ -70,6 +73,12 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         call("resend_verification", exact("/api/v1/auth/verify-email/resend"), Public, Some(PASSWORD)),
         call("reset_password", exact("/api/v1/auth/reset-password"), Public, Some(PASSWORD)),
         call("confirm_reset", exact("/api/v1/auth/reset-password/confirm"), Public, Some(PASSWORD)),
+        // People with an access token, and services with a token of their own; a list of many people is long.
+        Route {
+            takes_services: true,
+            body_limit: LIST_LIMIT,
+            ..call("send", exact("/api/v1/notifications/send"), Required, Some(WRITE))
+        },
         // Services show a token of their own, which the calls themselves check: it is no user's.
         call("feed", prefix("/api/v1/feed/"), Public, None),
         call("signals", prefix("/api/v1/ssf/"), Public, None),

@@ -38,6 +38,9 @@ impl Gateway {
         if route.auth == AuthSpec::None {
             return Ok(None);
         }
+        if route.takes_services && identity::shows_service(headers) {
+            return Ok(None);
+        }
         let claims = match identity::of(headers, &self.verifier, self.clock.now()) {
             Identity::Known(claims) => claims,
             Identity::Unknown if route.auth == AuthSpec::Optional => return Ok(None),

@@ -44,6 +44,16 @@ fn bearer(value: &[u8]) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' ')).filter(|token| !token.is_empty())
 }
 
+/// How the tokens of services begin that may have messages sent. An access token never does.
+const SERVICE: &str = "ust_";
+
+/// Whether a request shows the token of such a service. Whether it is one, whoever made it says.
+pub(crate) fn shows_service(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    bearer(value.as_bytes()).is_some_and(|token| token.starts_with(SERVICE))
+}
+
 /// The same for Usher's own services. `None` if it is no person with a session.
 pub(crate) fn caller(claims: &Claims) -> Option<Caller> {
     Some(Caller {

@@ -24,6 +24,8 @@ pub(crate) struct Route {
     pub(crate) methods: Vec<Method>,
     pub(crate) target: Target,
     pub(crate) auth: AuthSpec,
+    /// Whether services come here, too, with tokens of their own, which the call itself checks.
+    pub(crate) takes_services: bool,
     pub(crate) needs: Arc<Needs>,
     pub(crate) limits: Vec<Limit>,
     /// The largest body, in bytes.
@@ -83,6 +85,7 @@ impl Route {
             methods: Vec::new(),
             target,
             auth: AuthSpec::None,
+            takes_services: false,
             needs: Arc::default(),
             limits: Vec::new(),
             body_limit: 0,

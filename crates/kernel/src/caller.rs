@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
+use crate::id::ServiceTokenId;
 use crate::{Problem, SessionId, Timestamp, UserId};
 
 /// A person who proved who they are with an access token.
@@ -33,6 +34,16 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         parts.extensions.get::<Self>().cloned().ok_or_else(Problem::unauthenticated)
     }
+}
+
+/// A service that has shown a token of its own, which lets it have messages sent. Whoever knows these tokens puts it into
+/// the request; nothing that comes in can.
+#[derive(Clone, Debug)]
+pub struct SendingService {
+    /// The token.
+    pub id: ServiceTokenId,
+    /// What the service is called.
+    pub name: String,
 }
 
 /// What the gateway found out about a request, for use cases that record it.

@@ -138,6 +138,8 @@ kinds! {
     WebhookRetried => "webhook.retried",
     /// A webhook was removed.
     WebhookDeleted => "webhook.deleted",
+    /// An application had something said to people.
+    NotificationSent => "notification.sent",
     /// A person chose what they want to hear, where and when.
     NotificationPreferencesChanged => "notification.preferences_changed",
     /// A receiver of Shared Signals made a stream.

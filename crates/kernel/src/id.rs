@@ -91,6 +91,8 @@ ids! {
     WebhookDeliveryId;
     /// One message that waits for somebody's digest.
     DigestItemId;
+    /// One thing that an application has had said.
+    SendId;
 }
 
 /// 48 bits of milliseconds and 12 bits of their fractions, then 62 random bits (RFC 9562 §6.2, method 3).

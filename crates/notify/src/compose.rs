@@ -11,6 +11,7 @@ use crate::channel::{ChannelName, Rendered};
 use crate::delivery::Claimed;
 use crate::digest::{self, Contents};
 use crate::email;
+use crate::in_app;
 use crate::preference::{self, Preferences, Topic};
 use crate::template::{Action, Facts, Input, RenderError, Template};
 use crate::{Category, Notify};
@@ -72,7 +73,8 @@ pub(crate) async fn compose(
     claimed: &Claimed,
     channel: ChannelName,
 ) -> Result<Rendered, ComposeError> {
-    let template = Template::parse(&claimed.template)
+    let template = notify
+        .message(&claimed.template)
         .ok_or_else(|| ComposeError::Ours(format!("there is no template `{}` in this program", claimed.template)))?;
     let category =
         notify.settings().categories.find(&claimed.category).map(|offered| offered.category).ok_or_else(|| {
@@ -100,9 +102,19 @@ pub(crate) async fn compose(
     };
     let other = other_address(notify, &mut read, &said, &account, template).await?;
     let device = device(notify, &mut read, &said, &account).await?;
+    let values = match template {
+        Template::Own(_) => {
+            let key = in_app::key_of(notify, &mut read, account.id).await?;
+            in_app::values_of(&said.0, key.as_ref())?
+        }
+        _ => Map::new(),
+    };
     drop(read);
-    let door = door(notify, claimed, &said, &account, (template, other.as_ref()))?;
-    write(notify, claimed, &said, &account, Message { template, category, other, device, digest, door })
+    let door = match template {
+        Template::Own(own) => Door { link: own.link(&notify.settings().origin, &values), code: None },
+        _ => door(notify, claimed, &said, &account, (template, other.as_ref()))?,
+    };
+    write(notify, claimed, &said, &account, Message { template, category, other, device, digest, values, door })
 }
 
 /// Where the event says that it came from, if it does. A message without it is better than none.
@@ -180,7 +192,7 @@ async fn other_address(
 
 /// Where the button of a message leads, and what can be typed instead.
 struct Door {
-    link: String,
+    link: Option<String>,
     code: Option<(String, Timestamp)>,
 }
 
@@ -206,7 +218,8 @@ fn door(
 ) -> Result<Door, ComposeError> {
     let origin = &notify.settings().origin;
     let has_code = match template.action() {
-        Action::Page(page) => return Ok(Door { link: format!("{origin}{page}"), code: None }),
+        Action::Page(page) => return Ok(Door { link: Some(format!("{origin}{page}")), code: None }),
+        Action::Own => return Err(ComposeError::Ours("an application says where its own button leads".into())),
         Action::Link { code } => code,
     };
     let id: Option<LinkId> = said.text("link").and_then(|id| id.parse().ok());
@@ -225,7 +238,7 @@ fn door(
         let digits = links.code(&bond);
         (format!("{} {}", &digits[..3], &digits[3..]), until)
     });
-    Ok(Door { link: format!("{origin}{}?token={}", purpose.page(), links.token(&bond)), code })
+    Ok(Door { link: Some(format!("{origin}{}?token={}", purpose.page(), links.token(&bond))), code })
 }
 
 /// What is to be written.
@@ -235,6 +248,7 @@ struct Message {
     other: Option<EmailAddress>,
     device: Option<String>,
     digest: Option<Contents>,
+    values: Map<String, Value>,
     door: Door,
 }
 
@@ -243,7 +257,7 @@ fn write(
     claimed: &Claimed,
     said: &Said,
     account: &Account,
-    Message { template, category, other, device, digest, door }: Message,
+    Message { template, category, other, device, digest, values, door }: Message,
 ) -> Result<Rendered, ComposeError> {
     let settings = notify.settings();
     let name = account.name.as_ref().map(DisplayName::as_str);
@@ -264,7 +278,7 @@ fn write(
         email: account.email.as_str(),
         at: claimed.event_at,
         zone: account.timezone.as_ref().map(TimeZoneName::as_str),
-        link: Some(&door.link),
+        link: door.link.as_deref(),
         code: door.code.as_ref().map(|(code, until)| (code.as_str(), *until)),
         expires_at: until(said, template),
         facts: Facts {
@@ -273,6 +287,7 @@ fn write(
             count,
             entries: digest.as_ref().map_or(&[], |digest| digest.entries.as_slice()),
             unsubscribe: unsubscribe.as_deref(),
+            values: Some(&values),
         },
         reference: &reference(claimed),
     })?;
@@ -289,7 +304,7 @@ fn write(
         html: written.html,
         text: written.text,
         unsubscribe,
-        link: Some(door.link),
+        link: door.link,
         message_id: claimed.message_id.clone().unwrap_or_else(|| settings.message_id(claimed.id)),
         at: claimed.event_at,
     })

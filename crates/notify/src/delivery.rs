@@ -3,7 +3,8 @@
 use kernel::id::DeliveryId;
 use kernel::{EventId, Timestamp, UserId};
 use serde_json::{Map, Value};
-use storage::{Connection, Dialect, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
+use sqlx::{Postgres, QueryBuilder, Sqlite};
+use storage::{Conn, Connection, Dialect, Error, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
 use crate::ChannelName;
 use crate::plan::Planned;
@@ -115,6 +116,64 @@ pub(crate) async fn insert(tx: &mut Tx, new: &NewDelivery, now: Timestamp) -> Re
         new.next_at
     )?;
     Ok(inserted == 1)
+}
+
+/// How many rows one statement writes.
+const PIECE: usize = 50;
+
+/// Writes many deliveries down, all of them to be sent, each unless it is there. How many were new.
+pub(crate) async fn insert_many(tx: &mut Tx, all: &[NewDelivery], now: Timestamp) -> Result<u64> {
+    macro_rules! insert_into {
+        ($database:ty, $connection:expr, $piece:expr) => {{
+            let mut query = QueryBuilder::<$database>::new(
+                "INSERT INTO deliveries (id, event_id, event_index, event_at, user_id, category, channel, template, urgency,
+                     data, state, claims, attempts, next_at, give_up_at, leased_until, reason, message_id, created_at,
+                     ended_at) ",
+            );
+            query.push_values($piece, |mut row, new: &NewDelivery| {
+                row.push_bind(new.id)
+                    .push_bind(new.event_id)
+                    .push_bind(new.event_index)
+                    .push_bind(new.event_at)
+                    .push_bind(new.user)
+                    .push_bind(new.category)
+                    .push_bind(new.channel)
+                    .push_bind(new.template)
+                    .push_bind(new.urgency)
+                    .push_bind(serde_json::to_string(&new.data).unwrap_or_default())
+                    .push_bind(new.state.as_str())
+                    .push("0, 0")
+                    .push_bind(new.next_at)
+                    .push_bind(new.next_at.plus_seconds(PATIENCE))
+                    .push("NULL")
+                    .push_bind(new.reason)
+                    .push_bind(new.message_id.clone())
+                    .push_bind(now)
+                    .push("NULL");
+            });
+            query.push(" ON CONFLICT (event_id, user_id, channel, template) DO NOTHING");
+            query.build().execute($connection).await.map_err(Error::from)?.rows_affected()
+        }};
+    }
+    let mut inserted = 0;
+    for piece in all.chunks(PIECE) {
+        inserted += match tx.conn() {
+            Conn::Sqlite(connection) => insert_into!(Sqlite, &mut *connection, piece),
+            Conn::Postgres(connection) => insert_into!(Postgres, &mut *connection, piece),
+        };
+    }
+    Ok(inserted)
+}
+
+/// What waits because somebody wanted to be left alone, and was not tried yet, is due: they have chosen otherwise.
+pub(crate) async fn come_now(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<u64> {
+    execute!(
+        tx,
+        "UPDATE deliveries SET next_at = $1 WHERE user_id = $2 AND state = 'queued' AND attempts = 0
+             AND leased_until IS NULL AND next_at > $1",
+        now,
+        user
+    )
 }
 
 #[derive(sqlx::FromRow)]

@@ -6,7 +6,8 @@
 //! tried again; `api` is the JSON face. `email` is a channel:
 //! by SMTP, by SendGrid's API, or into the inbox of a development machine. `in_app` is another, without a worker: the
 //! inbox that people look into, and are shown live. `reader` chooses the channels of a message, by what its recipient
-//! wants (`preference`, `category`); what can wait may come together (`digest`).
+//! wants (`preference`, `category`); what can wait may come together (`digest`). Applications say something, too (`send`,
+//! in the words of `own`).
 //!
 //! `webhooks` tells programs: each entry of the ledger that an address was registered for, signed and in order.
 //!
@@ -24,11 +25,13 @@ mod digest;
 mod email;
 pub mod in_app;
 mod metrics;
+mod own;
 mod plan;
 pub mod preference;
 pub mod push;
 mod reader;
 mod retry_delivery;
+mod send;
 mod settings;
 mod settle;
 mod template;
@@ -54,6 +57,7 @@ pub use delivery::{COUNTED, Count, Delivery, Filter, State};
 pub use email::{
     DevelopmentMail, InvalidMailUrl, InvalidSender, Provider, Security, SendGridSettings, Sender, SmtpSettings,
 };
+pub use own::{InvalidMessages, MessageSpec, Messages, OwnMessage, ValueKind};
 pub use retry_delivery::{RetryDeliveryError, retry_delivery};
 pub use settings::Settings;
 pub use template::{Template, TemplateError, Templates, Written};
@@ -93,7 +97,7 @@ struct Parts {
 impl Notify {
     /// Puts the parts together. Templates that cannot be used are an error.
     pub fn new(users: Users, settings: Settings, master: &MasterKeys) -> Result<Self, TemplateError> {
-        let templates = Templates::load(settings.templates.as_deref(), &settings.language)?;
+        let templates = Templates::load(settings.templates.as_deref(), &settings.language, &settings.messages)?;
         // Push services want to know whom to write to when something is wrong.
         let contact = match settings.origin.strip_prefix("https://") {
             Some(_) => settings.origin.clone(),
@@ -219,7 +223,10 @@ impl Notify {
     /// Removes what is too old: deliveries that came to their end long ago, and messages of inboxes. Whether there may be
     /// more.
     pub async fn sweep(&self) -> storage::Result<bool> {
-        Ok(self.sweep_deliveries().await? | in_app::sweep(self).await? | digest::sweep(self).await?)
+        Ok(self.sweep_deliveries().await?
+            | in_app::sweep(self).await?
+            | digest::sweep(self).await?
+            | send::sweep(self).await?)
     }
 
     async fn sweep_deliveries(&self) -> storage::Result<bool> {
@@ -277,6 +284,16 @@ impl Notify {
     /// How many deliveries wait, are tried again or were given up, by channel.
     pub async fn waiting(&self) -> storage::Result<Vec<Count>> {
         delivery::counts(&mut self.db().read().await?).await
+    }
+
+    /// All messages that there are here, an application's own after those that are built in.
+    pub fn messages(&self) -> Vec<Template> {
+        Template::ALL.iter().copied().chain(self.settings().messages.templates()).collect()
+    }
+
+    /// The message of this name.
+    pub fn message(&self, name: &str) -> Option<Template> {
+        Template::parse(name).or_else(|| self.settings().messages.find(name).map(Template::Own))
     }
 
     /// A message as it looks in this language, with somebody who is nobody; nothing if there are no words in it.
@@ -374,6 +391,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration(3, "webhooks", include_str!("../migrations/0003_webhooks.sql")),
     migration(4, "push devices", include_str!("../migrations/0004_push_devices.sql")),
     migration(5, "preferences", include_str!("../migrations/0005_preferences.sql")),
+    migration(6, "sends", include_str!("../migrations/0006_sends.sql")),
 ];
 
 const fn migration(version: i64, name: &'static str, shared: &'static str) -> Migration {

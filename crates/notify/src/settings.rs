@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use kernel::id::DeliveryId;
 
-use crate::Categories;
 use crate::email::{Provider, Sender};
 use crate::push::PushSettings;
+use crate::{Categories, Messages};
 
 /// What an operator can set.
 #[derive(Clone)]
@@ -29,6 +29,8 @@ pub struct Settings {
     pub timezone: String,
     /// What messages can be for.
     pub categories: Categories,
+    /// What applications can have said.
+    pub messages: Messages,
 }
 
 impl Settings {

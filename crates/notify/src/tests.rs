@@ -33,6 +33,7 @@ pub(crate) fn settings() -> Settings {
         push: push::PushSettings::default(),
         timezone: "UTC".into(),
         categories: Categories::default(),
+        messages: Messages::default(),
     }
 }
 

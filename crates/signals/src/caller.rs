@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use kernel::Problem;
@@ -45,11 +46,8 @@ impl FromRequestParts<Signals> for ReceiverCaller {
 
 /// The service that this request's token belongs to, if it is of this kind. Whatever is wrong, the
 /// answer is the same.
-async fn service(parts: &Parts, signals: &Signals, wanted: TokenKind) -> Result<Service, Problem> {
-    let mut values = parts.headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return Err(Problem::unauthenticated()) };
-    let text = value.to_str().ok().and_then(|text| text.split_once(' '));
-    let token = text.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+pub(crate) async fn service(parts: &Parts, signals: &Signals, wanted: TokenKind) -> Result<Service, Problem> {
+    let token = shown(&parts.headers);
     let (kind, id) =
         token.and_then(|token| service_token::parse(signals, token)).ok_or_else(Problem::unauthenticated)?;
     if kind != wanted {
@@ -62,6 +60,19 @@ async fn service(parts: &Parts, signals: &Signals, wanted: TokenKind) -> Result<
     let service = found.ok_or_else(Problem::unauthenticated)?;
     signals.callers().remember(service.clone());
     Ok(service)
+}
+
+/// The token that a request shows: of one `Authorization: Bearer …`.
+fn shown(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Whether a request shows what looks like a token of this kind.
+pub(crate) fn shows(headers: &HeaderMap, kind: TokenKind) -> bool {
+    shown(headers).is_some_and(|token| token.starts_with(kind.prefix()))
 }
 
 /// Services that have asked in the last second: a thousand verifiers report every few seconds.

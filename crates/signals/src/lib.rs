@@ -4,13 +4,15 @@
 //! with our own verifier: a snapshot, then a stream of what is revoked, within milliseconds. `ssf` is
 //! for everybody else's receivers: the same events as OpenID Shared Signals, pushed or polled. Both
 //! know who is asking by a service token (`service_token`), which an operator makes; `caller` finds it
-//! in a request, and `api` is the JSON face.
+//! in a request, and `api` is the JSON face. A third kind of service may have messages sent: `senders` says to `notify`
+//! which it is.
 //!
 //! It decides nothing about trust: what it tells was written by `users::revoke`.
 
 pub mod api;
 mod caller;
 mod feed;
+mod senders;
 pub mod service_token;
 pub(crate) mod ssf;
 #[cfg(test)]
@@ -27,6 +29,7 @@ use caller::Callers;
 use feed::Feed;
 
 pub use feed::Connected;
+pub use senders::recognise_senders;
 pub use service_token::{Service, ServiceName, TokenKind};
 pub use ssf::receivers::ReceiverStream;
 
@@ -151,5 +154,13 @@ pub const MIGRATIONS: &[Migration] = &[
         shared: include_str!("../migrations/0003_signal_keys.sql"),
         sqlite: "",
         postgres: "",
+    },
+    Migration {
+        owner: "signals",
+        version: 4,
+        name: "senders",
+        shared: "",
+        sqlite: include_str!("../migrations/0004_senders.sqlite.sql"),
+        postgres: include_str!("../migrations/0004_senders.postgres.sql"),
     },
 ];

@@ -1,4 +1,4 @@
-//! Tokens of services: who may follow the feed, and who may receive Shared Signals.
+//! Tokens of services: who may follow the feed, who may receive Shared Signals, and who may have messages sent.
 //!
 //! A token is an id and a 256-bit tag that only the holder of the master key can make, so the database
 //! holds nothing that opens anything (as with refresh tokens, decision 0001). The row says whose it is
@@ -23,6 +23,8 @@ pub enum TokenKind {
     Verifier,
     /// Receiving Shared Signals.
     Receiver,
+    /// Having messages sent to people.
+    Sender,
 }
 
 impl TokenKind {
@@ -31,18 +33,24 @@ impl TokenKind {
         match self {
             Self::Verifier => "verifier",
             Self::Receiver => "receiver",
+            Self::Sender => "sender",
         }
     }
 
-    const fn prefix(self) -> &'static str {
+    /// All of them.
+    const ALL: [Self; 3] = [Self::Verifier, Self::Receiver, Self::Sender];
+
+    /// How its tokens begin.
+    pub(crate) const fn prefix(self) -> &'static str {
         match self {
             Self::Verifier => "uvt_",
             Self::Receiver => "urt_",
+            Self::Sender => "ust_",
         }
     }
 
     fn from_stored(text: &str) -> Option<Self> {
-        [Self::Verifier, Self::Receiver].into_iter().find(|kind| kind.as_str() == text)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -138,9 +146,11 @@ pub async fn create(
         text.len() <= 512 && text.split_once("://").is_some_and(|(_, rest)| !rest.is_empty()) && text.is_ascii()
     };
     match (kind, audience) {
-        (TokenKind::Verifier, None) => {}
+        (TokenKind::Verifier | TokenKind::Sender, None) => {}
         (TokenKind::Receiver, Some(audience)) if is_address(&audience) => {}
-        (TokenKind::Verifier, Some(_)) | (TokenKind::Receiver, _) => return Err(CreateError::Audience),
+        (TokenKind::Verifier | TokenKind::Sender, Some(_)) | (TokenKind::Receiver, _) => {
+            return Err(CreateError::Audience);
+        }
     }
     let now = signals.auth().clock().now();
     let service = Service {
@@ -198,7 +208,7 @@ fn to_text(signals: &Signals, kind: TokenKind, id: ServiceTokenId) -> TokenText 
 
 /// Reads a token; nothing if it is not one that was given out. Whether it was taken back, the row says.
 pub(crate) fn parse(signals: &Signals, text: &str) -> Option<(TokenKind, ServiceTokenId)> {
-    let kind = [TokenKind::Verifier, TokenKind::Receiver].into_iter().find(|kind| text.starts_with(kind.prefix()))?;
+    let kind = TokenKind::ALL.into_iter().find(|kind| text.starts_with(kind.prefix()))?;
     let encoded = text.strip_prefix(kind.prefix()).filter(|rest| rest.len() <= 2 * LENGTH)?;
     let bytes: [u8; LENGTH] = URL_SAFE_NO_PAD.decode(encoded).ok()?.try_into().ok()?;
     let (id, tag) = bytes.split_first_chunk::<16>()?;

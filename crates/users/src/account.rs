@@ -12,7 +12,7 @@ use crate::{DisplayName, EmailAddress, Locale, Roles, avatar};
 
 pub(crate) use ending::erase;
 pub use ending::{RETURN_SECONDS, deleted_before, set_email, set_verified};
-pub use many::find_many;
+pub use many::{find_many, lock_many};
 pub(crate) use many::{insert_many, insert_roles};
 
 /// The role that everybody has.

@@ -221,4 +221,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: "",
         postgres: "",
     },
+    Migration {
+        owner: "users",
+        version: 10,
+        name: "lists of jobs",
+        shared: include_str!("../migrations/0010_job_lists.sql"),
+        sqlite: "",
+        postgres: "",
+    },
 ];

@@ -37,11 +37,13 @@ pub const NOTIFICATIONS_WRITE: &str = "notifications:write";
 pub const WEBHOOKS_READ: &str = "webhooks:read";
 /// Register, change and remove them.
 pub const WEBHOOKS_WRITE: &str = "webhooks:write";
+/// Have something told to people, in the name of an application.
+pub const NOTIFICATIONS_SEND: &str = "notifications:send";
 /// See how Usher is set up.
 pub const SETTINGS_READ: &str = "settings:read";
 
 /// All of them, each with what it allows, in the order in which people are shown them.
-pub const ALL: [(&str, &str); 18] = [
+pub const ALL: [(&str, &str); 19] = [
     (USERS_READ, "List, search and read accounts"),
     (USERS_WRITE, "Make and change accounts, unlock them, bring deleted ones back"),
     (USERS_BAN, "Suspend accounts, lift suspensions, end sessions"),
@@ -59,6 +61,7 @@ pub const ALL: [(&str, &str); 18] = [
     (NOTIFICATIONS_WRITE, "Have it told again"),
     (WEBHOOKS_READ, "See which addresses are told what happens"),
     (WEBHOOKS_WRITE, "Register, change and remove such addresses"),
+    (NOTIFICATIONS_SEND, "Have messages told to people"),
     (SETTINGS_READ, "See how Usher is set up"),
 ];
 

@@ -106,6 +106,7 @@ pub async fn with_services(
         let auth = sessions.clone();
         Box::pin(async move { auth::session::on(&auth, user, &ids).await })
     }));
+    auth.users().jobs.set_teller(Arc::new(notify.clone()));
     let house = House { auth, signals, notify };
     control::listen(&checked.config.data_dir, house.auth.clone(), house.signals.clone(), house.notify.clone())?;
     registry.register_collector(Box::new(metrics::Services { auth: house.auth.clone(), verifier: verifier.clone() }));

@@ -85,6 +85,9 @@ enum Words {
     /// Tokens for receivers of Shared Signals
     #[command(subcommand)]
     Receiver(ReceiverWords),
+    /// Tokens for services that have messages sent to people
+    #[command(subcommand)]
+    Sender(SenderWords),
     /// Bring the database up to date and stop
     Migrate,
     /// Look at the configuration
@@ -132,6 +135,22 @@ enum ServiceWords {
         name: String,
     },
     /// Show the services, and how far each has followed
+    List,
+    /// Take a service's token back
+    Revoke {
+        /// What the service is called
+        name: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum SenderWords {
+    /// Make a token for a service, and print it this once
+    Create {
+        /// What the service is called: 1 to 64 of a-z, 0-9, - _ .
+        name: String,
+    },
+    /// Show the services
     List,
     /// Take a service's token back
     Revoke {
@@ -200,6 +219,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Words::Notifications(words) => execute(config, Command::Notifications { words }, json),
         Words::Webhooks(words) => execute(config, Command::Webhooks { words }, json),
         Words::Receiver(words) => execute(config, receiver(words), json),
+        Words::Sender(words) => execute(config, sender(words), json),
         Words::Migrate => {
             let checked = config.check()?;
             runtime(1)?.block_on(crate::setup::migrate(&checked))?;
@@ -228,6 +248,14 @@ fn verifier(words: ServiceWords) -> Command {
         ServiceWords::Create { name } => Command::CreateService { kind: TokenKind::Verifier, name, audience: None },
         ServiceWords::List => Command::ListServices { kind: TokenKind::Verifier },
         ServiceWords::Revoke { name } => Command::RevokeService { kind: TokenKind::Verifier, name },
+    }
+}
+
+fn sender(words: SenderWords) -> Command {
+    match words {
+        SenderWords::Create { name } => Command::CreateService { kind: TokenKind::Sender, name, audience: None },
+        SenderWords::List => Command::ListServices { kind: TokenKind::Sender },
+        SenderWords::Revoke { name } => Command::RevokeService { kind: TokenKind::Sender, name },
     }
 }
 

@@ -285,6 +285,7 @@ pub async fn execute(auth: &Auth, signals: &Signals, notify: &Notify, command: C
         Command::CreateService { kind, name, audience } => create_service(signals, kind, &name, audience).await,
         Command::ListServices { kind: TokenKind::Verifier } => list_verifiers(signals).await,
         Command::ListServices { kind: TokenKind::Receiver } => list_receivers(signals).await,
+        Command::ListServices { kind: TokenKind::Sender } => list_senders(signals).await,
         Command::RevokeService { kind, name } => {
             service_token::revoke(signals, kind, &ServiceName::parse(&name)?).await?;
             Ok(Output { text: format!("The token of {name} is not taken any more."), data: json!({ "name": name }) })
@@ -387,6 +388,17 @@ async fn list_verifiers(signals: &Signals) -> Result<Output> {
 }
 
 /// With the stream that each has made, which is the same in every process.
+async fn list_senders(signals: &Signals) -> Result<Output> {
+    let services = service_token::list(signals, TokenKind::Sender).await?;
+    let mut lines: Vec<String> =
+        services.iter().map(|service| format!("{}, since {}", service.name, service.created_at)).collect();
+    if lines.is_empty() {
+        lines.push("There are no senders.".into());
+    }
+    let data = services.iter().map(|service| json!({ "name": service.name, "created_at": service.created_at }));
+    Ok(Output { text: lines.join("\n"), data: data.collect() })
+}
+
 async fn list_receivers(signals: &Signals) -> Result<Output> {
     let services = service_token::list(signals, TokenKind::Receiver).await?;
     let streams = signals.receiver_streams().await?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use serde_json::Value;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, Info, License, OpenApi};
@@ -27,7 +28,8 @@ pub fn services(house: &House, only: &Only) -> (Router, Arc<Value>) {
         all = all.merge(signals::api::router(house.signals.clone()));
     }
     if only.has(Service::Notify) {
-        all = all.merge(notify::api::router(house.notify.clone()));
+        let senders = from_fn_with_state(house.signals.clone(), signals::recognise_senders);
+        all = all.merge(notify::api::router(house.notify.clone()).layer(senders));
     }
     let (router, mut document) = all.split_for_parts();
     describe(&mut document);
@@ -51,7 +53,9 @@ fn describe(document: &mut OpenApi) {
         .build();
     let service = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("A service's own token, of `usher verifier create` or `usher receiver create`."))
+        .description(Some(
+            "A service's own token, of `usher verifier create`, `usher receiver create` or `usher sender create`.",
+        ))
         .build();
     let schemes = &mut document.components.get_or_insert_with(Components::default).security_schemes;
     schemes.insert("access_token".into(), SecurityScheme::Http(bearer).into());

@@ -9,7 +9,7 @@ use e2e::{Forger, PASSWORD, TestApp, Token, User, on_both, unix_now};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use Needs::{OneOf, Permission, Public, Receiver, SignedIn, Verifier};
+use Needs::{OneOf, Permission, PermissionOrSender, Public, Receiver, SignedIn, Verifier};
 
 /// What an operation needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ enum Needs {
     Verifier,
     /// The token of a service that is sent Shared Signals.
     Receiver,
+    /// A role that comes to this permission, or the token of a service that has messages sent.
+    PermissionOrSender(&'static str),
 }
 
 /// One line for each operation. What an operation under `/health/` and `/.well-known/` needs is nothing.
@@ -65,6 +67,7 @@ const TABLE: &[(&str, Needs)] = &[
     ("POST /api/v1/notifications/{id}/read", SignedIn),
     ("POST /api/v1/notifications/read-all", SignedIn),
     ("GET /api/v1/notifications/stream", SignedIn),
+    ("POST /api/v1/notifications/send", PermissionOrSender("notifications:send")),
     ("GET /api/v1/notifications/preferences", SignedIn),
     ("PUT /api/v1/notifications/preferences", SignedIn),
     ("GET /api/v1/notifications/deliveries", Permission("notifications:read")),
@@ -145,6 +148,7 @@ enum Shows {
     Everything,
     VerifierToken,
     ReceiverToken,
+    SenderToken,
 }
 
 /// Somebody who asks.
@@ -172,12 +176,15 @@ impl Asks {
             | (SignedIn, Shows::Session(_) | Shows::Everything)
             | (Permission(_) | OneOf(_), Shows::Everything)
             | (Verifier, Shows::VerifierToken)
-            | (Receiver, Shows::ReceiverToken) => None,
-            (Permission(permission), Shows::Session(permissions)) => (!permissions.contains(permission)).then_some(403),
+            | (Receiver, Shows::ReceiverToken)
+            | (PermissionOrSender(_), Shows::SenderToken | Shows::Everything) => None,
+            (Permission(permission) | PermissionOrSender(permission), Shows::Session(permissions)) => {
+                (!permissions.contains(permission)).then_some(403)
+            }
             (OneOf(needed), Shows::Session(permissions)) => {
                 (!needed.iter().any(|permission| permissions.contains(*permission))).then_some(403)
             }
-            (SignedIn | Permission(_) | OneOf(_) | Verifier | Receiver, _) => Some(401),
+            (SignedIn | Permission(_) | PermissionOrSender(_) | OneOf(_) | Verifier | Receiver, _) => Some(401),
         }
     }
 }
@@ -202,6 +209,7 @@ fn documented(needs: Needs) -> Value {
         Public => Value::Null,
         SignedIn => json!([{"access_token": []}]),
         Permission(permission) => json!([{"access_token": [permission]}]),
+        PermissionOrSender(permission) => json!([{"access_token": [permission]}, {"service_token": []}]),
         OneOf(permissions) => permissions.iter().map(|permission| json!({"access_token": [permission]})).collect(),
         Verifier | Receiver => json!([{"service_token": []}]),
     }
@@ -266,6 +274,8 @@ async fn everybody(app: &TestApp) -> Vec<Asks> {
     all.push(Asks::with("an administrator who was suspended", banned.access_token, Shows::Nothing));
     all.push(Asks::with("a verifier", verifier, Shows::VerifierToken));
     all.push(Asks::with("a receiver", receiver, Shows::ReceiverToken));
+    let sender = app.cli_ok(&["sender", "create", "shop"]).await;
+    all.push(Asks::with("a sender", sender, Shows::SenderToken));
     all.push(Asks::user("somebody", &ann, Shows::Session(set(&[]))));
     all.push(Asks::user("somebody else", &bob, Shows::Session(set(&[]))));
     all.push(Asks::user("support", &helper, Shows::Session(support)));
@@ -273,7 +283,10 @@ async fn everybody(app: &TestApp) -> Vec<Asks> {
 
     let every: BTreeSet<String> = TABLE
         .iter()
-        .filter_map(|(_, needs)| if let Permission(name) = needs { Some((*name).to_owned()) } else { None })
+        .filter_map(|(_, needs)| match needs {
+            Permission(name) | PermissionOrSender(name) => Some((*name).to_owned()),
+            _ => None,
+        })
         .collect();
     for (number, permission) in every.iter().enumerate() {
         let only = set(&[permission]);

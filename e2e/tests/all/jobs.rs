@@ -1,6 +1,6 @@
 //! Work on many accounts in the background: each account as by its own call, however often the program dies.
 
-mod crowd;
+pub(crate) mod crowd;
 mod export;
 mod rights;
 

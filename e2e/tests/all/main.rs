@@ -43,6 +43,7 @@ mod refresh;
 mod roles;
 mod search;
 mod secrecy;
+mod send;
 mod sendgrid;
 mod sessions;
 mod setup_link;

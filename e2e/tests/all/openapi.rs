@@ -68,7 +68,13 @@ fn is_for_services(operation: &str) -> bool {
 /// Whether only administrators may call it. What is new under an account's id is for them, unless it
 /// says otherwise here.
 fn is_for_administrators(operation: &str) -> bool {
-    let theirs = [" /api/v1/users/{id}", " /api/v1/roles", " /api/v1/notifications/deliveries", " /api/v1/webhooks"];
+    let theirs = [
+        " /api/v1/users/{id}",
+        " /api/v1/roles",
+        " /api/v1/notifications/deliveries",
+        " /api/v1/notifications/send",
+        " /api/v1/webhooks",
+    ];
     theirs.iter().any(|path| operation.contains(path))
         || [" /api/v1/users", " /api/v1/users/invitations"].iter().any(|path| operation.ends_with(path))
 }
@@ -92,6 +98,7 @@ fn body_of(operation: &str, user: &User) -> Value {
         "POST /api/v1/users" => json!({"email": format!("made-{}", user.email)}),
         "POST /api/v1/users/invitations" => json!({"email": format!("invited-{}", user.email)}),
         "POST /api/v1/users/{id}/ban" => json!({"reason": "Spam"}),
+        "POST /api/v1/notifications/send" => json!({"template": "news", "to": {"user": user.id}}),
         "PUT /api/v1/notifications/preferences" => json!({"categories": {"marketing": {"email": true}}}),
         "POST /api/v1/users/bulk" => long_job(),
         "PUT /api/v1/users/{id}/roles" => json!({"roles": ["player"]}),
@@ -243,6 +250,7 @@ fn event_of(operation: &str) -> Option<&'static str> {
         "POST /api/v1/webhooks/{id}/rotate" => Some("webhook.secret_rotated"),
         "POST /api/v1/webhooks/{id}/test" => Some("webhook.tested"),
         "POST /api/v1/webhooks/{id}/deliveries/{delivery}/retry" => Some("webhook.retried"),
+        "POST /api/v1/notifications/send" => Some("notification.sent"),
         "PUT /api/v1/notifications/preferences" => Some("notification.preferences_changed"),
         "POST /api/v1/users/bulk" => Some("job.started"),
         "DELETE /api/v1/jobs/{id}" => Some("job.ended"),
@@ -344,6 +352,8 @@ on_both! {
         let called = all.iter().filter(|operation| !is_for_services(operation));
         // A message that has failed is needed for it: its event is seen in the tests of mail that is refused.
         let called = called.filter(|operation| !operation.ends_with("/deliveries/{id}/retry"));
+        // A message of an application's own is needed for it: its event is seen in the tests of what is sent.
+        let called = called.filter(|operation| !operation.ends_with("/notifications/send"));
         for (number, operation) in called.enumerate() {
             let user = app.user(&format!("user{number}")).await;
             let other = app.again(&user).await;

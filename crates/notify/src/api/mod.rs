@@ -4,6 +4,7 @@ mod deliveries;
 mod devices;
 mod inbox;
 mod preferences;
+mod send;
 mod webhooks;
 
 use axum::extract::FromRef;
@@ -33,6 +34,7 @@ pub fn router(notify: Notify) -> OpenApiRouter {
         .routes(routes!(webhooks::list_webhook_deliveries))
         .routes(routes!(webhooks::retry_webhook_delivery))
         .routes(routes!(preferences::read_preferences, preferences::put_preferences))
+        .routes(routes!(send::send))
         .with_state(notify)
 }
 

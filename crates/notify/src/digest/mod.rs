@@ -115,7 +115,11 @@ pub(crate) async fn contents(
     let mut entries = Vec::with_capacity(NAMED);
     for item in wanted.iter().take(NAMED) {
         match in_app::brief(notify, (&item.template, &item.data, item.event_at), account, key.as_ref()) {
-            Ok((Brief { title, text, .. }, link)) => entries.push(Entry { title, text, link }),
+            Ok((Brief { title, text, .. }, link)) => entries.push(Entry {
+                title,
+                text,
+                link: link.unwrap_or_else(|| format!("{}/inbox", notify.settings().origin)),
+            }),
             // One that cannot be written does not keep the others.
             Err(error) => tracing::warn!(%delivery, template = item.template, %error, "left out of a digest"),
         }

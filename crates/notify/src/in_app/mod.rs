@@ -20,7 +20,7 @@ pub use stream::{Listening, NotNow};
 
 pub(crate) use hub::Hub;
 pub(crate) use record::{NewNotification, insert, remove_all};
-pub(crate) use show::{brief, key_of};
+pub(crate) use show::{brief, key_of, values_of};
 pub(crate) use stream::listen;
 pub(crate) use sweep::{Sweeper, sweep};
 

@@ -8,6 +8,7 @@ use users::{Account, DisplayName, Locale, SaidKey, TimeZoneName};
 
 use super::record::Notification;
 use crate::Notify;
+use crate::send::VALUES;
 use crate::template::{Action, Brief, Facts, Input, RenderError, Template};
 
 /// A message as its owner sees it.
@@ -42,7 +43,7 @@ pub struct Shown {
 pub(super) fn show(notify: &Notify, notification: &Notification, account: &Account, key: Option<&SaidKey>) -> Shown {
     let said = (notification.template.as_str(), notification.data.as_str(), notification.event_at);
     let (brief, link) = match brief(notify, said, account, key) {
-        Ok((brief, link)) => (brief, Some(link)),
+        Ok((brief, link)) => (brief, link),
         Err(error) => {
             tracing::warn!(notification = %notification.id, %error, "a message cannot be shown");
             (notify.templates().unreadable(account.locale.as_ref().map(Locale::as_str)), None)
@@ -63,6 +64,14 @@ pub(super) fn show(notify: &Notify, notification: &Notification, account: &Accou
     }
 }
 
+/// What an application gave the words of a message, sealed for whoever it is said to.
+pub(crate) fn values_of(said: &Map<String, Value>, key: Option<&SaidKey>) -> Result<Map<String, Value>, RenderError> {
+    let Some(sealed) = said.get(VALUES).and_then(Value::as_str) else { return Ok(Map::new()) };
+    let opened = key.and_then(|key| key.open(VALUES, sealed).ok());
+    let values = opened.and_then(|text| serde_json::from_str(&text).ok());
+    values.ok_or_else(|| RenderError("what the application said does not open".into()))
+}
+
 /// What opens what messages say of somebody.
 pub(crate) async fn key_of(
     notify: &Notify,
@@ -78,16 +87,21 @@ pub(crate) fn brief(
     (template, data, at): (&str, &str, Timestamp),
     account: &Account,
     key: Option<&SaidKey>,
-) -> Result<(Brief, String), RenderError> {
+) -> Result<(Brief, Option<String>), RenderError> {
     let settings = notify.settings();
-    let template = Template::parse(template)
+    let template = notify
+        .message(template)
         .ok_or_else(|| RenderError(format!("there is no template `{template}` in this program")))?;
-    let link = match template.action() {
-        Action::Page(page) => format!("{}{page}", settings.origin),
-        Action::Link { .. } => return Err(RenderError("a link that works once is for no inbox".into())),
-    };
     let said: Map<String, Value> =
         serde_json::from_str(data).map_err(|_| RenderError("what the event said cannot be read".into()))?;
+    let values = values_of(&said, key)?;
+    let link = match (template.action(), template) {
+        (Action::Page(page), _) => Some(format!("{}{page}", settings.origin)),
+        (Action::Own, Template::Own(own)) => own.link(&settings.origin, &values),
+        (Action::Own | Action::Link { .. }, _) => {
+            return Err(RenderError("a link that works once is for no inbox".into()));
+        }
+    };
     // Without where it came from, it still says what happened.
     let device =
         said.get("device").and_then(Value::as_str).zip(key).and_then(|(text, key)| key.open("device", text).ok());
@@ -100,12 +114,13 @@ pub(crate) fn brief(
         email: account.email.as_str(),
         at,
         zone: account.timezone.as_ref().map(TimeZoneName::as_str),
-        link: Some(&link),
+        link: link.as_deref(),
         code: None,
         expires_at: None,
         facts: Facts {
             device: device.as_deref(),
             count: said.get("failures").and_then(Value::as_i64),
+            values: Some(&values),
             ..Facts::default()
         },
         // It stands in the layout of mails alone.

@@ -4,7 +4,7 @@ use kernel::{Event, Kind, UserId};
 use users::account;
 
 use super::{Digest, Preferences, QuietHours, clock, record};
-use crate::{ChannelName, Notify, digest};
+use crate::{ChannelName, Notify, delivery, digest};
 
 /// One choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,9 +98,14 @@ pub(super) async fn change_in(
         let due = after.digest.next(after.digest_hour, now, &clock(notify, &account)).unwrap_or(now);
         digest::record::come_at(&mut tx, user, due).await?;
     }
+    let released = if before.quiet == after.quiet { 0 } else { delivery::come_now(&mut tx, user, now).await? };
     let event = Event::new(Kind::NotificationPreferencesChanged, now).by(user);
     tx.append(event.with("changed", changed(&before, &after)));
     tx.commit().await?;
+    if released > 0 {
+        // When each of them goes is asked once more when it is sent.
+        notify.wake();
+    }
     Ok(after)
 }
 

@@ -1,8 +1,12 @@
 //! A device that can be pushed to, and all SQL that touches `push_devices`.
 
+use std::collections::BTreeSet;
+
 use kernel::id::PushDeviceId;
 use kernel::{SessionId, Timestamp, UserId};
 use storage::{Connection, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
+
+use crate::among::fetch_among;
 
 use super::register::Address;
 use crate::Notify;
@@ -186,6 +190,24 @@ pub(super) async fn is_in(on: &mut impl Connection, lookup: &[u8], user: UserId,
         session
     )?;
     Ok(row.count > 0)
+}
+
+#[derive(sqlx::FromRow)]
+struct Owner {
+    user_id: UserId,
+}
+
+/// How many people one statement asks about.
+const PIECE: usize = 200;
+
+/// Those of these people who have any.
+pub(crate) async fn owners(on: &mut impl Connection, people: &[UserId]) -> Result<BTreeSet<UserId>> {
+    let mut owners = BTreeSet::new();
+    for piece in people.chunks(PIECE) {
+        let rows: Vec<Owner> = fetch_among!(on, Owner, " DISTINCT user_id FROM push_devices WHERE user_id", piece, "")?;
+        owners.extend(rows.into_iter().map(|row| row.user_id));
+    }
+    Ok(owners)
 }
 
 #[derive(sqlx::FromRow)]

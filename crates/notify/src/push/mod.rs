@@ -32,7 +32,7 @@ pub use fcm_token::InvalidCredentials;
 pub use register::{Address, RegisterError, Registered, is_registered, list, register, unregister, unregister_address};
 pub use web::{InvalidSubscription, Subscription};
 
-pub(crate) use device::{any, remove_all, suspect};
+pub(crate) use device::{any, owners, remove_all, suspect};
 pub(crate) use sweep::run as keep;
 pub(crate) use web::Vapid;
 

@@ -7,6 +7,7 @@ use minijinja::{AutoEscape, Environment, Output, UndefinedBehavior};
 
 use super::message::Content;
 use super::{RenderError, Template, TemplateError};
+use crate::own::Messages;
 
 /// What is compiled in.
 const BUILT_IN: [(&str, &str); 2] =
@@ -20,7 +21,7 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub(super) fn load(folder: Option<&Path>) -> Result<Self, TemplateError> {
+    pub(super) fn load(folder: Option<&Path>, own: &Messages) -> Result<Self, TemplateError> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(FUEL));
@@ -39,7 +40,8 @@ impl Layout {
         for (name, source) in BUILT_IN {
             sources.insert(name.to_owned(), (source.to_owned(), name.to_owned()));
         }
-        let names = Template::ALL.iter().flat_map(|template| both(template.as_str())).chain(both("mail"));
+        let all = Template::ALL.iter().copied().chain(own.templates());
+        let names = all.flat_map(|template| both(template.as_str())).chain(both("mail"));
         for name in names {
             let Some(path) = folder.map(|folder| folder.join(&name)).filter(|path| path.exists()) else { continue };
             let source = std::fs::read_to_string(&path)

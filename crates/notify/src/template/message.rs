@@ -1,9 +1,11 @@
 //! Which messages there are, and what each of them is made of.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::words::{Args, Voice};
 use super::{Brief, Entry, Input, RenderError, one_line};
+use crate::own::OwnMessage;
 
 macro_rules! templates {
     ($($(#[$doc:meta])* $name:ident => $text:literal, $action:expr,)+) => {
@@ -11,20 +13,22 @@ macro_rules! templates {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Template {
             $($(#[$doc])* $name,)+
+            /// A message of an application.
+            Own(OwnMessage),
         }
 
         impl Template {
-            /// All of them.
+            /// Those that are built in.
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
             /// Its name in the database, in files and in the API.
             pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $text,)+ }
+                match self { $(Self::$name => $text,)+ Self::Own(own) => own.name() }
             }
 
             /// What there is to press in it.
             pub(crate) const fn action(self) -> Action {
-                match self { $(Self::$name => $action,)+ }
+                match self { $(Self::$name => $action,)+ Self::Own(_) => Action::Own }
             }
         }
     };
@@ -40,6 +44,8 @@ pub(crate) enum Action {
         /// Whether there is one.
         code: bool,
     },
+    /// Where the application wants, if it wants.
+    Own,
 }
 
 templates! {
@@ -76,7 +82,7 @@ templates! {
 }
 
 impl Template {
-    /// The template of this name.
+    /// The template of this name, of those that are built in.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|template| template.as_str() == name)
     }
@@ -203,6 +209,13 @@ fn args<'i>(voice: &Voice<'_>, input: &Input<'i>) -> Result<Args<'i>, RenderErro
     args.set("device", input.facts.device.unwrap_or_default());
     if let Some(count) = input.facts.count {
         args.set("count", count);
+    }
+    for (name, value) in input.facts.values.into_iter().flatten() {
+        match value {
+            Value::String(text) => args.set(name.as_str(), text.as_str()),
+            Value::Number(number) => args.set(name.as_str(), number.as_i64().unwrap_or(0)),
+            _ => {}
+        }
     }
     if let Some((code, _)) = input.code {
         args.set("code", code);

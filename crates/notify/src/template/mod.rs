@@ -14,9 +14,12 @@ use kernel::Timestamp;
 
 pub(crate) use message::Action;
 pub use message::Template;
+use serde_json::{Map, Value};
 
 use layout::Layout;
 use words::Words;
+
+use crate::own::Messages;
 
 /// Templates that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +97,8 @@ pub(crate) struct Facts<'i> {
     pub(crate) entries: &'i [Entry],
     /// Where whoever wants no more of it says so.
     pub(crate) unsubscribe: Option<&'i str>,
+    /// What an application gives its own words.
+    pub(crate) values: Option<&'i Map<String, Value>>,
 }
 
 /// A message that is written.
@@ -129,12 +134,12 @@ pub struct Templates {
 
 impl Templates {
     /// Reads what is compiled in and what is in the folder, and writes every message in every language once.
-    pub fn load(folder: Option<&Path>, language: &str) -> Result<Self, TemplateError> {
-        let templates = Self { words: Words::load(folder, language)?, layout: Layout::load(folder)? };
+    pub fn load(folder: Option<&Path>, language: &str, own: &Messages) -> Result<Self, TemplateError> {
+        let templates = Self { words: Words::load(folder, language)?, layout: Layout::load(folder, own)? };
         // What is compiled in was tried out by a test.
-        if folder.is_some() {
-            templates.try_all()?;
-        }
+        let built_in = if folder.is_some() { Template::ALL } else { &[] };
+        let all: Vec<Template> = built_in.iter().copied().chain(own.templates()).collect();
+        templates.try_out(&all)?;
         Ok(templates)
     }
 
@@ -193,10 +198,13 @@ impl Templates {
         (product, origin): (&str, &str),
         code: Option<(&str, Timestamp)>,
     ) -> Result<Written, RenderError> {
-        let (link, is_link) = match template.action() {
-            Action::Page(page) => (format!("{origin}{page}"), false),
-            Action::Link { .. } => (format!("{origin}/{}/8sK2Qm4w", template.as_str()), true),
+        let own = if let Template::Own(own) = template { Some((own, own.sample())) } else { None };
+        let (link, is_link) = match (template.action(), &own) {
+            (Action::Page(page), _) => (Some(format!("{origin}{page}")), false),
+            (Action::Link { .. }, _) => (Some(format!("{origin}/{}/8sK2Qm4w", template.as_str())), true),
+            (Action::Own, own) => (own.as_ref().and_then(|(own, values)| own.link(origin, values)), false),
         };
+        let can_wait = template == Template::Digest || own.as_ref().is_some_and(|(own, _)| own.category().can_wait());
         let entries = [Entry {
             title: "Your order is on its way".to_owned(),
             text: "It has left us this morning.".to_owned(),
@@ -211,15 +219,16 @@ impl Templates {
             email: "amara@okafor.example",
             at: Timestamp::from_unix_seconds(1_791_901_860),
             zone: None,
-            link: Some(&link),
+            link: link.as_deref(),
             code,
             expires_at: is_link.then(|| Timestamp::from_unix_seconds(1_791_903_660)),
             facts: Facts {
                 device: Some("Firefox, macOS, 203.0.113.7"),
                 other_email: Some("amara.okafor@example.com"),
                 count: Some(3),
-                entries: &entries,
-                unsubscribe: Some("https://id.example.com/unsubscribe?token=8sK2Qm4w"),
+                entries: if template == Template::Digest { &entries } else { &[] },
+                unsubscribe: can_wait.then_some("https://id.example.com/unsubscribe?token=8sK2Qm4w"),
+                values: own.as_ref().map(|(_, values)| values),
             },
             reference: "9C1V-77HB",
         };
@@ -227,9 +236,9 @@ impl Templates {
         self.write(&input)
     }
 
-    fn try_all(&self) -> Result<(), TemplateError> {
+    fn try_out(&self, all: &[Template]) -> Result<(), TemplateError> {
         for language in self.words.languages() {
-            for template in Template::ALL {
+            for template in all {
                 let about = ("Usher", "https://id.example.com");
                 // The second is what is sent when the code has run out before it could be.
                 for sample in [

@@ -3,7 +3,7 @@ use super::*;
 const ORIGIN: &str = "https://id.harbour.example";
 
 fn templates() -> Templates {
-    Templates::load(None, "en").unwrap()
+    Templates::load(None, "en", &Messages::default()).unwrap()
 }
 
 fn written(name: Option<&str>, product: &str) -> Written {
@@ -79,7 +79,7 @@ fn a_folder_overrides_words_and_layouts_and_mistakes_show_at_once() {
     write("en.ftl", "welcome-subject = Ahoy at { $product }\n");
     write("nl.ftl", "welcome-subject = Welkom bij { $product }\n");
     write("welcome.txt", "Only this: {{ product }} {{ lead }}");
-    let templates = Templates::load(Some(folder.path()), "en").unwrap();
+    let templates = Templates::load(Some(folder.path()), "en", &Messages::default()).unwrap();
     let mail = templates.sample(Template::Welcome, "en", "Harbour", ORIGIN).unwrap();
     assert_eq!(mail.subject, "Ahoy at Harbour");
     assert!(mail.text.starts_with("Only this: Harbour Welcome to Harbour."), "{}", mail.text);
@@ -96,9 +96,9 @@ fn a_folder_overrides_words_and_layouts_and_mistakes_show_at_once() {
         ("not a language.ftl", "a = b\n", "not the tag of a language"),
     ] {
         write(name, text);
-        let error = Templates::load(Some(folder.path()), "en").err().unwrap().to_string();
+        let error = Templates::load(Some(folder.path()), "en", &Messages::default()).err().unwrap().to_string();
         assert!(error.contains(says), "{error}");
         std::fs::remove_file(folder.path().join(name)).unwrap();
     }
-    assert!(matches!(Templates::load(None, "tlh"), Err(TemplateError::NoLanguage(..))));
+    assert!(matches!(Templates::load(None, "tlh", &Messages::default()), Err(TemplateError::NoLanguage(..))));
 }

@@ -10,7 +10,7 @@ pub struct Happening {
 }
 
 /// Kinds by their name in the ledger.
-const KNOWN: [(&str, &str, &str); 49] = [
+const KNOWN: [(&str, &str, &str); 50] = [
     ("account.registered", "Signed up", "user-plus"),
     ("administrator.created", "Made as administrator", "shield-check"),
     ("account.created", "Account made by an administrator", "user-plus"),
@@ -47,6 +47,7 @@ const KNOWN: [(&str, &str, &str); 49] = [
     ("accounts.exported", "Accounts were exported", "download"),
     ("signing_key.withdrawn", "A signing key was withdrawn", "key-round"),
     ("signing_key.created", "A signing key was made", "key-round"),
+    ("notification.sent", "Told something by an application", "app-window"),
     ("notification.preferences_changed", "What reaches them was chosen", "bell"),
     ("notification.retried", "A message was told again", "mail"),
     ("push_device.registered", "A device is sent messages", "smartphone"),

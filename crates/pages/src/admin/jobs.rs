@@ -106,6 +106,7 @@ fn title(action: &str) -> &'static str {
         "sign_out" => "Signing out",
         "delete" => "Deleting",
         "export" => "Exporting",
+        "notify" => "Telling people",
         _ => "Working",
     }
 }

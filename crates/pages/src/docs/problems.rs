@@ -44,6 +44,11 @@ pub const PROBLEMS: &[Entry] = &[
     entry("forbidden", 403, "It needs a role or permission that your account does not have. Ask an administrator."),
     entry("head_too_large", 431, "Send less in the address and the headers: 32 KiB together at most."),
     entry(
+        "idempotency_key_reused",
+        422,
+        "Something else was asked for with this `Idempotency-Key`. Take a new one for each thing that you want.",
+    ),
+    entry(
         "image_too_large",
         413,
         "Send a picture of at most 25 megapixels and 16,384 pixels a side, as a plain JPEG or PNG.",
@@ -60,6 +65,7 @@ pub const PROBLEMS: &[Entry] = &[
         401,
         "The email or the password is not right, or the account is locked for a while or may not be used: on purpose it does not say which. Check both.",
     ),
+    entry("invalid_idempotency_key", 400, "Send one `Idempotency-Key` of 1 to 255 characters of ASCII."),
     entry("invalid_if_match", 400, "Send the `version` of what you read, in quotes, as `If-Match`."),
     entry("invalid_input", 422, "Correct the fields named in `errors`."),
     entry("invalid_json", 400, "Send one valid JSON value, in UTF-8."),
@@ -128,6 +134,11 @@ pub const PROBLEMS: &[Entry] = &[
     entry("role_in_use", 409, "Take the role away from every account and out of every other role first."),
     entry("role_taken", 409, "There is a role of this name. Choose another, or change that one."),
     entry("role_unchangeable", 409, "`admin` may do everything, always. Make a role of your own for less."),
+    entry(
+        "request_in_progress",
+        409,
+        "A request with this `Idempotency-Key` is under way. Wait a moment and send it again: then you are given its answer.",
+    ),
     entry(
         "stale",
         412,

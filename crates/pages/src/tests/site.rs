@@ -108,6 +108,7 @@ fn of_notify() -> notify::Settings {
         push: notify::push::PushSettings::default(),
         timezone: "UTC".into(),
         categories: notify::Categories::default(),
+        messages: notify::Messages::default(),
     }
 }
 

@@ -33,6 +33,22 @@ pub async fn find_many(on: &mut impl Connection, ids: &[UserId]) -> Result<Vec<A
     Ok(accounts)
 }
 
+/// Waits until nobody else changes any of these accounts, and keeps them until the transaction ends. (SQLite has one
+/// writer anyway.)
+pub async fn lock_many(tx: &mut Tx, ids: &[UserId]) -> Result<()> {
+    if matches!(tx.conn(), Conn::Sqlite(_)) {
+        return Ok(());
+    }
+    for piece in ids.chunks(PIECE) {
+        let statement = Statement::new("SELECT").and("id FROM users WHERE id IN (NULL").planned_anew();
+        let statement = piece.iter().fold(statement, |statement, id| statement.and(",").value(Value::Id(*id)));
+        // In one order for everybody, so that no two wait for each other.
+        let statement = statement.and(") ORDER BY id FOR UPDATE");
+        statement.fetch::<Id>(tx).await?;
+    }
+    Ok(())
+}
+
 /// Makes these accounts, each unless its address or its id is taken; says of each whether it was made.
 /// Names and addresses become searchable a little later, by the upkeep.
 pub(crate) async fn insert_many(tx: &mut Tx, rows: &[ImportedAccount]) -> Result<Vec<bool>> {

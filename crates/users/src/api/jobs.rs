@@ -97,11 +97,13 @@ pub struct JobView {
     id: JobId,
     /// Who asked for it; null for what a command began.
     actor: Option<UserId>,
-    /// `grant_role`, `take_role`, `suspend`, `sign_out`, `delete` or `export`.
+    /// `grant_role`, `take_role`, `suspend`, `sign_out`, `delete`, `export`, or `notify`, which tells people something.
     #[schema(value_type = String)]
     action: &'static str,
     /// The role that is given or taken.
     role: Option<String>,
+    /// The message that people are told.
+    template: Option<String>,
     /// `queued`, `running`, `done`, `failed` or `cancelled`.
     #[schema(value_type = String)]
     state: &'static str,
@@ -140,6 +142,7 @@ impl From<Job> for JobView {
             actor: job.actor,
             action: job.action.name(),
             role: job.action.role().map(str::to_owned),
+            template: job.action.template().map(str::to_owned),
             state: job.state.as_str(),
             total: job.total,
             done: job.done,
@@ -414,18 +417,23 @@ pub async fn download(users: &Users, authority: Authority, id: JobId) -> Result<
     Ok(response)
 }
 
+/// 409: somebody has enough under way.
+pub fn too_many_jobs() -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "too_many_jobs",
+        "Too many jobs are under way",
+        "Twenty of yours are not over yet. Wait for one of them, or stop one.",
+    )
+}
+
 impl From<StartJobError> for Problem {
     fn from(error: StartJobError) -> Self {
         match error {
             StartJobError::Forbidden => forbidden(),
             StartJobError::Exceeds => exceeds(),
             StartJobError::UnknownRole(name) => super::roles::unknown_role("role", &name),
-            StartJobError::TooMany => Self::new(
-                StatusCode::CONFLICT,
-                "too_many_jobs",
-                "Too many jobs are under way",
-                "Twenty of yours are not over yet. Wait for one of them, or stop one.",
-            ),
+            StartJobError::TooMany => too_many_jobs(),
             StartJobError::Storage(error) => error.into(),
         }
     }

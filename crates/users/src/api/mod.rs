@@ -27,8 +27,10 @@ use utoipa_axum::routes;
 
 pub use accounts::email_taken;
 pub use administration::last_administrator;
+pub use jobs::too_many_jobs;
 pub use ready::ReadyViews;
 pub use roles::RoleView;
+pub use roles::unknown_role;
 
 use crate::{Account, Authority, Party, PersonalData, Preferences, Users, account, may};
 

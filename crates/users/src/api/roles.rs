@@ -277,7 +277,7 @@ fn too_much() -> Problem {
 }
 
 /// 422: a role that is named is not there.
-pub(super) fn unknown_role(field: &'static str, name: &str) -> Problem {
+pub fn unknown_role(field: &'static str, name: &str) -> Problem {
     let message = format!("There is no role `{name}`: make it first, or look for a slip of the pen.");
     Problem {
         errors: vec![FieldError::new(field, "unknown_role", message.clone())],

@@ -1,5 +1,6 @@
 //! What a job does, and to which accounts.
 
+use kernel::id::SendId;
 use kernel::{FieldError, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +37,13 @@ pub enum Action {
         /// In which form.
         format: Format,
     },
+    /// Its owner is told something. Only `notify` begins this.
+    Notify {
+        /// What.
+        send: SendId,
+        /// The name of the message.
+        template: String,
+    },
 }
 
 /// An action as somebody typed it: its name, and the fields that belong to some of them.
@@ -64,6 +72,10 @@ struct Parameters {
     until: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     format: Option<Format>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    send: Option<SendId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template: Option<String>,
 }
 
 impl Action {
@@ -126,7 +138,7 @@ impl Action {
 
     /// The names of all that this program knows, each between commas.
     pub(super) const fn known() -> &'static str {
-        ",grant_role,take_role,suspend,sign_out,delete,export,"
+        ",grant_role,take_role,suspend,sign_out,delete,export,notify,"
     }
 
     /// Its name in the API, the database and the ledger.
@@ -138,6 +150,7 @@ impl Action {
             Self::SignOut => "sign_out",
             Self::Delete { .. } => "delete",
             Self::Export { .. } => "export",
+            Self::Notify { .. } => "notify",
         }
     }
 
@@ -148,6 +161,7 @@ impl Action {
             Self::Suspend { .. } | Self::SignOut => may::USERS_BAN,
             Self::Delete { .. } => may::USERS_DELETE,
             Self::Export { .. } => may::USERS_EXPORT,
+            Self::Notify { .. } => may::NOTIFICATIONS_SEND,
         }
     }
 
@@ -155,8 +169,21 @@ impl Action {
     pub fn role(&self) -> Option<&str> {
         match self {
             Self::GrantRole(role) | Self::TakeRole(role) => Some(role),
-            Self::Suspend { .. } | Self::SignOut | Self::Delete { .. } | Self::Export { .. } => None,
+            Self::Suspend { .. } | Self::SignOut | Self::Delete { .. } | Self::Export { .. } | Self::Notify { .. } => {
+                None
+            }
         }
+    }
+
+    /// The message that people are told.
+    pub fn template(&self) -> Option<&str> {
+        if let Self::Notify { template, .. } = self { Some(template) } else { None }
+    }
+
+    /// Whether who a filter finds says more than whoever may do this may know: of who is told something, they learn how
+    /// many they are.
+    pub(super) const fn needs_a_reader(&self) -> bool {
+        !matches!(self, Self::Notify { .. })
     }
 
     /// As it is kept beside its name.
@@ -173,6 +200,9 @@ impl Action {
             Self::SignOut => Parameters::default(),
             Self::Delete { reason } => Parameters { reason: Some(reason.as_str().to_owned()), ..Parameters::default() },
             Self::Export { format } => Parameters { format: Some(*format), ..Parameters::default() },
+            Self::Notify { send, template } => {
+                Parameters { send: Some(*send), template: Some(template.clone()), ..Parameters::default() }
+            }
         };
         // Texts and a moment can always be written.
         serde_json::to_string(&parameters).unwrap_or_default()
@@ -181,7 +211,7 @@ impl Action {
     /// Reads what [`Action::to_stored`] wrote. Nothing for what another version of the program wrote and
     /// this one does not know.
     pub(super) fn from_stored(name: &str, parameters: &str) -> Option<Self> {
-        let Parameters { role, reason, until, format } = serde_json::from_str(parameters).ok()?;
+        let Parameters { role, reason, until, format, send, template } = serde_json::from_str(parameters).ok()?;
         let reason = || Reason::parse(reason.as_deref().unwrap_or_default()).ok();
         match name {
             "grant_role" => role.map(Self::GrantRole),
@@ -190,6 +220,7 @@ impl Action {
             "sign_out" => Some(Self::SignOut),
             "delete" => Some(Self::Delete { reason: reason()? }),
             "export" => format.map(|format| Self::Export { format }),
+            "notify" => send.zip(template).map(|(send, template)| Self::Notify { send, template }),
             _ => None,
         }
     }
@@ -221,6 +252,8 @@ fn read_reason(raw: &RawAction, errors: &mut Vec<FieldError>) -> Option<Reason> 
 pub enum Selection {
     /// These, each once, in order.
     Ids(Vec<UserId>),
+    /// So many that they are written down beside the job, in pieces.
+    Listed,
     /// Those that the filter wants, among the accounts that there are when the job is started.
     Matching(Box<Filter>),
 }
@@ -229,6 +262,7 @@ pub enum Selection {
 #[serde(rename_all = "snake_case")]
 enum Stored {
     Ids(Vec<UserId>),
+    Listed,
     Filter(Vec<(String, String)>),
 }
 
@@ -243,6 +277,7 @@ impl Selection {
     pub(super) fn to_stored(&self) -> String {
         let stored = match self {
             Self::Ids(ids) => Stored::Ids(ids.clone()),
+            Self::Listed => Stored::Listed,
             Self::Matching(filter) => Stored::Filter(filter.to_raw().pairs()),
         };
         // Ids and texts can always be written.
@@ -251,13 +286,14 @@ impl Selection {
 
     /// Whether what [`Selection::to_stored`] wrote names accounts one by one.
     pub(super) fn is_ids(text: &str) -> bool {
-        matches!(serde_json::from_str(text), Ok(Stored::Ids(_)))
+        matches!(serde_json::from_str(text), Ok(Stored::Ids(_) | Stored::Listed))
     }
 
     /// Reads what [`Selection::to_stored`] wrote; nothing for what this program does not know.
     pub(super) fn from_stored(users: &Users, text: &str) -> Option<Self> {
         match serde_json::from_str(text).ok()? {
             Stored::Ids(ids) => Some(Self::Ids(ids)),
+            Stored::Listed => Some(Self::Listed),
             Stored::Filter(mut pairs) => {
                 let raw = RawFilter::take(&mut pairs).ok()?;
                 // What is left was meant to leave accounts out: to ignore it would be to do it to more of them.

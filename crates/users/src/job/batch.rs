@@ -66,7 +66,7 @@ pub(super) async fn change(users: &Users, claimed: &mut Claimed, ids: &[UserId])
 }
 
 /// Why nothing of this may be done by them any more: they had the permission when they asked.
-async fn refusal_of_all(tx: &mut Tx, claimed: &Claimed) -> Result<Option<&'static str>> {
+pub(super) async fn refusal_of_all(tx: &mut Tx, claimed: &Claimed) -> Result<Option<&'static str>> {
     if !run::may_go_on(tx, claimed).await? {
         return Ok(Some("forbidden"));
     }
@@ -104,8 +104,8 @@ async fn change_one(
             Err(SignOutEverywhereError::NotFound) => Err(Refused::Code("not_found")),
             Err(SignOutEverywhereError::Storage(error)) => Err(Refused::Storage(error)),
         },
-        // An export changes no account.
-        Action::Export { .. } => Ok(()),
+        // Neither an export nor telling somebody something changes an account.
+        Action::Export { .. } | Action::Notify { .. } => Ok(()),
     }
 }
 

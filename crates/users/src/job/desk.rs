@@ -1,11 +1,13 @@
 //! What all who have to do with jobs in this process share.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use kernel::secret::SealingRing;
 use kernel::{Label, MasterKeys, UserId};
 use tokio::sync::{Notify, watch};
+
+use super::Teller;
 
 /// How many people may watch jobs over this process.
 const MOST_WATCHERS: usize = 200;
@@ -20,6 +22,7 @@ struct Parts {
     nudge: Notify,
     stopping: watch::Sender<bool>,
     seal: SealingRing,
+    teller: OnceLock<Arc<dyn Teller>>,
     watchers: Mutex<Vec<UserId>>,
     running: AtomicU64,
     done: AtomicU64,
@@ -47,6 +50,7 @@ impl Desk {
             nudge: Notify::new(),
             stopping: watch::Sender::new(false),
             seal: master.sealing_ring(Label::Export),
+            teller: OnceLock::new(),
             watchers: Mutex::new(Vec::new()),
             running: AtomicU64::new(0),
             done: AtomicU64::new(0),
@@ -82,8 +86,19 @@ impl Desk {
         let _ = stopping.wait_for(|stopping| *stopping).await;
     }
 
+    /// Names whoever knows how people are told. It is done once, at start.
+    pub fn set_teller(&self, teller: Arc<dyn Teller>) {
+        if self.0.teller.set(teller).is_err() {
+            tracing::error!("a second teller was refused: there is one, set at start");
+        }
+    }
+
+    pub(super) fn teller(&self) -> Option<&dyn Teller> {
+        self.0.teller.get().map(Arc::as_ref)
+    }
+
     /// There is a job.
-    pub(super) fn nudge(&self) {
+    pub fn nudge(&self) {
         self.0.nudge.notify_one();
     }
 

@@ -1,5 +1,5 @@
 //! Work on many accounts that goes on in the background: giving and taking roles, suspending, signing out,
-//! deleting, exporting.
+//! deleting, exporting, telling them something (`tell`, which `notify` has us do).
 //!
 //! `start` writes down what is wanted and by whom; `run` claims it, in any process, and does it in small
 //! transactions (`batch`, or `parts` for an export), each of which moves the position on, so that what dies
@@ -17,6 +17,7 @@ mod result;
 mod run;
 mod start;
 mod sweep;
+mod tell;
 mod watch;
 
 use kernel::{JobId, Timestamp, UserId};
@@ -27,8 +28,9 @@ pub use cancel::{CancelJobError, cancel_job};
 pub use desk::{Desk, Numbers};
 pub use result::{Part, ResultError, open_part, take_result};
 pub use run::{recover, run};
-pub use start::{StartJobError, start_job};
+pub use start::{StartJobError, start_job, start_job_in};
 pub use sweep::sweep;
+pub use tell::{Teller, Telling, Told};
 pub use watch::{Seen, WatchError, Watched, watch};
 
 /// For how long the result of an export is kept, in seconds.

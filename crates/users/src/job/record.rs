@@ -1,4 +1,4 @@
-//! The job record: all SQL that touches `jobs` and `job_parts`.
+//! The job record: all SQL that touches `jobs`, `job_lists` and `job_parts`.
 
 use kernel::{JobId, Timestamp, UserId};
 use storage::{Connection, Dialect, Error, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
@@ -160,7 +160,13 @@ struct Number {
 
 /// How many jobs of somebody are not over.
 pub(super) async fn count_open_of(on: &mut impl Connection, actor: Option<UserId>) -> Result<i64> {
-    let Some(actor) = actor else { return Ok(0) };
+    let Some(actor) = actor else {
+        let row: Number = fetch_one!(
+            on,
+            "SELECT COUNT(*) AS number FROM jobs WHERE state IN ('queued', 'running') AND actor IS NULL"
+        )?;
+        return Ok(row.number);
+    };
     let row: Number = fetch_one!(
         on,
         "SELECT COUNT(*) AS number FROM jobs WHERE state IN ('queued', 'running') AND actor = $1",
@@ -290,7 +296,7 @@ pub(super) async fn end(tx: &mut Tx, id: JobId, state: State, trouble: Option<&s
         now,
         id
     )?;
-    Ok(())
+    forget_list(tx, id).await
 }
 
 /// Stops a job, if it is not over. How far it had come.
@@ -302,6 +308,9 @@ pub(super) async fn cancel(tx: &mut Tx, id: JobId, now: Timestamp) -> Result<Opt
         now,
         id
     )?;
+    if row.is_some() {
+        forget_list(tx, id).await?;
+    }
     Ok(row.map(|row| (row.done, row.failed)))
 }
 
@@ -309,6 +318,48 @@ pub(super) async fn cancel(tx: &mut Tx, id: JobId, now: Timestamp) -> Result<Opt
 struct Counts {
     done: i64,
     failed: i64,
+}
+
+/// How many accounts one piece of a list has.
+const PIECE: usize = 1_000;
+
+/// Writes down the accounts of a job in pieces, which are in order.
+pub(super) async fn insert_list(tx: &mut Tx, id: JobId, ids: &[UserId]) -> Result<()> {
+    for piece in ids.chunks(PIECE) {
+        let Some(last) = piece.last() else { continue };
+        execute!(
+            tx,
+            "INSERT INTO job_lists (job_id, last, ids) VALUES ($1, $2, $3)",
+            id,
+            *last,
+            serde_json::to_string(piece).unwrap_or_default()
+        )?;
+    }
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct PieceRow {
+    ids: String,
+}
+
+/// The piece of a job's list that has the accounts behind `position`; nothing behind the last.
+pub(super) async fn list_after(on: &mut impl Connection, id: JobId, position: Option<UserId>) -> Result<Vec<UserId>> {
+    let position = position.unwrap_or(UserId::from_bytes([0; 16]));
+    let row: Option<PieceRow> = fetch_optional!(
+        on,
+        "SELECT ids FROM job_lists WHERE job_id = $1 AND last > $2 ORDER BY last LIMIT 1",
+        id,
+        position
+    )?;
+    let Some(row) = row else { return Ok(Vec::new()) };
+    let ids: Vec<UserId> = serde_json::from_str(&row.ids).map_err(|_| broken("a job's list cannot be read"))?;
+    Ok(ids.into_iter().filter(|id| *id > position).collect())
+}
+
+async fn forget_list(tx: &mut Tx, id: JobId) -> Result<()> {
+    execute!(tx, "DELETE FROM job_lists WHERE job_id = $1", id)?;
+    Ok(())
 }
 
 /// Adds the next part of an export.

@@ -7,7 +7,7 @@ use kernel::{Event, Kind, Timestamp, UserId};
 use storage::{Error, Result};
 
 use super::record::{self, Claimed};
-use super::{Action, Job, Selection, State, batch, parts};
+use super::{Action, Job, Selection, State, batch, parts, tell};
 use crate::search::{self, Count};
 use crate::{Authority, Officer, Users, may};
 
@@ -128,10 +128,10 @@ async fn go_on(users: &Users, claimed: &mut Claimed) -> Result<()> {
         if ids.is_empty() {
             return finish(users, claimed, State::Done, None).await;
         }
-        let step = if let Action::Export { format } = claimed.job.action {
-            parts::write(users, claimed, format, &ids).await?
-        } else {
-            batch::change(users, claimed, &ids).await?
+        let step = match claimed.job.action {
+            Action::Export { format } => parts::write(users, claimed, format, &ids).await?,
+            Action::Notify { send, .. } => tell::tell(users, claimed, send, &ids).await?,
+            _ => batch::change(users, claimed, &ids).await?,
         };
         users.jobs.count_accounts(ids.len());
         if matches!(step, Step::Over) {
@@ -149,7 +149,8 @@ pub(super) fn authority_of(job: &Job) -> Authority {
 /// Whether whoever asked for it still may have it done.
 pub(super) async fn may_go_on(tx: &mut storage::Tx, claimed: &Claimed) -> Result<bool> {
     let permissions = authority_of(&claimed.job).permissions(tx).await?;
-    let may_choose = !claimed.by_filter || permissions.has(may::USERS_READ);
+    let needs_a_reader = claimed.by_filter && claimed.job.action.needs_a_reader();
+    let may_choose = !needs_a_reader || permissions.has(may::USERS_READ);
     Ok(may_choose && permissions.has(claimed.job.action.permission()))
 }
 
@@ -176,12 +177,19 @@ async fn count(users: &Users, claimed: &mut Claimed, selection: &Selection) -> R
 async fn next(users: &Users, claimed: &Claimed, selection: &Selection) -> Result<Vec<UserId>> {
     let limit = match claimed.job.action {
         Action::Export { .. } => parts::ACCOUNTS,
+        Action::Notify { .. } => tell::ACCOUNTS,
         _ => batch::ACCOUNTS,
     };
     match selection {
         Selection::Ids(ids) => {
             let from = claimed.position.map_or(0, |position| ids.partition_point(|id| *id <= position));
             Ok(ids[from..].iter().take(limit).copied().collect())
+        }
+        Selection::Listed => {
+            let mut read = users.db.read().await?;
+            let mut ids = record::list_after(&mut read, claimed.job.id, claimed.position).await?;
+            ids.truncate(limit);
+            Ok(ids)
         }
         Selection::Matching(filter) => {
             let Some(bound) = claimed.bound else { return Ok(Vec::new()) };

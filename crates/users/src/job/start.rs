@@ -2,7 +2,9 @@
 
 use kernel::{Event, JobId, Kind, Timestamp};
 
-use super::{Action, Job, Selection, State, record};
+use storage::Tx;
+
+use super::{Action, Job, MAX_IDS, Selection, State, record};
 use crate::granting::{self, GrantError};
 use crate::{Authority, Users, account, may};
 
@@ -42,7 +44,7 @@ impl From<GrantError> for StartJobError {
 /// The selection without accounts that are made from now on, whatever id they get.
 fn as_of(selection: Selection, now: Timestamp) -> Selection {
     match selection {
-        Selection::Ids(ids) => Selection::Ids(ids),
+        listed @ (Selection::Ids(_) | Selection::Listed) => listed,
         Selection::Matching(mut filter) => {
             filter.created_before = Some(filter.created_before.map_or(now, |before| before.min(now)));
             Selection::Matching(filter)
@@ -59,30 +61,46 @@ pub async fn start_job(
     action: Action,
     selection: Selection,
 ) -> Result<Job, StartJobError> {
+    let mut tx = users.db.begin().await?;
+    let job = start_job_in(users, &mut tx, (authority, None), action, selection).await?;
+    tx.commit().await?;
+    users.jobs.nudge();
+    Ok(job)
+}
+
+/// The same in the caller's transaction, for a person or for a `service`. Whoever commits it nudges the desk.
+pub async fn start_job_in(
+    users: &Users,
+    tx: &mut Tx,
+    (authority, service): (Authority, Option<&str>),
+    action: Action,
+    selection: Selection,
+) -> Result<Job, StartJobError> {
     let now = users.clock.now();
     let selection = as_of(selection, now);
-    let mut tx = users.db.begin().await?;
     // Two requests at once do not each see room for the last job that they may have.
     if let Some(actor) = authority.actor() {
-        account::lock(&mut tx, actor).await?;
+        account::lock(tx, actor).await?;
     }
-    let permissions = authority.permissions(&mut tx).await?;
+    let permissions = authority.permissions(tx).await?;
     if !permissions.has(action.permission()) {
         return Err(StartJobError::Forbidden);
     }
     // How many a filter finds says something of what it looks for.
-    if matches!(selection, Selection::Matching(_)) && !permissions.has(may::USERS_READ) {
+    let is_told = matches!(selection, Selection::Matching(_)) && action.needs_a_reader();
+    if is_told && !permissions.has(may::USERS_READ) {
         return Err(StartJobError::Forbidden);
     }
     if let Some(role) = action.role() {
-        granting::check(&mut tx, authority, [role]).await?;
+        granting::check(tx, authority, [role]).await?;
     }
-    if record::count_open_of(&mut tx, authority.actor()).await? >= MOST_OPEN {
+    if record::count_open_of(tx, authority.actor()).await? >= MOST_OPEN {
         return Err(StartJobError::TooMany);
     }
     let (total, bound) = match &selection {
         Selection::Ids(ids) => (i64::try_from(ids.len()).ok(), None),
-        Selection::Matching(_) => (None, account::newest_id(&mut tx).await?),
+        Selection::Listed => (None, None),
+        Selection::Matching(_) => (None, account::newest_id(tx).await?),
     };
     let job = Job {
         id: JobId::new(now),
@@ -99,7 +117,14 @@ pub async fn start_job(
         started_at: None,
         ended_at: None,
     };
-    record::insert(&mut tx, &job, &selection, bound).await?;
+    match &selection {
+        // What is in the job's row is written anew whenever it moves on.
+        Selection::Ids(ids) if ids.len() > MAX_IDS => {
+            record::insert(tx, &job, &Selection::Listed, bound).await?;
+            record::insert_list(tx, job.id, ids).await?;
+        }
+        selection => record::insert(tx, &job, selection, bound).await?,
+    }
     let event = Event::new(Kind::JobStarted, now)
         .with("job", job.id.to_string())
         .with("action", job.action.name())
@@ -108,8 +133,10 @@ pub async fn start_job(
         Some(role) => event.with("role", role),
         None => event,
     };
-    tx.append(authority.sign(event));
-    tx.commit().await?;
-    users.jobs.nudge();
+    let event = match service {
+        Some(name) => event.with("service", name),
+        None => authority.sign(event),
+    };
+    tx.append(event);
     Ok(job)
 }

@@ -60,6 +60,31 @@ impl Users {
         Ok(Some(self.vault.open_key(user, &stored)?.open_said(name, &sealed)?))
     }
 
+    /// Seals the same text for each of these people, as the fact `name`, with their own keys. The caller's transaction has
+    /// locked the rows of their accounts.
+    pub async fn seal_said_for(
+        &self,
+        tx: &mut Tx,
+        people: &[UserId],
+        name: &str,
+        text: &str,
+    ) -> Result<BTreeMap<UserId, String>, PersonalDataError> {
+        let mut keys = record::keys_of(tx, people).await?;
+        let mut sealed = BTreeMap::new();
+        for user in people {
+            let key = match keys.remove(user) {
+                Some(stored) => self.vault.open_key(*user, &stored)?,
+                None => {
+                    let (made, wrapped) = self.vault.make_key(*user)?;
+                    record::insert_key(tx, *user, &wrapped, self.clock.now()).await?;
+                    made
+                }
+            };
+            sealed.insert(*user, URL_SAFE_NO_PAD.encode(key.seal_said(name, text)?));
+        }
+        Ok(sealed)
+    }
+
     /// What opens what was said of these people, of those who have a key. One that does not open is as good as gone.
     pub async fn said_keys(
         &self,

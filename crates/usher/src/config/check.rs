@@ -14,7 +14,7 @@ use base64::Engine as _;
 use gateway::{LogFormat, Network};
 use kernel::{Label, MasterKeys};
 use notify::push::{FcmSettings, PushSettings};
-use notify::{Categories, Provider, Sender, SmtpSettings, Templates};
+use notify::{Categories, Messages, Provider, Sender, SmtpSettings, Templates};
 use storage::{BlobSettings, Blobs};
 use tracing_subscriber::EnvFilter;
 use users::{AttributeSchema, TimeZoneName};
@@ -131,17 +131,22 @@ impl Config {
             );
         }
         self.sender("http://localhost")?;
-        self.categories()?;
+        let messages = self.messages()?;
         if TimeZoneName::parse(&self.notify.timezone).is_none() {
             bail!("`notify.timezone` is `{}`: use a name like Europe/Vienna or UTC", self.notify.timezone);
         }
-        Templates::load(self.template_folder().as_deref(), &self.notify.language).context("`notify`")?;
+        Templates::load(self.template_folder().as_deref(), &self.notify.language, &messages).context("`notify`")?;
         Ok(())
     }
 
     /// What messages can be for.
     fn categories(&self) -> Result<Categories> {
         Categories::new(&self.notify.categories).context("`notify.categories`")
+    }
+
+    /// What applications can have said.
+    fn messages(&self) -> Result<Messages> {
+        Messages::new(&self.notify.messages, &self.categories()?).context("`notify.messages`")
     }
 
     fn template_folder(&self) -> Option<PathBuf> {
@@ -382,6 +387,7 @@ impl Checked {
             push: self.config.push()?,
             timezone: self.config.notify.timezone.clone(),
             categories: self.config.categories()?,
+            messages: self.config.messages()?,
         })
     }
 

@@ -8,7 +8,7 @@ mod check;
 mod load;
 
 use gateway::RouteSpec;
-use notify::CategorySpec;
+use notify::{CategorySpec, MessageSpec};
 use serde::{Deserialize, Serialize};
 use users::AttributeSpec;
 
@@ -245,6 +245,8 @@ pub struct Notify {
     pub timezone: String,
     /// What messages can be for, beside what is built in, and what holds for those who have not chosen.
     pub categories: Vec<CategorySpec>,
+    /// What applications can have said.
+    pub messages: Vec<MessageSpec>,
 }
 
 /// Messages to devices.
@@ -385,7 +387,13 @@ impl Default for Mail {
 
 impl Default for Notify {
     fn default() -> Self {
-        Self { templates: String::new(), language: "en".into(), timezone: "UTC".into(), categories: Vec::new() }
+        Self {
+            templates: String::new(),
+            language: "en".into(),
+            timezone: "UTC".into(),
+            categories: Vec::new(),
+            messages: Vec::new(),
+        }
     }
 }
 

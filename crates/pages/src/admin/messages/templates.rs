@@ -57,7 +57,7 @@ pub async fn list(State(pages): State<Arc<Pages>>, console: Console<Notification
         StatusCode::OK,
         &ListPage {
             frame: Frame::new(&pages, &console.desk, Section::Templates),
-            rows: Template::ALL.iter().filter_map(line).collect(),
+            rows: pages.notify.messages().iter().filter_map(line).collect(),
             languages: pages.notify.languages().into_iter().map(native).collect(),
             folder: pages.notify.settings().templates.as_ref().map(|folder| folder.display().to_string()),
         },
@@ -97,7 +97,7 @@ pub async fn show(
 }
 
 fn find(pages: &Pages, name: &str, language: &str) -> Result<(Template, Written), Problem> {
-    let template = Template::parse(name).ok_or_else(Problem::not_found)?;
+    let template = pages.notify.message(name).ok_or_else(Problem::not_found)?;
     let written = pages.notify.sample(template, language).ok_or_else(Problem::not_found)?;
     Ok((template, written))
 }
