@@ -15,7 +15,8 @@ use crate::step::{cargo, run as run_command, workspace_root};
 mod suite;
 
 /// The groups of rows, each of which can be measured alone.
-const GROUPS: [&str; 8] = ["accounts", "gateway", "verify", "revocation", "users", "import", "pictures", "mail"];
+const GROUPS: [&str; 9] =
+    ["accounts", "gateway", "verify", "revocation", "users", "import", "pictures", "mail", "inbox"];
 
 /// Does `bench`, or one of the two words that only it says to itself.
 pub fn run(words: &[&str]) -> Result<()> {

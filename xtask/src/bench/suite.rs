@@ -16,6 +16,7 @@ mod door;
 mod finding;
 mod haproxy;
 mod importing;
+mod inboxes;
 mod listeners;
 mod load;
 mod machine;
@@ -125,6 +126,9 @@ pub fn run(words: &[&str]) -> Result<()> {
         }
         if named("mail") {
             telling::rows(plan, &folder.0, &mut quiet, &mut table).await?;
+        }
+        if named("inbox") {
+            inboxes::rows(plan, &folder.0, &mut quiet, &mut table).await?;
         }
         if named("gateway") {
             door::rows(plan, &folder.0, &mut quiet, &mut table).await?;

@@ -190,7 +190,7 @@ pub async fn send_message(
         },
     };
     let done = match &request.to {
-        Recipients::People(ids) if ids.len() <= AT_ONCE => now(notify, sender, &request, id).await,
+        Recipients::People(ids) if ids.len() <= AT_ONCE => now(notify, sender, &request, (id, key.is_some())).await,
         Recipients::People(_) | Recipients::Role(_) => later(notify, sender, &request, (id, &fingerprint)).await,
     };
     if done.is_err() && key.is_some() {
@@ -249,7 +249,12 @@ async fn forget(notify: &Notify, id: SendId) {
 }
 
 /// Says it in the transaction of the call.
-async fn now(notify: &Notify, sender: &Sender, request: &SendRequest, id: SendId) -> Result<Sent, SendMessageError> {
+async fn now(
+    notify: &Notify,
+    sender: &Sender,
+    request: &SendRequest,
+    (id, has_key): (SendId, bool),
+) -> Result<Sent, SendMessageError> {
     let Recipients::People(people) = &request.to else { return Err(SendMessageError::Forbidden) };
     let at = notify.users().clock.now();
     let mut tx = notify.db().begin().await?;
@@ -261,7 +266,11 @@ async fn now(notify: &Notify, sender: &Sender, request: &SendRequest, id: SendId
     let refused: Vec<NotTold> =
         told.refused.iter().map(|(user, code)| NotTold { user: *user, code: (*code).to_owned() }).collect();
     let sent = Sent { id, told: Some((people.len() - refused.len()) as u64), refused, job: None };
-    record::answer(&mut tx, id, &serde_json::to_string(&sent).unwrap_or_default()).await?;
+    let answered = record::answer(&mut tx, id, &serde_json::to_string(&sent).unwrap_or_default()).await?;
+    if has_key && !answered {
+        // It took so long that somebody else has gone on with it.
+        return Err(SendMessageError::InProgress);
+    }
     tx.append(event(sender, request, &sent, at));
     tx.commit().await?;
     deliver::after(notify, &told);
@@ -315,7 +324,9 @@ async fn later(
     let action = Action::Notify { send: id, template: request.message.name().to_owned() };
     let job = job::start_job_in(users, &mut tx, (sender.authority(), sender.service()), action, selection).await?;
     let sent = Sent { id, told: None, refused: Vec::new(), job: Some(job.id) };
-    record::answer(&mut tx, id, &serde_json::to_string(&sent).unwrap_or_default()).await?;
+    if !record::answer(&mut tx, id, &serde_json::to_string(&sent).unwrap_or_default()).await? {
+        return Err(SendMessageError::InProgress);
+    }
     tx.commit().await?;
     users.jobs.nudge();
     Ok(sent)

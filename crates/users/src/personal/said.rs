@@ -61,7 +61,7 @@ impl Users {
     }
 
     /// Seals the same text for each of these people, as the fact `name`, with their own keys. The caller's transaction has
-    /// locked the rows of their accounts.
+    /// locked the rows of their accounts. Who was erased is not in the answer.
     pub async fn seal_said_for(
         &self,
         tx: &mut Tx,
@@ -70,17 +70,20 @@ impl Users {
         text: &str,
     ) -> Result<BTreeMap<UserId, String>, PersonalDataError> {
         let mut keys = record::keys_of(tx, people).await?;
+        let without: Vec<UserId> = people.iter().filter(|user| !keys.contains_key(user)).copied().collect();
         let mut sealed = BTreeMap::new();
+        for account in account::find_many(tx, &without).await? {
+            if account.erased_at.is_none() {
+                let (made, wrapped) = self.vault.make_key(account.id)?;
+                record::insert_key(tx, account.id, &wrapped, self.clock.now()).await?;
+                sealed.insert(account.id, URL_SAFE_NO_PAD.encode(made.seal_said(name, text)?));
+            }
+        }
         for user in people {
-            let key = match keys.remove(user) {
-                Some(stored) => self.vault.open_key(*user, &stored)?,
-                None => {
-                    let (made, wrapped) = self.vault.make_key(*user)?;
-                    record::insert_key(tx, *user, &wrapped, self.clock.now()).await?;
-                    made
-                }
-            };
-            sealed.insert(*user, URL_SAFE_NO_PAD.encode(key.seal_said(name, text)?));
+            if let Some(stored) = keys.remove(user) {
+                let key = self.vault.open_key(*user, &stored)?;
+                sealed.insert(*user, URL_SAFE_NO_PAD.encode(key.seal_said(name, text)?));
+            }
         }
         Ok(sealed)
     }

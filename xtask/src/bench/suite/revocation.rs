@@ -285,7 +285,7 @@ fn anybody() -> Claims {
 }
 
 /// A thousand verifiers are some thousand connections.
-fn raise_file_limit() -> Result<()> {
+pub fn raise_file_limit() -> Result<()> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
         .context("cannot open enough files for a thousand verifiers")
