@@ -79,7 +79,9 @@ impl Mail {
     fn part(&self, kind: &str) -> String {
         let start = self.source.find(&format!("Content-Type: {kind}")).expect("the part is there");
         let (head, body) = self.source[start..].split_once("\r\n\r\n").expect("a body");
-        let body = body.split("\r\n--").next().unwrap_or_default();
+        let boundary =
+            self.source.split("boundary=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a boundary");
+        let body = body.split(&format!("\r\n--{boundary}")).next().unwrap_or_default();
         let encoding = head.lines().find_map(|line| line.strip_prefix("Content-Transfer-Encoding: "));
         match encoding.unwrap_or("7bit") {
             "quoted-printable" => unquoted(body),

@@ -61,7 +61,9 @@ impl Gateway {
     {
         self.limit(route, request.method(), None, visit)?;
         let (parts, body) = request.into_parts();
-        let _room = if route.body_limit > builtin::BODY_LIMIT && !body.is_end_stream() {
+        // One that says that it is no larger than others needs no place among the large ones.
+        let is_small = body.size_hint().upper().is_some_and(|most| most <= builtin::BODY_LIMIT as u64);
+        let _room = if route.body_limit > builtin::BODY_LIMIT && !is_small {
             // What may be large is read for somebody who may send it, and for a few at once.
             let places = match self.who(route, &parts.headers, visit)? {
                 Some(_) => &self.large_bodies,
@@ -71,7 +73,8 @@ impl Gateway {
         } else {
             None
         };
-        let body = body::read(&parts.headers, body, route.body_limit).await?;
+        let limit = if is_small { builtin::BODY_LIMIT.min(route.body_limit) } else { route.body_limit };
+        let body = body::read(&parts.headers, body, limit).await?;
         let claims = self.who(route, &parts.headers, visit)?;
         self.limit(route, &parts.method, Some(claims.as_deref()), visit)?;
         let request = Request::from_parts(parts, Body::from(body));

@@ -63,7 +63,7 @@ pub(crate) fn problem_of(failed: Failed) -> Problem {
 
 /// 503: as many large bodies as may be in memory at once are there.
 pub(crate) fn too_much_at_once() -> Problem {
-    Problem::unavailable("busy", "Too many pictures are being sent. Nothing was changed: try again soon.", 2)
+    Problem::unavailable("busy", "Too much is being sent at once. Nothing was changed: try again soon.", 2)
 }
 
 /// 421: nobody serves this host here (RFC 9110 §15.5.20).

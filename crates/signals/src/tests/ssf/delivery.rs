@@ -214,7 +214,8 @@ async fn e4_no_name_leads_inside() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let token = world.receiver("siem").await;
-    for inside in ["http://localhost", "https://localhost", "https://127.0.0.1", "https://[::1]", "https://192.168.1.1"] {
+    for inside in ["http://localhost", "https://localhost", "https://127.0.0.1", "https://[::1]", "https://192.168.1.1"]
+    {
         let delivery = json!({ "method": "urn:ietf:rfc:8935", "endpoint_url": format!("{inside}:{port}/") });
         let (status, _) = world.call("POST", "/api/v1/ssf/stream", &token, json!({ "delivery": delivery })).await;
         assert_eq!(status, 400, "{inside}");
