@@ -162,15 +162,6 @@ fn ask(
     }
 }
 
-/// The name under which an event has the address that a message is about and goes to, where that is not the account's.
-const fn other_of(template: Template) -> Option<&'static str> {
-    match template {
-        Template::ChangeEmail => Some("address"),
-        Template::EmailChanged => Some("previous"),
-        _ => None,
-    }
-}
-
 /// The address that a message is about and goes to, where that is not the account's.
 async fn other_address(
     notify: &Notify,
@@ -179,7 +170,7 @@ async fn other_address(
     account: &Account,
     template: Template,
 ) -> Result<Option<EmailAddress>, ComposeError> {
-    let Some(name) = other_of(template) else { return Ok(None) };
+    let Some(name) = template.other_address() else { return Ok(None) };
     let sealed = said.text(name).ok_or(ComposeError::Dropped("the event does not say to which address"))?;
     let opened = match notify.users().open_said(on, account.id, name, sealed).await {
         Ok(opened) => opened.ok_or(ComposeError::Dropped("the account was erased"))?,

@@ -298,7 +298,7 @@ on_both! {
         assert!(browser.text("main").await.contains("Your orders"));
         check_page(&browser, "unsubscribe").await;
         let wants = async || ann.get(PREFERENCES).await.is(200).json()["categories"]["orders"].clone();
-        assert_eq!(wants().await, json!({"email": true, "in_app": true}));
+        assert_eq!(wants().await, json!({"email": true, "in_app": true, "push": true}));
         // A message waits for a mail server that is out of order; meanwhile a mail program does what the header says.
         server.set_manner(MailManner::OutOfOrder);
         send_with(&app, &token, None, &shipped(&ann, "2")).await.is(202);
@@ -307,7 +307,7 @@ on_both! {
         for _ in 0..2 {
             Answer::of(one_click()).await.is(200);
         }
-        assert_eq!(wants().await, json!({"email": false, "in_app": true}));
+        assert_eq!(wants().await, json!({"email": false, "in_app": true, "push": true}));
         server.set_manner(MailManner::Serves);
         until("what was not wanted any more is not dropped", async || {
             deliveries(&app, "order-shipped").await == ["sent", "dropped"]

@@ -82,6 +82,21 @@ templates! {
 }
 
 impl Template {
+    /// The name under which an event has the address that the message is about and goes to, where that is not the
+    /// account's.
+    pub(crate) const fn other_address(self) -> Option<&'static str> {
+        match self {
+            Self::ChangeEmail => Some("address"),
+            Self::EmailChanged => Some("previous"),
+            _ => None,
+        }
+    }
+
+    /// Whether it says how many there were of something.
+    pub(super) const fn has_count(self) -> bool {
+        matches!(self, Self::SignInAfterFailures | Self::Digest)
+    }
+
     /// The template of this name, of those that are built in.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|template| template.as_str() == name)
@@ -199,9 +214,8 @@ fn args<'i>(voice: &Voice<'_>, input: &Input<'i>) -> Result<Args<'i>, RenderErro
     args.set("product", input.product);
     args.set("host", host(input.origin));
     args.set("email", input.email);
-    if let Some(name) = input.name {
-        args.set("name", name);
-    }
+    // Who has given no name is called by their address: words that name somebody say something to everybody.
+    args.set("name", input.name.unwrap_or(input.email));
     if let Some(other) = input.facts.other_email {
         args.set("other", other);
     }

@@ -224,8 +224,8 @@ impl Templates {
             expires_at: is_link.then(|| Timestamp::from_unix_seconds(1_791_903_660)),
             facts: Facts {
                 device: Some("Firefox, macOS, 203.0.113.7"),
-                other_email: Some("amara.okafor@example.com"),
-                count: Some(3),
+                other_email: template.other_address().map(|_| "amara.okafor@example.com"),
+                count: template.has_count().then_some(3),
                 entries: if template == Template::Digest { &entries } else { &[] },
                 unsubscribe: can_wait.then_some("https://id.example.com/unsubscribe?token=8sK2Qm4w"),
                 values: own.as_ref().map(|(_, values)| values),

@@ -90,6 +90,7 @@ fn a_folder_overrides_words_and_layouts_and_mistakes_show_at_once() {
     for (name, text, says) in [
         ("de.ftl", "welcome-subject Ahoi\n", "line 1"),
         ("de.ftl", "welcome-subject = { $nobody }\n", "nobody"),
+        ("de.ftl", "welcome-subject = { $count }\n", "count"),
         ("welcome.html", "{% if %}", "welcome.html"),
         ("welcome.html", "{{ not_there }}", "undefined"),
         ("welcome.html", "{% for a in range(10000) %}{% for b in range(10000) %}x{% endfor %}{% endfor %}", "fuel"),

@@ -76,7 +76,7 @@ async fn show(
         state,
         tone,
         begun: Moment::new(job.created_at, now),
-        result_until: job.result_until().filter(|until| own && *until > now).map(Moment::precise),
+        result_until: job.result_until(now).filter(|_| own).map(Moment::precise),
         job,
     };
     page(StatusCode::OK, &page_of)

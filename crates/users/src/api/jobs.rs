@@ -134,9 +134,9 @@ struct RefusalView {
     code: String,
 }
 
-impl From<Job> for JobView {
-    fn from(job: Job) -> Self {
-        let result_until = job.result_until();
+impl JobView {
+    fn new(job: Job, now: Timestamp) -> Self {
+        let result_until = job.result_until(now);
         Self {
             id: job.id,
             actor: job.actor,
@@ -206,7 +206,8 @@ pub(super) async fn start_bulk(
     let officer = Officer::prove(&users.roles, &caller, action.permission()).ok_or_else(forbidden)?;
     let job = job::start_job(&users, Authority::Officer(officer), action, selection).await?;
     let location = format!("/api/v1/jobs/{}", job.id);
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(JobView::from(job))).into_response())
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(JobView::new(job, users.clock.now())))
+        .into_response())
 }
 
 impl Bulk {
@@ -282,9 +283,9 @@ pub(super) async fn list_jobs(
 ) -> Result<Json<Page<JobView>>, Problem> {
     let Query(page) = query
         .map_err(|_| Problem::bad_request("invalid_query", "Use `limit` with a number, and `cursor`; nothing else."))?;
-    let (before, viewer) = (page.after::<JobId>()?, viewer(&users, &caller));
+    let (before, viewer, now) = (page.after::<JobId>()?, viewer(&users, &caller), users.clock.now());
     let found = job::record::list(&mut users.db.read().await?, viewer, before, page.limit() + 1).await?;
-    let views = found.into_iter().map(JobView::from).collect();
+    let views = found.into_iter().map(|job| JobView::new(job, now)).collect();
     Ok(Json(Page::from_rows(views, page.limit(), |view: &JobView| view.id)))
 }
 
@@ -300,7 +301,7 @@ pub(super) async fn read_job(
 ) -> Result<Json<JobView>, Problem> {
     let id = parse(&id)?;
     let found = job::record::find(&mut users.db.read().await?, viewer(&users, &caller), id).await?;
-    Ok(Json(found.ok_or_else(Problem::not_found)?.into()))
+    Ok(Json(JobView::new(found.ok_or_else(Problem::not_found)?, users.clock.now())))
 }
 
 /// Stop a job
@@ -348,11 +349,13 @@ where
     F: Future<Output = bool> + Send + 'static,
 {
     let watched = job::watch(users, viewer, id).await?;
-    let body = Body::from_stream(stream::unfold((watched, trusted), |(mut watched, trusted)| async move {
-        let seen = watched.next().await?;
-        let still = trusted();
-        still.await.then(|| (Ok::<Bytes, Infallible>(text(seen)), (watched, trusted)))
-    }));
+    let clock = users.clock.clone();
+    let body =
+        Body::from_stream(stream::unfold((watched, trusted, clock), |(mut watched, trusted, clock)| async move {
+            let seen = watched.next().await?;
+            let still = trusted();
+            still.await.then(|| (Ok::<Bytes, Infallible>(text(seen, clock.now())), (watched, trusted, clock)))
+        }));
     let mut response = Response::new(body);
     let answer = response.headers_mut();
     answer.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -362,14 +365,14 @@ where
 }
 
 /// One event as it is sent. The JSON has no line breaks.
-fn text(seen: Seen) -> Bytes {
+fn text(seen: Seen, now: Timestamp) -> Bytes {
     let (name, job) = match seen {
         Seen::Progress(job) => ("progress", job),
         Seen::Ended(job) => ("ended", job),
         Seen::Nothing => return Bytes::from_static(b":\n\n"),
     };
     let id = job.done.saturating_add(job.failed);
-    let data = serde_json::to_string(&JobView::from(job)).unwrap_or_default();
+    let data = serde_json::to_string(&JobView::new(job, now)).unwrap_or_default();
     Bytes::from(format!("id: {id}\nevent: {name}\ndata: {data}\n\n"))
 }
 

@@ -124,10 +124,10 @@ pub struct Job {
 }
 
 impl Job {
-    /// Until when its result can be fetched, if there is one.
-    pub fn result_until(&self) -> Option<Timestamp> {
+    /// Until when its result can be fetched, if there is one and it still can be.
+    pub fn result_until(&self, now: Timestamp) -> Option<Timestamp> {
         let ended = self.ended_at.filter(|_| self.has_result && self.state == State::Done)?;
-        Some(ended.plus_seconds(RESULT_SECONDS))
+        Some(ended.plus_seconds(RESULT_SECONDS)).filter(|until| *until > now)
     }
 }
 

@@ -41,7 +41,7 @@ pub async fn take_result(users: &Users, authority: Authority, id: JobId) -> Resu
     let user = authority.actor().ok_or(ResultError::NotFound)?;
     let job = record::find(&mut tx, Viewer::Own(user), id).await?.ok_or(ResultError::NotFound)?;
     let is_export = matches!(job.action, Action::Export { .. }) && job.state == State::Done;
-    if !is_export || job.result_until().is_none_or(|until| until <= now) {
+    if !is_export || job.result_until(now).is_none() {
         return Err(ResultError::NotFound);
     }
     let event = Event::new(Kind::JobResultFetched, now).with("job", job.id.to_string());
