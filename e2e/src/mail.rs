@@ -25,7 +25,7 @@ pub enum MailManner {
     Serves,
     /// It accepts connections and says nothing.
     Silent,
-    /// It says 421 and hangs up.
+    /// It says 421 and hangs up, whatever connections there were.
     OutOfOrder,
     /// Every recipient is told this.
     Says(&'static str),
@@ -239,6 +239,9 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         let mut line = String::new();
         if wire.read_line(&mut line).await? == 0 {
             return Ok(());
+        }
+        if *lock(&shared.manner) == MailManner::OutOfOrder {
+            return say(&mut wire, "421 mail.test closing").await;
         }
         let line = line.trim_end();
         let word = line.split(' ').next().unwrap_or_default().to_ascii_uppercase();

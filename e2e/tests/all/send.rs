@@ -302,6 +302,7 @@ on_both! {
         // A message waits for a mail server that is out of order; meanwhile a mail program does what the header says.
         server.set_manner(MailManner::OutOfOrder);
         send_with(&app, &token, None, &shipped(&ann, "2")).await.is(202);
+        until("the second waits", async || deliveries(&app, "order-shipped").await.len() == 2).await;
         let one_click = || app.request(Method::POST, &path)
             .header("content-type", "application/x-www-form-urlencoded").body("List-Unsubscribe=One-Click");
         for _ in 0..2 {
