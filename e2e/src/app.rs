@@ -358,6 +358,16 @@ impl TestApp {
         Metrics(answer.body)
     }
 
+    /// Waits until everything that has happened stands in the ledger.
+    pub async fn settle(&self) {
+        let mut view = self.look().await;
+        let begun = Instant::now();
+        while !view.texts("SELECT kind FROM outbox LIMIT 1").await.is_empty() {
+            assert!(begun.elapsed() < PATIENCE, "events stay in the outbox");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// A look into its database, past the program.
     pub async fn look(&self) -> DatabaseView {
         database::look(&self.data, self.database_url.as_deref()).await

@@ -49,13 +49,8 @@ async fn opens_account(app: &TestApp, cookies: &str) -> bool {
 
 /// The events of these kinds, as the ledger has them.
 async fn events(app: &TestApp, kind: &str) -> Vec<Value> {
+    app.settle().await;
     let mut view = app.look().await;
-    for _ in 0..200 {
-        if view.texts("SELECT kind FROM outbox").await.is_empty() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
     let texts = view.texts("SELECT CAST(body AS TEXT) FROM ledger ORDER BY idx").await;
     let all = texts.iter().map(|text| serde_json::from_str::<Value>(text).unwrap());
     all.filter(|event| event["kind"] == kind).collect()

@@ -75,6 +75,7 @@ on_both! {
         let ann = app.again(&ann).await;
         assert_eq!(ann.delete("/api/v1/users/me/avatar").await.is(200).json()["avatar_url"], drawing.as_str());
         assert_eq!(ann.delete("/api/v1/users/me/avatar").await.is(200).json()["avatar_url"], drawing.as_str());
+        app.settle().await;
         assert_eq!(app.look().await.texts("SELECT kind FROM ledger WHERE kind = 'avatar.changed'").await.len(), 3);
     }
 

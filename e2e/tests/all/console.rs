@@ -23,13 +23,8 @@ async fn open(browser: &Browser, app: &TestApp, path: &str) {
 
 /// The kinds of what was written down since, each with whether it says who did it.
 async fn events(app: &TestApp, like: &str) -> Vec<String> {
+    app.settle().await;
     let mut view = app.look().await;
-    for _ in 0..200 {
-        if view.texts("SELECT kind FROM outbox").await.is_empty() {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
     view.texts(&format!("SELECT kind FROM ledger WHERE kind LIKE '{like}' ORDER BY idx")).await
 }
 

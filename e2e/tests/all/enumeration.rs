@@ -124,6 +124,7 @@ on_both! {
         }
         assert_eq!((made, refused.len()), (1, 99));
         assert!(refused.windows(2).all(|pair| pair[0] == pair[1]));
+        app.settle().await;
         let mut view = app.look().await;
         assert_eq!(view.texts("SELECT email_canonical FROM users").await, ["ann@example.com"]);
         assert_eq!(view.texts("SELECT kind FROM ledger WHERE kind = 'account.registered'").await.len(), 1);

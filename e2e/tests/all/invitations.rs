@@ -101,6 +101,7 @@ on_both! {
         assert_eq!(accepted, 1);
         app.restart().await;
         accept(&app, &token).await.is_problem(400, "invalid_token");
+        app.settle().await;
         let view = &mut app.look().await;
         assert_eq!(view.texts("SELECT kind FROM ledger WHERE kind = 'invitation.accepted'").await.len(), 1);
         assert_eq!(view.texts("SELECT CAST(version AS TEXT) FROM passwords").await.len(), 2);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use e2e::{Setup, TestApp, User, on_both};
 use serde_json::{Value, json};
 
-use crowd::{bulk, crowd, events_of, job, rows, settle, wait_until_moved, wait_until_over};
+use crowd::{bulk, crowd, events_of, job, rows, wait_until_moved, wait_until_over};
 
 /// Numbers that look random and can be had again from the seed that is printed.
 struct Dice(u64);
@@ -35,7 +35,7 @@ async fn same_as_alone(app: &TestApp, root: &User, action: Value, alone: (&str, 
     let ended = wait_until_over(root, &started).await;
     assert_eq!((&ended["state"], &ended["done"], &ended["failed"]), (&json!("done"), &json!(300), &json!(0)), "{name}");
     assert_eq!(ended["total"], 300);
-    settle(app).await;
+    app.settle().await;
     assert_eq!(rows(app, "many").await, rows(app, "twin").await, "{name}: the rows");
     let (many, twin) = (events_of(app, "many").await, events_of(app, "twin").await);
     assert_eq!(many.len(), 300 * twin.len(), "{name}: one event for each account");
@@ -102,7 +102,7 @@ on_both! {
         app.wait_until_ready().await;
         let ended = wait_until_over(&root, &started).await;
         assert_eq!((&ended["state"], &ended["done"], &ended["failed"]), (&json!("done"), &json!(MANY), &json!(0)));
-        settle(&app).await;
+        app.settle().await;
         assert_eq!(rows(&app, "many").await, rows(&app, "twin").await);
         let events = events_of(&app, "many").await;
         assert_eq!(events.len(), MANY, "one event for each account");
@@ -120,12 +120,12 @@ on_both! {
         root.delete(&path).await.is(204);
         let stopped = job(&root, &started).await;
         assert_eq!(stopped["state"], "cancelled");
-        settle(&app).await;
+        app.settle().await;
         let done = events_of(&app, "many").await.len();
         assert_eq!(stopped["done"], done);
         assert!((1..6_000).contains(&done), "{done}");
         tokio::time::sleep(Duration::from_secs(2)).await;
-        settle(&app).await;
+        app.settle().await;
         assert_eq!(events_of(&app, "many").await.len(), done, "it went on");
         root.delete(&path).await.is_problem(409, "job_over");
         assert_eq!(app.look().await.texts("SELECT kind FROM ledger WHERE kind = 'job.ended'").await.len(), 1);
@@ -171,7 +171,7 @@ async fn f30_two_processes_share_the_work_and_do_nothing_twice() {
         let ended = wait_until_over(&root, id).await;
         assert_eq!((&ended["state"], &ended["done"]), (&json!("done"), &json!(600)));
     }
-    settle(&app).await;
+    app.settle().await;
     for name in ["many", "more", "rest"] {
         assert_eq!(events_of(&app, name).await.len(), 600, "{name}");
     }

@@ -186,18 +186,7 @@ on_both! {
         // An account may have a hundred sessions; the oldest of the owner's made room.
         let gone = told.signed_in.len().saturating_sub(60);
         told.signed_in.drain(..gone);
-        settle(app).await;
+        app.settle().await;
         check_everything(app, &told, &refreshing).await;
     }
-}
-
-/// Waits until every committed event has its number.
-async fn settle(app: &TestApp) {
-    for _ in 0..500 {
-        if app.look().await.texts("SELECT kind FROM outbox").await.is_empty() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("events stay in the outbox");
 }

@@ -32,6 +32,7 @@ on_both! {
         assert_eq!(server.mails_to("Ann.Lee@example.com").len(), 1);
         assert_eq!(ann.get("/api/v1/users/me").await.is(200).json()["email"], "Ann.Lee@example.com");
         // Neither address stands in the ledger or among the messages.
+        app.settle().await;
         let mut view = app.look().await;
         for sql in ["SELECT CAST(body AS TEXT) FROM ledger", "SELECT data FROM deliveries"] {
             let said = view.texts(sql).await.join("\n");

@@ -77,6 +77,7 @@ on_both! {
             assert!(status == 401 || status == 503, "{status}");
         }
         app.login("ann@example.com", PASSWORD).await.is(401);
+        app.settle().await;
         let mut view = app.look().await;
         let failures = view.texts("SELECT CAST(failures AS TEXT) FROM sign_in_attempts").await;
         assert_eq!(failures, ["5"], "never more, never fewer");

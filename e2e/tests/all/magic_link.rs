@@ -109,6 +109,7 @@ on_both! {
         assert_eq!(again.get("/api/v1/auth/me").await.is(200).json()["amr"], json!(["email"]));
         assert_eq!(ann.get("/api/v1/auth/me").await.is(200).json()["amr"], json!(["pwd"]));
         confirm(&app, &token).await.is_problem(400, "invalid_token");
+        app.settle().await;
         let events = "SELECT CAST(body AS TEXT) FROM ledger WHERE kind = 'session.started'";
         let said = app.look().await.texts(events).await.join("\n");
         assert!(said.contains("\"amr\":\"email\""), "{said}");

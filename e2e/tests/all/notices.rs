@@ -72,6 +72,7 @@ on_both! {
         ann.refresh().await.is(200);
         assert_eq!(subjects(&app, &server).await.len(), 1);
         // What the database and the ledger keep tells nobody else which device it was.
+        app.settle().await;
         for sql in ["SELECT body FROM ledger", "SELECT data FROM deliveries"] {
             for row in app.look().await.texts(sql).await {
                 assert!(!row.contains("iPhone") && !row.contains("Quiz") && !row.contains("127.0.0.1"), "{row}");

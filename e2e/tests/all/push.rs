@@ -114,6 +114,7 @@ on_both! {
         assert_eq!(message["android"]["priority"], "HIGH");
         assert!(message["data"]["link"].as_str().unwrap().starts_with(&app.url));
         // Nothing of the token is in the database.
+        app.settle().await;
         for sql in ["SELECT sealed FROM push_devices", "SELECT body FROM ledger"] {
             assert!(app.look().await.texts(sql).await.iter().all(|text| !text.contains(&phone[6..])));
         }
@@ -128,6 +129,7 @@ on_both! {
         change_password(&mut ann).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(fcm.messages().len(), 4);
+        app.settle().await;
         let kinds = "SELECT kind FROM ledger WHERE kind LIKE 'push_device.%' ORDER BY idx";
         assert_eq!(app.look().await.texts(kinds).await, ["push_device.registered", "push_device.removed"]);
     }

@@ -8,7 +8,7 @@ use e2e::{Answer, Browser, Look, MailManner, MailServer, Setup, TestApp, User, o
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::jobs::crowd::{self, crowd, settle, wait_until_moved, wait_until_over};
+use crate::jobs::crowd::{self, crowd, wait_until_moved, wait_until_over};
 use crate::pages::check_page;
 
 const SEND: &str = "/api/v1/notifications/send";
@@ -153,7 +153,7 @@ on_both! {
             let rows = app.look().await.texts(&format!("SELECT data FROM {table} WHERE template = 'order-shipped'")).await;
             assert!(!rows.is_empty() && rows.iter().all(|row| row.contains("values") && !row.contains("img")), "{rows:?}");
         }
-        settle(&app).await;
+        app.settle().await;
         let events = app.look().await.texts("SELECT body FROM ledger WHERE kind = 'notification.sent'").await;
         assert_eq!(events.len(), 1);
         assert!(events[0].contains("\"shop\"") && !events[0].contains("img"), "{events:?}");
@@ -317,7 +317,7 @@ on_both! {
         assert_eq!(told(&ann, "order-shipped").await.len(), 3);
         assert_eq!(deliveries(&app, "order-shipped").await.len(), 2);
         assert_eq!(subjects(&server, &ann.email, "on its way"), 1);
-        settle(&app).await;
+        app.settle().await;
         let events = "SELECT kind FROM ledger WHERE kind = 'notification.preferences_changed'";
         assert_eq!(app.look().await.texts(events).await.len(), 1);
         // What keeps them safe still comes. The same on the page, and back.
@@ -449,7 +449,7 @@ on_both! {
         assert_eq!(app.look().await.texts(rows).await, [holders.to_string()]);
         // The same again is the same job.
         assert_eq!(Answer::of(request()).await.is(202).body, sent.body);
-        settle(&app).await;
+        app.settle().await;
         let kinds = "SELECT kind FROM ledger WHERE kind LIKE 'job.%' OR kind = 'notification.sent' ORDER BY idx";
         assert_eq!(app.look().await.texts(kinds).await, ["job.started", "job.ended"]);
     }

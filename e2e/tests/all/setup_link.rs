@@ -88,6 +88,7 @@ on_both! {
             statuses.push(one);
         }
         assert_eq!(statuses.iter().filter(|status| **status == 303).count(), 1, "{statuses:?}");
+        app.settle().await;
         let mut view = app.look().await;
         assert_eq!(view.texts("SELECT role FROM user_roles WHERE role = 'admin'").await, ["admin"]);
         assert_eq!(view.texts("SELECT kind FROM ledger WHERE kind = 'administrator.created'").await.len(), 1);

@@ -5,18 +5,6 @@ use std::time::Duration;
 use e2e::{DatabaseView, TestApp, User, on_both};
 use serde_json::{Value, json};
 
-/// Waits until every committed event has its number.
-async fn settle(app: &TestApp) {
-    let mut view = app.look().await;
-    for _ in 0..500 {
-        if view.texts("SELECT kind FROM outbox").await.is_empty() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("events stay in the outbox");
-}
-
 fn kinds(page: &Value) -> Vec<&str> {
     page["items"].as_array().unwrap().iter().map(|entry| entry["kind"].as_str().unwrap()).collect()
 }
@@ -30,7 +18,7 @@ async fn counted(view: &mut DatabaseView) -> (Vec<String>, Vec<String>) {
 }
 
 async fn wait_until_counted(app: &TestApp) {
-    settle(app).await;
+    app.settle().await;
     let mut view = app.look().await;
     for _ in 0..400 {
         let (counts, ledger) = counted(&mut view).await;
@@ -50,7 +38,7 @@ on_both! {
         let path = format!("/api/v1/users/{}", ann.id);
         root.request(reqwest::Method::PUT, &format!("{path}/roles")).json(&json!({"roles": ["support"]})).send().await.unwrap();
         root.post(&format!("{path}/ban"), json!({"reason": "Spam"})).await.is(204);
-        settle(&app).await;
+        app.settle().await;
         let history = root.get(&format!("{path}/history")).await.is(200).json();
         assert_eq!(kinds(&history), ["account.suspended", "account.roles_changed", "account.registered"]);
         assert_eq!(history["next"], Value::Null);

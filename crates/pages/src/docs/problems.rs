@@ -119,6 +119,11 @@ pub const PROBLEMS: &[Entry] = &[
         "Administrators do not suspend, delete or erase themselves, nor vouch for their own address. Ask another administrator; for your address use /api/v1/users/me/email.",
     ),
     entry("push_not_configured", 409, "An administrator has not configured this way of pushing messages."),
+    entry(
+        "request_in_progress",
+        409,
+        "A request with this `Idempotency-Key` is under way. Wait a moment and send it again: then you are given its answer.",
+    ),
     entry("request_timeout", 408, "Send the whole body within 15 seconds."),
     entry(
         "revocations_stale",
@@ -134,11 +139,6 @@ pub const PROBLEMS: &[Entry] = &[
     entry("role_in_use", 409, "Take the role away from every account and out of every other role first."),
     entry("role_taken", 409, "There is a role of this name. Choose another, or change that one."),
     entry("role_unchangeable", 409, "`admin` may do everything, always. Make a role of your own for less."),
-    entry(
-        "request_in_progress",
-        409,
-        "A request with this `Idempotency-Key` is under way. Wait a moment and send it again: then you are given its answer.",
-    ),
     entry(
         "stale",
         412,

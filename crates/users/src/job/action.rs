@@ -328,6 +328,7 @@ mod tests {
             Action::SignOut,
             Action::Delete { reason },
             Action::Export { format: Format::Jsonl },
+            Action::Notify { send: SendId::from_bytes([7; 16]), template: "order-shipped".into() },
         ];
         let mut names: Vec<&str> = actions.iter().map(Action::name).collect();
         names.dedup();

@@ -102,18 +102,6 @@ pub async fn wait_until_moved(app: &TestApp, limit: Duration) -> bool {
     }
 }
 
-/// Waits until every committed event has its number.
-pub async fn settle(app: &TestApp) {
-    let mut view = app.look().await;
-    for _ in 0..1_000 {
-        if view.texts("SELECT kind FROM outbox LIMIT 1").await.is_empty() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("events stay in the outbox");
-}
-
 /// The different rows that accounts of this name have, without what is each one's own.
 pub async fn rows(app: &TestApp, name: &str) -> Vec<String> {
     let sql = format!(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use e2e::{Database, Setup, TestApp, User, on_both};
 use serde_json::{Value, json};
 
-use super::crowd::{bulk, crowd, settle, wait_until_moved, wait_until_over};
+use super::crowd::{bulk, crowd, wait_until_moved, wait_until_over};
 
 /// Every file below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -41,7 +41,7 @@ on_both! {
         for secret in ["argon2", "epoch", "password", "hash"] {
             assert!(!file.body.contains(secret), "{secret} in {}", file.body);
         }
-        settle(&app).await;
+        app.settle().await;
         assert_eq!(app.look().await.texts("SELECT kind FROM ledger WHERE kind = 'job.result_fetched'").await.len(), 1);
         let kept = files(&app.data.join("blobs/exports"));
         assert!(!kept.is_empty());

@@ -6,7 +6,7 @@ use e2e::{Answer, Setup, TestApp, User, on_both};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::crowd::{bulk, crowd, events_of, job, settle, wait_until_moved, wait_until_over};
+use super::crowd::{bulk, crowd, events_of, job, wait_until_moved, wait_until_over};
 
 const NOBODY: &str = "01890000-0000-7000-8000-000000000000";
 
@@ -37,7 +37,7 @@ on_both! {
         assert_eq!(why(&root.id).as_deref(), Some("forbidden"));
         assert_eq!(why(&lead.id).as_deref(), Some("own_account"));
         assert!(root.is_signed_in().await && lead.is_signed_in().await && !ann.is_signed_in().await);
-        settle(&app).await;
+        app.settle().await;
         assert_eq!(events_of(&app, "ann").await.iter().filter(|event| event.contains("account.suspended")).count(), 1);
         for name in ["root", "lead"] {
             assert!(!events_of(&app, name).await.iter().any(|event| event.contains("account.suspended")), "{name}");
@@ -112,7 +112,7 @@ on_both! {
         assert!(told.contains("event: progress"), "{told}");
         let ended = wait_until_over(&root, &started).await;
         assert_eq!((&ended["state"], &ended["trouble"]), (&json!("failed"), &json!("forbidden")));
-        settle(&app).await;
+        app.settle().await;
         let done = events_of(&app, "many").await.len();
         assert!(ended["done"] == done && done < 6_000, "{ended}");
         assert_eq!(job(&root, &started).await["actor"], lead.id);
