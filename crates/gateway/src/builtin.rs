@@ -79,6 +79,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
             body_limit: LIST_LIMIT,
             ..call("send", exact("/api/v1/notifications/send"), Required, Some(WRITE))
         },
+        Route { takes_services: true, ..call("sent", prefix("/api/v1/notifications/send/"), Required, Some(WRITE)) },
         // Services show a token of their own, which the calls themselves check: it is no user's.
         call("feed", prefix("/api/v1/feed/"), Public, None),
         call("signals", prefix("/api/v1/ssf/"), Public, None),

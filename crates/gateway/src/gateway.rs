@@ -35,9 +35,11 @@ use crate::user_token::{BadSeed, UserTokens};
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How many bodies of more than the usual size may be in memory at once, each of some 5 MiB: of requests that
-/// showed a token, and of forms, which anybody may send. Neither can take the other's places.
+/// showed a token, of forms, which anybody may send, and of services, whose tokens are checked by the call. None of
+/// them can take the others' places.
 const LARGE_BODIES: usize = 12;
 const LARGE_FORMS: usize = 4;
+const LARGE_LISTS: usize = 4;
 
 /// What an operator can set for the door.
 pub struct Settings {
@@ -92,6 +94,8 @@ pub struct Gateway {
     pub(crate) large_bodies: Semaphore,
     /// The same for forms of pages: who sends one is not known before it is there.
     pub(crate) large_forms: Semaphore,
+    /// The same for services.
+    pub(crate) large_lists: Semaphore,
     ids: RequestIds,
     traces: Traces,
     pub(crate) user_tokens: Option<UserTokens>,
@@ -160,6 +164,7 @@ impl Gateway {
             limits: Limits::new(),
             large_bodies: Semaphore::new(LARGE_BODIES),
             large_forms: Semaphore::new(LARGE_FORMS),
+            large_lists: Semaphore::new(LARGE_LISTS),
             ids: RequestIds::new(),
             traces: Traces::new(),
             user_tokens: settings.identity_seed.map(|seed| UserTokens::new(&seed, &settings.public_url)).transpose()?,

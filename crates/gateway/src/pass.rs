@@ -67,6 +67,7 @@ impl Gateway {
             // What may be large is read for somebody who may send it, and for a few at once.
             let places = match self.who(route, &parts.headers, visit)? {
                 Some(_) => &self.large_bodies,
+                None if route.takes_services => &self.large_lists,
                 None => &self.large_forms,
             };
             Some(places.try_acquire().map_err(|_| self.refuse(visit, "busy", too_much_at_once()))?)

@@ -42,7 +42,7 @@ pub fn too_large() -> Problem {
         StatusCode::PAYLOAD_TOO_LARGE,
         "body_too_large",
         "The body is too large",
-        "Send a smaller body: this address takes at most 64 KiB.",
+        "Send a smaller body: 64 KiB at most, and 5 MiB for pictures and lists of people to tell something.",
     )
 }
 

@@ -59,6 +59,7 @@ pub use email::{
 };
 pub use own::{InvalidMessages, MessageSpec, Messages, OwnMessage, ValueKind};
 pub use retry_delivery::{RetryDeliveryError, retry_delivery};
+pub use send::{SenderIsGood, StillGood};
 pub use settings::Settings;
 pub use template::{Template, TemplateError, Templates, Written};
 
@@ -87,6 +88,7 @@ struct Parts {
     index: MacRing,
     vapid: push::Vapid,
     sessions: OnceLock<push::AskSessions>,
+    senders: OnceLock<send::AskSenders>,
     hub: in_app::Hub,
     sweeper: in_app::Sweeper,
     /// Changes whenever there may be something to send.
@@ -113,6 +115,7 @@ impl Notify {
             index: master.mac_ring(Label::BlindIndex),
             vapid: push::Vapid::new(master, contact),
             sessions: OnceLock::new(),
+            senders: OnceLock::new(),
             hub: in_app::Hub::new(),
             sweeper: in_app::Sweeper::default(),
             wake: watch::Sender::new(0),
@@ -168,6 +171,16 @@ impl Notify {
     /// What a browser passes as `applicationServerKey`; nothing where browsers are not pushed to.
     pub fn web_push_key(&self) -> Option<&str> {
         self.settings().push.web.then(|| self.vapid().public()).flatten()
+    }
+
+    /// Whoever knows the tokens of services tells here whether one is still good: what it has begun to say ends with it.
+    pub fn ask_about_senders(&self, ask: send::AskSenders) {
+        // Once is enough: it is the same one again.
+        let _ = self.0.senders.set(ask);
+    }
+
+    fn asks_senders(&self) -> Option<&send::AskSenders> {
+        self.0.senders.get()
     }
 
     async fn deliver_mail(&self) {

@@ -18,7 +18,7 @@ use crate::template::Template;
 pub enum ValueKind {
     /// A text of at most 500 characters, in one line.
     Text,
-    /// A whole number.
+    /// A whole number that a double has exactly.
     Number,
 }
 
@@ -26,7 +26,7 @@ pub enum ValueKind {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MessageSpec {
-    /// Its name: 1 to 48 of `a-z 0-9 -`. Its words are named for it.
+    /// Its name: 1 to 48 of `a-z 0-9 -`, a letter first. Its words are named for it.
     pub name: String,
     /// What it is for.
     pub category: String,
@@ -105,6 +105,8 @@ const MOST: usize = 200;
 const VALUES: usize = 20;
 /// The longest text of a value, in characters.
 const TEXT: usize = 500;
+/// The numbers that words can say: those that a double has, each for itself, as JavaScript's are.
+const NUMBERS: std::ops::RangeInclusive<i64> = -((1 << 53) - 1)..=(1 << 53) - 1;
 /// The longest address of a button, with its values.
 const LINK: usize = 2_000;
 /// What words name already.
@@ -120,7 +122,7 @@ impl Messages {
                 return Err(wrong("there can be 200 messages"));
             }
             if !is_name(&spec.name, 48, b"-") {
-                return Err(wrong("a name is 1 to 48 of a-z, 0-9 and -"));
+                return Err(wrong("a name is 1 to 48 of a-z, 0-9 and -, and begins with a letter"));
             }
             if Template::parse(&spec.name).is_some() || all.iter().any(|own| own.name() == spec.name) {
                 return Err(wrong("there is a message of this name already"));
@@ -160,7 +162,9 @@ impl Messages {
 
 fn is_name(text: &str, longest: usize, others: &[u8]) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || others.contains(&byte);
-    (1..=longest).contains(&text.len()) && text.bytes().all(allowed)
+    // As Fluent has it, where words are named for it.
+    let begins_well = text.starts_with(|first: char| first.is_ascii_lowercase());
+    begins_well && text.len() <= longest && text.bytes().all(allowed)
 }
 
 /// A button leads to a host that the operator wrote: no value decides where.
@@ -205,6 +209,10 @@ impl OwnMessage {
 
     /// All that is wrong with these values, if something is.
     pub(crate) fn check(self, values: &Map<String, Value>) -> Vec<InvalidValue> {
+        if values.len() > VALUES {
+            let (name, what) = (String::new(), "Send what the message has, and nothing else.");
+            return vec![InvalidValue { name, code: "unknown", what }];
+        }
         let mut wrong = Vec::new();
         let mut add = |name: &str, code, what| wrong.push(InvalidValue { name: name.to_owned(), code, what });
         for (name, kind) in &self.0.data {
@@ -213,11 +221,19 @@ impl OwnMessage {
                 (Some(Value::String(text)), ValueKind::Text) => {
                     if text.chars().count() > TEXT || text.chars().any(users::turns_or_breaks) {
                         add(name, "invalid_text", "Send one line of at most 500 characters.");
+                    } else if matches!(text.as_str(), "" | "." | "..")
+                        && placeholders(&self.0.link).any(|in_it| in_it == name)
+                    {
+                        // Browsers read these as steps in a path, however they are written (URL standard, path state).
+                        add(name, "invalid_text", "It is a part of the link: send a name and no dots alone.");
                     }
                 }
-                (Some(Value::Number(number)), ValueKind::Number) if number.is_i64() => {}
+                (Some(Value::Number(number)), ValueKind::Number)
+                    if number.as_i64().is_some_and(|number| NUMBERS.contains(&number)) => {}
                 (Some(_), ValueKind::Text) => add(name, "wrong_type", "Send a text."),
-                (Some(_), ValueKind::Number) => add(name, "wrong_type", "Send a whole number."),
+                (Some(_), ValueKind::Number) => {
+                    add(name, "wrong_type", "Send a whole number between -9007199254740991 and 9007199254740991.");
+                }
             }
         }
         for name in values.keys().filter(|name| self.0.data.iter().all(|(known, _)| known != *name)) {
@@ -294,11 +310,16 @@ mod tests {
         assert_eq!(codes(json!({"order": 1, "parcels": "2"})).len(), 2);
         assert_eq!(codes(json!({"order": "A", "parcels": 1.5})), [("parcels".to_owned(), "wrong_type")]);
         assert_eq!(codes(json!({"order": "A", "parcels": 1, "x": 1})), [("x".to_owned(), "unknown")]);
+        assert!(codes(json!({"order": "A", "parcels": 9_007_199_254_740_991_i64})).is_empty());
+        let beyond = codes(json!({"order": "A", "parcels": 9_007_199_254_740_993_i64}));
+        assert_eq!(beyond, [("parcels".to_owned(), "wrong_type")], "words would say another number");
+        let many: Map<String, Value> = (0..10_000).map(|number| (format!("x{number}"), Value::from(number))).collect();
+        assert_eq!(own.check(&many).len(), 1, "what is wrong is said once");
         for text in ["x".repeat(501), "a\r\nBcc: x".into(), "a\u{202e}b".into()] {
             assert_eq!(codes(json!({"order": text, "parcels": 1})), [("order".to_owned(), "invalid_text")]);
         }
         assert!(error(MessageSpec { category: "nonsense".into(), ..spec("a") }).unwrap().contains("category"));
-        for name in ["", "Order", "welcome", "a b", &"x".repeat(49)] {
+        for name in ["", "Order", "welcome", "a b", "-a", "1a", &"x".repeat(49)] {
             assert!(error(spec(name)).is_some(), "{name}");
         }
         let taken = MessageSpec { data: [("email".into(), ValueKind::Text)].into(), ..spec("a") };
@@ -312,6 +333,10 @@ mod tests {
         let own = messages.find("a").unwrap();
         let link = own.link("https://id.example.com", &values(&json!({"order": "../../@evil?x#y/é", "parcels": 2})));
         assert_eq!(link.unwrap(), "https://shop.example.com/orders/%2E%2E%2F%2E%2E%2F%40evil%3Fx%23y%2F%C3%A9?n=2");
+        for text in ["", ".", ".."] {
+            let wrong = own.check(&values(&json!({"order": text, "parcels": 2})));
+            assert_eq!(wrong.len(), 1, "`{text}` is a step in a path");
+        }
         let here =
             Messages::new(&[MessageSpec { link: "/account".into(), ..spec("a") }], &Categories::default()).unwrap();
         let link = here.find("a").unwrap().link("https://id.example.com", &Map::new());

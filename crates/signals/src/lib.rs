@@ -29,7 +29,7 @@ use caller::Callers;
 use feed::Feed;
 
 pub use feed::Connected;
-pub use senders::recognise_senders;
+pub use senders::{is_sender, recognise_senders};
 pub use service_token::{Service, ServiceName, TokenKind};
 pub use ssf::receivers::ReceiverStream;
 

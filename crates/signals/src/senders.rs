@@ -9,14 +9,17 @@ use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use kernel::caller::SendingService;
+use kernel::id::ServiceTokenId;
+use storage::Connection;
 
-use crate::service_token::TokenKind;
+use crate::service_token::{self, TokenKind};
 use crate::{Signals, caller};
 
 /// Says which service asks, to calls that services may make with a sender's token. What has no such token goes on as it
 /// is, and shows something else or nothing.
 pub async fn recognise_senders(State(signals): State<Signals>, request: Request, next: Next) -> Response {
-    if *request.method() != Method::POST || !caller::shows(request.headers(), TokenKind::Sender) {
+    if !matches!(*request.method(), Method::POST | Method::GET) || !caller::shows(request.headers(), TokenKind::Sender)
+    {
         return next.run(request).await;
     }
     let (mut parts, body) = request.into_parts();
@@ -27,4 +30,9 @@ pub async fn recognise_senders(State(signals): State<Signals>, request: Request,
         }
         Err(problem) => problem.into_response(),
     }
+}
+
+/// Whether this token of a sender was not taken back.
+pub async fn is_sender(on: &mut impl Connection, id: ServiceTokenId) -> storage::Result<bool> {
+    Ok(service_token::find(on, id).await?.is_some_and(|service| service.kind == TokenKind::Sender))
 }

@@ -106,6 +106,7 @@ pub async fn with_services(
         let auth = sessions.clone();
         Box::pin(async move { auth::session::on(&auth, user, &ids).await })
     }));
+    notify.ask_about_senders(Arc::new(|tx, id| Box::pin(signals::is_sender(tx, id))));
     auth.users().jobs.set_teller(Arc::new(notify.clone()));
     let house = House { auth, signals, notify };
     control::listen(&checked.config.data_dir, house.auth.clone(), house.signals.clone(), house.notify.clone())?;

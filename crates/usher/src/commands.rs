@@ -387,7 +387,6 @@ async fn list_verifiers(signals: &Signals) -> Result<Output> {
     Ok(Output { text: lines.join("\n"), data: Value::Array(data) })
 }
 
-/// With the stream that each has made, which is the same in every process.
 async fn list_senders(signals: &Signals) -> Result<Output> {
     let services = service_token::list(signals, TokenKind::Sender).await?;
     let mut lines: Vec<String> =
@@ -399,6 +398,7 @@ async fn list_senders(signals: &Signals) -> Result<Output> {
     Ok(Output { text: lines.join("\n"), data: data.collect() })
 }
 
+/// With the stream that each has made, which is the same in every process.
 async fn list_receivers(signals: &Signals) -> Result<Output> {
     let services = service_token::list(signals, TokenKind::Receiver).await?;
     let streams = signals.receiver_streams().await?;

@@ -68,6 +68,7 @@ const TABLE: &[(&str, Needs)] = &[
     ("POST /api/v1/notifications/read-all", SignedIn),
     ("GET /api/v1/notifications/stream", SignedIn),
     ("POST /api/v1/notifications/send", PermissionOrSender("notifications:send")),
+    ("GET /api/v1/notifications/send/{id}", PermissionOrSender("notifications:send")),
     ("GET /api/v1/notifications/preferences", SignedIn),
     ("PUT /api/v1/notifications/preferences", SignedIn),
     ("GET /api/v1/notifications/deliveries", Permission("notifications:read")),

@@ -86,6 +86,15 @@ async fn send_with(app: &TestApp, token: &str, key: Option<&str>, body: &Value) 
     Answer::of(if let Some(key) = key { request.header("idempotency-key", key) } else { request }).await
 }
 
+/// Where it is seen what has become of it.
+fn look_path(sent: &Value) -> String {
+    format!("{SEND}/{}", sent["id"].as_str().unwrap())
+}
+
+async fn look(request: &reqwest::RequestBuilder) -> Answer {
+    Answer::of(request.try_clone().unwrap()).await
+}
+
 fn shipped(to: &User, order: &str) -> Value {
     json!({"template": "order-shipped", "to": {"user": to.id}, "data": {"order": order, "parcels": 2}})
 }
@@ -225,7 +234,9 @@ on_both! {
         while send_with(&app, &token, None, &body).await.status != 401 {
             assert!(begun.elapsed() < Duration::from_secs(5), "a token that was taken back is taken");
         }
-        assert_eq!(told(&ann, "news").await.len(), told(&ann, "news").await.len());
+        let before = told(&ann, "news").await.len();
+        send_with(&app, &token, None, &body).await.is_problem(401, "unauthenticated");
+        assert!(before >= 2 && told(&ann, "news").await.len() == before);
     }
 
     async fn f29_who_asks_for_the_same_again_is_given_the_same_answer(setup: Setup) {
@@ -426,7 +437,7 @@ on_both! {
             .json(&json!({"template": "order-shipped", "to": {"role": "user"}, "data": {"order": "17", "parcels": 2}}));
         let sent = Answer::of(request()).await.is(202);
         let job = sent.json()["job"].as_str().unwrap().to_owned();
-        assert_eq!(sent.header("location"), format!("/api/v1/jobs/{job}"));
+        assert_eq!(sent.header("location"), format!("{SEND}/{}", sent.json()["id"].as_str().unwrap()));
         let mut kills = 0;
         while kills < 12 && wait_until_moved(&app, Duration::from_secs(20)).await {
             app.kill9();
@@ -468,7 +479,71 @@ on_both! {
         assert!(app.look().await.texts("SELECT ids FROM job_lists").await.is_empty());
         let count = "SELECT CAST(COUNT(*) AS TEXT) FROM notifications WHERE template = 'news'";
         assert_eq!(app.look().await.texts(count).await, ["2500"]);
-        // Who may not send any more has nothing more sent: as with every other job.
         assert_eq!(crowd::job(&root, sent["job"].as_str().unwrap()).await["template"], "news");
+        let seen = look(&root.request(Method::GET, &look_path(&sent))).await.is(200).json();
+        assert_eq!((&seen["state"], &seen["told"], &seen["not_told"]), (&json!("done"), &json!(2_500), &json!(1)));
+        assert_eq!(seen["refused"][0]["code"], "not_found");
+    }
+
+    async fn what_a_service_has_begun_ends_with_its_token(setup: Setup) {
+        let folder = Folder::with_words();
+        let app = crowd(setup.config(&config(&folder.0)), &[("many", 8_000)]).await;
+        let root = User::administrator(&app, "root").await;
+        let (shop, other) = (sender_token(&app, "shop").await, sender_token(&app, "other").await);
+        let ann = app.user("ann").await;
+        // Whoever has sent it sees how far it is, and nobody else does.
+        let few = send_with(&app, &shop, Some("few"), &shipped(&ann, "1")).await.is(202).json();
+        let of = |token: &str, sent: &Value| app.request(Method::GET, &look_path(sent)).bearer_auth(token);
+        let seen = look(&of(&shop, &few)).await.is(200).json();
+        assert_eq!((&seen["state"], &seen["told"], &seen["job"]), (&json!("done"), &json!(1), &Value::Null));
+        look(&of(&other, &few)).await.is_problem(404, "not_found");
+        look(&root.request(Method::GET, &look_path(&few))).await.is_problem(404, "not_found");
+        look(&ann.request(Method::GET, &look_path(&few))).await.is_problem(403, "forbidden");
+
+        let body = json!({"template": "order-shipped", "to": {"role": "user"}, "data": {"order": "CANARY-17", "parcels": 2}});
+        let sent = send_with(&app, &shop, None, &body).await.is(202).json();
+        assert!(wait_until_moved(&app, Duration::from_secs(20)).await);
+        let seen = look(&of(&shop, &sent)).await.is(200).json();
+        assert_eq!((&seen["id"], &seen["job"]), (&sent["id"], &sent["job"]));
+        app.cli_ok(&["sender", "revoke", "shop"]).await;
+        let ended = wait_until_over(&root, sent["job"].as_str().unwrap()).await;
+        assert_eq!((&ended["state"], &ended["trouble"]), (&json!("failed"), &json!("forbidden")));
+        assert!((1..8_000).contains(&ended["done"].as_i64().unwrap()), "{ended}");
+        // What it was to say is not kept longer than the job, and what was asked for no longer than a week.
+        let kept = "SELECT template FROM sends WHERE sealed IS NOT NULL";
+        assert!(app.look().await.texts(kept).await.is_empty());
+        app.settle().await;
+        let began = "SELECT body FROM ledger WHERE kind = 'job.started'";
+        let began = app.look().await.texts(began).await.concat();
+        assert!(began.contains("\"shop\"") && began.contains("\"order-shipped\"") && !began.contains("CANARY"), "{began}");
+        let ago = match app.database {
+            e2e::Database::Sqlite => "created_at - 8 * 86400000000",
+            e2e::Database::Postgres => "created_at - INTERVAL '8 days'",
+        };
+        app.look().await.execute(&format!("UPDATE sends SET created_at = {ago}")).await;
+        until("what was asked for long ago is forgotten", async || {
+            app.look().await.texts("SELECT sender FROM sends").await.is_empty()
+        }).await;
+    }
+
+    async fn an_officer_s_message_ends_with_their_permission(setup: Setup) {
+        let folder = Folder::with_words();
+        let app = crowd(setup.config(&config(&folder.0)), &[("many", 8_000)]).await;
+        let root = User::administrator(&app, "root").await;
+        let bob = app.user("bob").await;
+        root.makes_role("speaker", &["notifications:send"]).await;
+        let roles = format!("/api/v1/users/{}/roles", bob.id);
+        let has = async |roles_of_bob: Value| {
+            Answer::of(root.request(Method::PUT, &roles).json(&json!({"roles": roles_of_bob}))).await.is(200);
+        };
+        has(json!(["speaker"])).await;
+        let bob = app.again(&bob).await;
+        let body = json!({"template": "order-shipped", "to": {"role": "user"}, "data": {"order": "17", "parcels": 2}});
+        let sent = bob.post(SEND, body).await.is(202).json();
+        assert!(wait_until_moved(&app, Duration::from_secs(20)).await);
+        has(json!(["user"])).await;
+        let ended = wait_until_over(&root, sent["job"].as_str().unwrap()).await;
+        assert_eq!((&ended["state"], &ended["trouble"]), (&json!("failed"), &json!("forbidden")));
+        assert!((1..8_000).contains(&ended["done"].as_i64().unwrap()), "{ended}");
     }
 }

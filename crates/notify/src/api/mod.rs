@@ -35,6 +35,7 @@ pub fn router(notify: Notify) -> OpenApiRouter {
         .routes(routes!(webhooks::retry_webhook_delivery))
         .routes(routes!(preferences::read_preferences, preferences::put_preferences))
         .routes(routes!(send::send))
+        .routes(routes!(send::read_send))
         .with_state(notify)
 }
 

@@ -1,7 +1,7 @@
-//! An application says something: `/api/v1/notifications/send`.
+//! An application says something, and looks what has become of it: `/api/v1/notifications/send`.
 
 use axum::Json;
-use axum::extract::{FromRef as _, FromRequestParts, State};
+use axum::extract::{FromRef as _, FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -16,7 +16,10 @@ use users::{Authority, Officer, Users, may};
 
 use crate::Notify;
 use crate::own::InvalidValue;
-use crate::send::{IdempotencyKey, MOST, Recipients, SendMessageError, SendRequest, Sender, Sent, send_message};
+use crate::send::{
+    self, IdempotencyKey, MOST, NotTold, Progress, Recipients, SendMessageError, SendRequest, Sender, Sent,
+    send_message,
+};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -70,11 +73,11 @@ pub(super) struct SendBody {
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = SentNotification)]
 pub(super) struct SentView {
-    /// Its id: the ledger has it.
+    /// Its id, by which it stands in the ledger.
     id: SendId,
     /// To how many people it was said; null where a job says it.
     told: Option<u64>,
-    /// Who was not told, each with why: `not_found` or `not_active`.
+    /// Who was not told, each with why: `not_found`, `not_active`, or `internal_error` where what is theirs cannot be sealed.
     refused: Vec<RefusedView>,
     /// The job that says it, to more than 100 people or to a role.
     job: Option<JobId>,
@@ -88,10 +91,46 @@ struct RefusedView {
     code: String,
 }
 
+impl From<NotTold> for RefusedView {
+    fn from(one: NotTold) -> Self {
+        Self { user: one.user, code: one.code }
+    }
+}
+
 impl From<Sent> for SentView {
     fn from(sent: Sent) -> Self {
-        let refused = |one: crate::send::NotTold| RefusedView { user: one.user, code: one.code };
-        Self { id: sent.id, told: sent.told, refused: sent.refused.into_iter().map(refused).collect(), job: sent.job }
+        let refused = sent.refused.into_iter().map(RefusedView::from).collect();
+        Self { id: sent.id, told: sent.told, refused, job: sent.job }
+    }
+}
+
+/// How far it is.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = SendProgress)]
+pub(super) struct ProgressView {
+    id: SendId,
+    /// `queued`, `running`, `done`, `failed` or `cancelled`.
+    #[schema(value_type = String)]
+    state: &'static str,
+    /// How many people it is for; null until that was counted.
+    total: Option<i64>,
+    /// How many were told.
+    told: i64,
+    /// How many were not.
+    not_told: i64,
+    /// The first 20 of these, each with why.
+    refused: Vec<RefusedView>,
+    /// Why it was given up, as a `code`: `forbidden` where the sender may not have anything said any more.
+    trouble: Option<String>,
+    /// The job that says it.
+    job: Option<JobId>,
+}
+
+impl From<Progress> for ProgressView {
+    fn from(progress: Progress) -> Self {
+        let Progress { id, state, total, told, not_told, refused, trouble, job } = progress;
+        let refused = refused.into_iter().map(RefusedView::from).collect();
+        Self { id, state: state.as_str(), total, told, not_told, refused, trouble, job }
     }
 }
 
@@ -148,14 +187,14 @@ fn key_of(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
 ///
 /// A message of `notify.messages`, with values for its words, to one person, a list or all who hold a role. Each is told
 /// in their language, on the channels that they want it on, when they want to be told. Up to 100 people are told at once,
-/// more by a job. With an `Idempotency-Key`, whoever asks for the same again within a day is given the same answer, and
-/// nobody is told twice.
+/// more by a job. With an `Idempotency-Key`, whoever asks for the same again within seven days is given the same answer,
+/// and nobody is told twice.
 #[utoipa::path(post, path = "/api/v1/notifications/send", tag = "Notifications",
     security(("access_token" = ["notifications:send"]), ("service_token" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 characters, new for each thing that you want.")),
     request_body = SendBody,
     responses((status = 202, description = "It is said, or a job says it: `Location` says where to look.", body = SentView,
-            headers(("Location" = String, description = "The job."))),
+            headers(("Location" = String, description = "What has become of it."))),
         (status = 400, description = "`invalid_idempotency_key`", body = ProblemDocument),
         (status = 403, description = "`forbidden`: the caller lacks the permission.", body = ProblemDocument),
         (status = 409, description = "`request_in_progress`: one with this key is under way. `too_many_jobs`: 20 of yours are.", body = ProblemDocument),
@@ -169,12 +208,30 @@ pub(super) async fn send(
     let key = key_of(&headers)?;
     let request = body.read(&notify)?;
     let sent = send_message(&notify, &sender, request, key.as_ref()).await?;
-    let location = sent.job.map(|job| [(header::LOCATION, format!("/api/v1/jobs/{job}"))]);
+    let location = sent.job.map(|_| [(header::LOCATION, format!("/api/v1/notifications/send/{}", sent.id))]);
     let answer = (StatusCode::ACCEPTED, Json(SentView::from(sent)));
     Ok(match location {
         Some(location) => (location, answer).into_response(),
         None => answer.into_response(),
     })
+}
+
+/// What has become of it
+///
+/// For whoever sent it, for seven days: what a job says, and what was sent with an `Idempotency-Key`.
+#[utoipa::path(get, path = "/api/v1/notifications/send/{id}", tag = "Notifications",
+    security(("access_token" = ["notifications:send"]), ("service_token" = [])),
+    params(("id" = SendId, Path, description = "The `id` of the answer.")),
+    responses((status = 200, description = "How far it is.", body = ProgressView),
+        (status = 404, description = "`not_found`: there is none, or somebody else has sent it.", body = ProblemDocument)))]
+pub(super) async fn read_send(
+    MaySend(sender): MaySend,
+    State(notify): State<Notify>,
+    Path(id): Path<String>,
+) -> Result<Json<ProgressView>, Problem> {
+    let id = id.parse().map_err(|_| Problem::not_found())?;
+    let progress = send::look(&notify, &sender, id).await?.ok_or_else(Problem::not_found)?;
+    Ok(Json(progress.into()))
 }
 
 impl From<SendMessageError> for Problem {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
+use tokio::net::TcpStream;
 
 use super::{Sender, mime};
 use crate::channel::{Receipt, Rendered, SendError};
@@ -105,10 +106,14 @@ impl Smtp {
         let away =
             |error: lettre::transport::smtp::Error| SendError::away(format!("the mail server: {}", explain(&error)));
         let tls = || self.tls().map_err(away);
-        let implicit = if settings.security == Security::Tls { Some(tls()?) } else { None };
         let server = (settings.host.as_str(), settings.port);
-        let connecting = AsyncSmtpConnection::connect_tokio1(server, Some(CONNECT), &self.hello, implicit, None);
-        let mut connection = connecting.await.map_err(away)?;
+        let mut connection = match settings.security {
+            Security::Tls => {
+                AsyncSmtpConnection::connect_tokio1(server, Some(CONNECT), &self.hello, Some(tls()?), None).await
+            }
+            _ => AsyncSmtpConnection::connect_with_transport(Box::new(dial(server).await?), &self.hello).await,
+        }
+        .map_err(away)?;
         match settings.security {
             Security::Tls | Security::Plain => {}
             Security::StartTls => connection.starttls(tls()?, &self.hello).await.map_err(away)?,
@@ -154,6 +159,16 @@ impl Smtp {
             idle.push(Kept { since: Instant::now(), ..kept });
         }
     }
+}
+
+/// A connection that holds nothing back (RFC 9293 §3.7.4): a message and the dot behind it are two writes, and a server
+/// that waits for the dot acknowledges the first one only after 40 ms.
+async fn dial(server: (&str, u16)) -> Result<TcpStream, SendError> {
+    let away = |error: std::io::Error| SendError::away(format!("the mail server: {}", shorten(&error.to_string())));
+    let connecting = tokio::time::timeout(CONNECT, TcpStream::connect(server));
+    let stream = connecting.await.map_err(|elapsed| away(elapsed.into()))?.map_err(away)?;
+    stream.set_nodelay(true).map_err(away)?;
+    Ok(stream)
 }
 
 /// What a refusal means for this message.

@@ -19,7 +19,7 @@ use crate::in_app::{self, NewNotification};
 use crate::own::OwnMessage;
 use crate::preference::{self, Preferences, When};
 use crate::push;
-use crate::{Notify, Template};
+use crate::{Category, Notify, Template};
 
 /// The name of what an application says, sealed with the key of whoever it is said to.
 pub(crate) const VALUES: &str = "values";
@@ -60,6 +60,9 @@ pub(super) async fn deliver(
     people: &[UserId],
 ) -> storage::Result<Told> {
     let now = notify.users().clock.now();
+    // Whoever is suspended or erased now is so before this, and then not told, or after it, and what is told goes with
+    // them.
+    account::lock_many(tx, people).await?;
     let (active, mut refused) = among(tx, people).await?;
     let said = if batch.values.is_empty() { None } else { Some(seal(notify, tx, batch, &active).await?) };
     let wishes = preference::of_many(notify, tx, &active).await?;
@@ -103,7 +106,8 @@ async fn among(tx: &mut Tx, people: &[UserId]) -> storage::Result<(Vec<UserId>, 
     Ok((active, refused))
 }
 
-/// What is said, sealed for each of these people. Who is not in the answer has a key that does not open.
+/// What is said, sealed for each of these people, whose rows are locked. Who is not in the answer has a key that does not
+/// open.
 async fn seal(
     notify: &Notify,
     tx: &mut Tx,
@@ -111,8 +115,6 @@ async fn seal(
     people: &[UserId],
 ) -> storage::Result<BTreeMap<UserId, String>> {
     let text = serde_json::to_string(batch.values).unwrap_or_default();
-    // No key is made for somebody who is being erased.
-    account::lock_many(tx, people).await?;
     match notify.users().seal_said_for(tx, people, VALUES, &text).await {
         Ok(sealed) => Ok(sealed),
         Err(PersonalDataError::Storage(error)) => Err(error),
@@ -181,7 +183,8 @@ fn delivery_of(
         category: category.as_str(),
         channel: channel.as_str(),
         template: Template::Own(batch.message).as_str(),
-        urgency: category.urgency(),
+        // However it is called: a link that somebody waits for is not behind what very many are told.
+        urgency: Category::Product.urgency(),
         data: to.data.clone(),
         state: State::Queued,
         reason: None,

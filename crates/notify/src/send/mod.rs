@@ -2,14 +2,19 @@
 //!
 //! What is said is a message of the operator's (`own`), with values that the application gives. Few people are told in
 //! the transaction of the call, many by a job of `users`, which asks [`Notify`] to tell some of them at a time
-//! (`deliver`). Whoever sends an `Idempotency-Key` and asks again is given the same answer (`record`).
+//! (`deliver`). Whoever sends an `Idempotency-Key` and asks again is given the same answer (`record`); what has become of a
+//! request is there for whoever made it (`look`).
 
 mod deliver;
+mod look;
 mod record;
 
 pub(crate) use deliver::VALUES;
+pub(crate) use look::{Progress, look};
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use kernel::id::{SendId, ServiceTokenId};
@@ -48,6 +53,18 @@ pub enum Sender {
     },
 }
 
+/// What comes before the id of a token in the name of a sender.
+const SERVICE: &str = "service:";
+
+/// The answer of whoever knows the tokens of services.
+pub type StillGood<'a> = Pin<Box<dyn Future<Output = storage::Result<bool>> + Send + 'a>>;
+
+/// Whether a sender's token is still good: whoever knows tokens answers it. This crate does not.
+pub type SenderIsGood = dyn for<'a> Fn(&'a mut Tx, ServiceTokenId) -> StillGood<'a> + Send + Sync;
+
+/// As [`Notify`] keeps it.
+pub(crate) type AskSenders = Arc<SenderIsGood>;
+
 impl Sender {
     /// Whose keys these are: nobody is answered with what somebody else has asked for.
     fn name(&self) -> String {
@@ -56,7 +73,7 @@ impl Sender {
                 Some(user) => format!("user:{user}"),
                 None => "operator".to_owned(),
             },
-            Self::Service { id, .. } => format!("service:{id}"),
+            Self::Service { id, .. } => format!("{SERVICE}{id}"),
         }
     }
 
@@ -95,16 +112,18 @@ pub struct SendRequest {
 
 impl SendRequest {
     /// The same for the same request, however it was written.
-    fn fingerprint(&self) -> Vec<u8> {
+    fn canonical(&self) -> String {
         let to = match &self.to {
             Recipients::People(ids) => serde_json::json!({ "users": ids }),
             Recipients::Role(role) => serde_json::json!({ "role": role }),
         };
         let values: BTreeMap<&String, &Value> = self.values.iter().collect();
-        let text = serde_json::json!([self.message.name(), values, to]).to_string();
-        digest(&SHA256, text.as_bytes()).as_ref().to_vec()
+        serde_json::json!([self.message.name(), values, to]).to_string()
     }
 }
+
+/// What the tag of a request is made for.
+const FINGERPRINT: &[u8] = b"sends/fingerprint";
 
 /// Somebody who was not told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,17 +200,19 @@ pub async fn send_message(
     request: SendRequest,
     key: Option<&IdempotencyKey>,
 ) -> Result<Sent, SendMessageError> {
-    let fingerprint = request.fingerprint();
+    let asked = request.canonical();
     let id = match key {
         None => SendId::new(notify.users().clock.now()),
-        Some(key) => match begin(notify, sender, key, &fingerprint).await? {
+        Some(key) => match begin(notify, sender, key, asked.as_bytes()).await? {
             Begun::Ours(id) => id,
             Begun::Answered(sent) => return Ok(sent),
         },
     };
     let done = match &request.to {
-        Recipients::People(ids) if ids.len() <= AT_ONCE => now(notify, sender, &request, (id, key.is_some())).await,
-        Recipients::People(_) | Recipients::Role(_) => later(notify, sender, &request, (id, &fingerprint)).await,
+        Recipients::People(ids) if ids.len() <= AT_ONCE => {
+            now(notify, sender, (&request, ids), (id, key.is_some())).await
+        }
+        Recipients::People(_) | Recipients::Role(_) => later(notify, sender, &request, (id, asked.as_bytes())).await,
     };
     if done.is_err() && key.is_some() {
         forget(notify, id).await;
@@ -213,18 +234,20 @@ async fn begin(
     notify: &Notify,
     sender: &Sender,
     IdempotencyKey(key): &IdempotencyKey,
-    fingerprint: &[u8],
+    asked: &[u8],
 ) -> Result<Begun, SendMessageError> {
     let now = notify.users().clock.now();
     let (id, name, until) = (SendId::new(now), sender.name(), now.plus_seconds(LEASE));
     let mut tx = notify.db().begin().await?;
-    if record::claim(&mut tx, (id, &name, key), fingerprint, until, now).await? {
+    // A tag and no hash: of what few words can be, nobody who reads the table can tell which they were.
+    let fingerprint = notify.index().sign(&[FINGERPRINT, asked]);
+    if record::claim(&mut tx, (id, &name, key), &fingerprint, until, now).await? {
         tx.commit().await?;
         return Ok(Begun::Ours(id));
     }
     // It was removed between the two statements: whoever did has ended.
     let found = record::find(&mut tx, &name, key).await?.ok_or(SendMessageError::InProgress)?;
-    if found.fingerprint != fingerprint {
+    if !notify.index().verify(&[FINGERPRINT, asked], &found.fingerprint) {
         return Err(SendMessageError::KeyReused);
     }
     if let Some(sent) = found.answer.as_deref().and_then(|answer| serde_json::from_str(answer).ok()) {
@@ -252,10 +275,9 @@ async fn forget(notify: &Notify, id: SendId) {
 async fn now(
     notify: &Notify,
     sender: &Sender,
-    request: &SendRequest,
+    (request, people): (&SendRequest, &[UserId]),
     (id, has_key): (SendId, bool),
 ) -> Result<Sent, SendMessageError> {
-    let Recipients::People(people) = &request.to else { return Err(SendMessageError::Forbidden) };
     let at = notify.users().clock.now();
     let mut tx = notify.db().begin().await?;
     if !sender.authority().may(&mut tx, may::NOTIFICATIONS_SEND).await? {
@@ -297,7 +319,7 @@ async fn later(
     notify: &Notify,
     sender: &Sender,
     request: &SendRequest,
-    (id, fingerprint): (SendId, &[u8]),
+    (id, asked): (SendId, &[u8]),
 ) -> Result<Sent, SendMessageError> {
     let users = notify.users();
     let at = users.clock.now();
@@ -320,7 +342,8 @@ async fn later(
     let sealed = notify.sealing().seal(&place(id), &values);
     let sealed = sealed.map_err(|error| storage::Error::Broken(sqlx::Error::Encode(error.into())))?;
     let mut tx = users.db.begin().await?;
-    record::keep(&mut tx, (id, &sender.name()), fingerprint, (request.message.name(), &sealed), at).await?;
+    let fingerprint = notify.index().sign(&[FINGERPRINT, asked]);
+    record::keep(&mut tx, (id, &sender.name()), &fingerprint, (request.message.name(), &sealed), at).await?;
     let action = Action::Notify { send: id, template: request.message.name().to_owned() };
     let job = job::start_job_in(users, &mut tx, (sender.authority(), sender.service()), action, selection).await?;
     let sent = Sent { id, told: None, refused: Vec::new(), job: Some(job.id) };
@@ -343,18 +366,36 @@ impl job::Teller for Notify {
             let said = record::said(tx, send).await?;
             let broken = |what: &str| storage::Error::Broken(sqlx::Error::Decode(what.into()));
             let said = said.ok_or_else(|| broken("what a job was to say is not there any more"))?;
+            if !self.may_still_send(tx, &said.sender).await? {
+                return Ok(job::Outcome::Forbidden);
+            }
             let message = said.template.as_deref().and_then(|name| self.settings().messages.find(name));
             let message = message.ok_or_else(|| broken("a job is to say something that there are no words for"))?;
             let opened = said.sealed.and_then(|sealed| self.sealing().open(&place(send), &sealed).ok());
             let opened = opened.ok_or_else(|| broken("what a job is to say does not open"))?;
             let values = serde_json::from_slice(&opened).map_err(|_| broken("what a job is to say cannot be read"))?;
             let batch = deliver::Batch { id: send, message, values: &values, at: said.created_at };
-            deliver::deliver(self, tx, &batch, people).await
+            deliver::deliver(self, tx, &batch, people).await.map(job::Outcome::Told)
         })
     }
 
     fn told(&self, told: &job::Told) {
         deliver::after(self, told);
+    }
+
+    fn forget<'a>(&'a self, tx: &'a mut Tx, send: SendId) -> job::Forgetting<'a> {
+        Box::pin(record::forget_values(tx, send))
+    }
+}
+
+impl Notify {
+    /// Whether what this sender has asked for may go on: their token was not taken back. Of a person, `users` asks.
+    async fn may_still_send(&self, tx: &mut Tx, sender: &str) -> storage::Result<bool> {
+        let token = sender.strip_prefix(SERVICE).and_then(|id| id.parse().ok());
+        match (token, self.asks_senders()) {
+            (Some(token), Some(ask)) => ask(tx, token).await,
+            _ => Ok(true),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use kernel::Timestamp;
 use kernel::id::SendId;
-use storage::{Connection, Result, Tx, execute, fetch_optional};
+use storage::{Connection, Result, Tx, execute, fetch_one, fetch_optional};
 
 /// A piece of work that an application has asked for.
 #[derive(Debug, sqlx::FromRow)]
@@ -70,7 +70,7 @@ pub(super) async fn forget(tx: &mut Tx, id: SendId) -> Result<()> {
     Ok(())
 }
 
-/// Keeps what a job says, for as long as it goes on.
+/// Keeps what a job says.
 pub(super) async fn keep(
     tx: &mut Tx,
     (id, sender): (SendId, &str),
@@ -96,6 +96,7 @@ pub(super) async fn keep(
 /// What a job says.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct Said {
+    pub(super) sender: String,
     pub(super) template: Option<String>,
     pub(super) sealed: Option<Vec<u8>>,
     pub(super) created_at: Timestamp,
@@ -103,7 +104,29 @@ pub(super) struct Said {
 
 /// What this job says.
 pub(super) async fn said(on: &mut impl Connection, id: SendId) -> Result<Option<Said>> {
-    fetch_optional!(on, "SELECT template, sealed, created_at FROM sends WHERE id = $1", id)
+    fetch_optional!(on, "SELECT sender, template, sealed, created_at FROM sends WHERE id = $1", id)
+}
+
+/// Forgets the values of what a job has said.
+pub(super) async fn forget_values(tx: &mut Tx, id: SendId) -> Result<()> {
+    execute!(tx, "UPDATE sends SET sealed = NULL WHERE id = $1", id)?;
+    Ok(())
+}
+
+/// What was answered to this sender, when it was asked for this.
+pub(super) async fn answered(on: &mut impl Connection, sender: &str, id: SendId) -> Result<Option<String>> {
+    let row: Option<Answer> = fetch_optional!(
+        on,
+        "SELECT answer FROM sends WHERE id = $1 AND sender = $2 AND answer IS NOT NULL",
+        id,
+        sender
+    )?;
+    Ok(row.map(|row| row.answer))
+}
+
+#[derive(sqlx::FromRow)]
+struct Answer {
+    answer: String,
 }
 
 /// Removes what was asked for before then, at most `limit`. How much it was.
@@ -117,12 +140,16 @@ pub(super) async fn sweep(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<
 }
 
 #[derive(sqlx::FromRow)]
-struct One {
-    one: i64,
+struct Number {
+    number: i64,
 }
 
 /// Whether anything was asked for before then.
 pub(super) async fn any_to_sweep(on: &mut impl Connection, before: Timestamp) -> Result<bool> {
-    let found: Option<One> = fetch_optional!(on, "SELECT 1 AS one FROM sends WHERE created_at < $1 LIMIT 1", before)?;
-    Ok(found.is_some_and(|found| found.one == 1))
+    let row: Number = fetch_one!(
+        on,
+        "SELECT COUNT(*) AS number FROM (SELECT 1 AS one FROM sends WHERE created_at < $1 LIMIT 1) AS few",
+        before
+    )?;
+    Ok(row.number > 0)
 }

@@ -21,12 +21,16 @@ pub const PROBLEMS: &[Entry] = &[
         "Write the path plainly: no empty or dot segments, no semicolon, no encoded slash, dot or percent sign.",
     ),
     entry("bad_request", 400, "Look at the address and the form of the request."),
-    entry("body_too_large", 413, "Send a smaller body: most addresses take at most 64 KiB, pictures may have 5 MiB."),
+    entry(
+        "body_too_large",
+        413,
+        "Send a smaller body: most addresses take at most 64 KiB, pictures and long lists of people may have 5 MiB.",
+    ),
     entry("broken_image", 422, "The picture is cut off or damaged, or something else is behind it. Save it again."),
     entry(
         "busy",
         503,
-        "Too many passwords are being checked, or pictures made. Nothing was changed: wait as long as `Retry-After` says, then try again.",
+        "Too many passwords are being checked, pictures made or long lists read. Nothing was changed: wait as long as `Retry-After` says, then try again.",
     ),
     entry(
         "csrf_failed",

@@ -95,7 +95,7 @@ pub(super) struct BulkFilter {
 #[schema(as = Job)]
 pub struct JobView {
     id: JobId,
-    /// Who asked for it; null for what a command began.
+    /// Who asked for it; null for what a command or a service began.
     actor: Option<UserId>,
     /// `grant_role`, `take_role`, `suspend`, `sign_out`, `delete`, `export`, or `notify`, which tells people something.
     #[schema(value_type = String)]

@@ -46,7 +46,7 @@ pub(super) async fn change(users: &Users, claimed: &mut Claimed, ids: &[UserId])
     }
     let mut job = claimed.job.clone();
     if let Some(trouble) = refusal_of_all(&mut tx, claimed).await? {
-        run::finish_in(&mut tx, &mut job, State::Failed, Some(trouble), now).await?;
+        run::finish_in(users, &mut tx, &mut job, State::Failed, Some(trouble), now).await?;
         tx.commit().await?;
         claimed.job = job;
         users.jobs.count_ended(false);

@@ -27,6 +27,7 @@ pub async fn cancel_job(users: &Users, viewer: Viewer, id: JobId) -> Result<(), 
     let mut job = record::find(&mut tx, viewer, id).await?.ok_or(CancelJobError::NotFound)?;
     let (done, failed) = record::cancel(&mut tx, id, now).await?.ok_or(CancelJobError::Over)?;
     (job.done, job.failed, job.state) = (done, failed, State::Cancelled);
+    run::forget_words(users, &mut tx, &job.action).await?;
     tx.append(Event { actor: Some(viewer.user()), ..run::ended(&job, now) });
     tx.commit().await?;
     Ok(())

@@ -30,7 +30,7 @@ pub use result::{Part, ResultError, open_part, take_result};
 pub use run::{recover, run};
 pub use start::{StartJobError, start_job, start_job_in};
 pub use sweep::sweep;
-pub use tell::{Teller, Telling, Told};
+pub use tell::{Forgetting, Outcome, Teller, Telling, Told};
 pub use watch::{Seen, WatchError, Watched, watch};
 
 /// For how long the result of an export is kept, in seconds.

@@ -51,7 +51,7 @@ pub(super) async fn write(users: &Users, claimed: &mut Claimed, format: Format, 
         return Ok(Step::Over);
     }
     if !run::may_go_on(&mut tx, claimed).await? {
-        run::finish_in(&mut tx, &mut job, State::Failed, Some("forbidden"), now).await?;
+        run::finish_in(users, &mut tx, &mut job, State::Failed, Some("forbidden"), now).await?;
         tx.commit().await?;
         claimed.job = job;
         users.jobs.count_ended(false);

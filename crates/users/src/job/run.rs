@@ -222,6 +222,14 @@ pub(super) async fn kept<T>(
     }
 }
 
+/// What a job says to people, in the ledger: the message and the request, never its values.
+pub(super) fn named(event: Event, action: &Action) -> Event {
+    match action {
+        Action::Notify { send, template } => event.with("send", send.to_string()).with("template", template.as_str()),
+        _ => event,
+    }
+}
+
 /// What the ledger is told when a job ends.
 pub(super) fn ended(job: &Job, now: Timestamp) -> Event {
     let event = Event::new(Kind::JobEnded, now)
@@ -230,6 +238,7 @@ pub(super) fn ended(job: &Job, now: Timestamp) -> Event {
         .with("state", job.state.as_str())
         .with("done", job.done)
         .with("failed", job.failed);
+    let event = named(event, &job.action);
     match &job.trouble {
         Some(trouble) => event.with("trouble", trouble.as_str()),
         None => event,
@@ -241,7 +250,7 @@ async fn finish(users: &Users, claimed: &mut Claimed, state: State, trouble: Opt
     let now = users.clock.now();
     let mut tx = users.db.begin().await?;
     if record::keep(&mut tx, claimed.job.id, claimed.lease, lease_end(now)).await? {
-        finish_in(&mut tx, &mut claimed.job, state, trouble, now).await?;
+        finish_in(users, &mut tx, &mut claimed.job, state, trouble, now).await?;
         tx.commit().await?;
         users.jobs.count_ended(state == State::Done);
     }
@@ -250,6 +259,7 @@ async fn finish(users: &Users, claimed: &mut Claimed, state: State, trouble: Opt
 
 /// The same in a transaction that keeps the job.
 pub(super) async fn finish_in(
+    users: &Users,
     tx: &mut storage::Tx,
     job: &mut Job,
     state: State,
@@ -260,7 +270,15 @@ pub(super) async fn finish_in(
     job.trouble = trouble.map(str::to_owned);
     record::end(tx, job.id, state, trouble, now).await?;
     tx.append(authority_of(job).sign(ended(job, now)));
-    Ok(())
+    forget_words(users, tx, &job.action).await
+}
+
+/// Forgets what a job was to say that is over: it may be about people.
+pub(super) async fn forget_words(users: &Users, tx: &mut storage::Tx, action: &Action) -> Result<()> {
+    match (action, users.jobs.teller()) {
+        (Action::Notify { send, .. }, Some(teller)) => teller.forget(tx, *send).await,
+        _ => Ok(()),
+    }
 }
 
 async fn fail(users: &Users, claimed: &mut Claimed, trouble: &str) -> Result<()> {

@@ -4,7 +4,7 @@ use kernel::{Event, JobId, Kind, Timestamp};
 
 use storage::Tx;
 
-use super::{Action, Job, MAX_IDS, Selection, State, record};
+use super::{Action, Job, MAX_IDS, Selection, State, record, run};
 use crate::granting::{self, GrantError};
 use crate::{Authority, Users, account, may};
 
@@ -129,6 +129,7 @@ pub async fn start_job_in(
         .with("job", job.id.to_string())
         .with("action", job.action.name())
         .with("accounts", total.map_or(serde_json::Value::Null, Into::into));
+    let event = run::named(event, &job.action);
     let event = match job.action.role() {
         Some(role) => event.with("role", role),
         None => event,

@@ -14,6 +14,15 @@ use crate::Users;
 /// How many people one transaction tells.
 pub(super) const ACCOUNTS: usize = 100;
 
+/// What became of telling some people.
+#[derive(Debug)]
+pub enum Outcome {
+    /// They were told, but for some.
+    Told(Told),
+    /// Nobody was: whoever asked for it may not have anything said any more.
+    Forbidden,
+}
+
 /// What telling some people came to.
 #[derive(Debug)]
 pub struct Told {
@@ -30,7 +39,10 @@ pub struct Told {
 }
 
 /// The work of telling some people.
-pub type Telling<'a> = Pin<Box<dyn Future<Output = Result<Told>> + Send + 'a>>;
+pub type Telling<'a> = Pin<Box<dyn Future<Output = Result<Outcome>> + Send + 'a>>;
+
+/// The work of forgetting.
+pub type Forgetting<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 
 /// Whoever knows how people are told. This crate does not: `notify` knows it, not the other way round.
 pub trait Teller: Send + Sync {
@@ -40,6 +52,9 @@ pub trait Teller: Send + Sync {
 
     /// The transaction was committed.
     fn told(&self, told: &Told);
+
+    /// Forgets what was to be said: the job is over, in this transaction.
+    fn forget<'a>(&'a self, tx: &'a mut Tx, send: SendId) -> Forgetting<'a>;
 }
 
 /// Tells these people, who are in order, and moves the position on: all of it or nothing.
@@ -55,14 +70,23 @@ pub(super) async fn tell(users: &Users, claimed: &mut Claimed, send: SendId, peo
         return Ok(Step::Over);
     }
     let mut job = claimed.job.clone();
-    if let Some(trouble) = batch::refusal_of_all(&mut tx, claimed).await? {
-        run::finish_in(&mut tx, &mut job, State::Failed, Some(trouble), now).await?;
-        tx.commit().await?;
-        claimed.job = job;
-        users.jobs.count_ended(false);
-        return Ok(Step::Over);
-    }
-    let told = teller.tell(&mut tx, send, people).await?;
+    let outcome = match batch::refusal_of_all(&mut tx, claimed).await? {
+        Some(trouble) => Err(trouble),
+        None => match teller.tell(&mut tx, send, people).await? {
+            Outcome::Told(told) => Ok(told),
+            Outcome::Forbidden => Err("forbidden"),
+        },
+    };
+    let told = match outcome {
+        Ok(told) => told,
+        Err(trouble) => {
+            run::finish_in(users, &mut tx, &mut job, State::Failed, Some(trouble), now).await?;
+            tx.commit().await?;
+            claimed.job = job;
+            users.jobs.count_ended(false);
+            return Ok(Step::Over);
+        }
+    };
     for user in people {
         match told.refused.iter().find(|(refused, _)| refused == user) {
             Some((_, code)) => job.count_refused(*user, code),

@@ -61,7 +61,7 @@ impl Users {
     }
 
     /// Seals the same text for each of these people, as the fact `name`, with their own keys. The caller's transaction has
-    /// locked the rows of their accounts. Who was erased is not in the answer.
+    /// locked the rows of their accounts. Who was erased is not in the answer, nor who has a key that does not open.
     pub async fn seal_said_for(
         &self,
         tx: &mut Tx,
@@ -80,9 +80,13 @@ impl Users {
             }
         }
         for user in people {
-            if let Some(stored) = keys.remove(user) {
-                let key = self.vault.open_key(*user, &stored)?;
-                sealed.insert(*user, URL_SAFE_NO_PAD.encode(key.seal_said(name, text)?));
+            let Some(stored) = keys.remove(user) else { continue };
+            match self.vault.open_key(*user, &stored) {
+                Ok(key) => {
+                    sealed.insert(*user, URL_SAFE_NO_PAD.encode(key.seal_said(name, text)?));
+                }
+                // Theirs is lost; that is no reason to keep it from the others.
+                Err(error) => tracing::error!(account = %user, %error, "a person's key does not open"),
             }
         }
         Ok(sealed)

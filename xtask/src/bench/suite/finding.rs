@@ -15,7 +15,7 @@ use super::load::{Bounds, Measured, closed_loop};
 use super::machine::{LOAD_CORE, MEASURED_CORE, Quiet, pin};
 use super::program::{Options, Program};
 use super::seed::{self, PASSWORD};
-use super::table::{Goal, Table};
+use super::table::{Goal, Table, thousands};
 use super::work::{Best, CLIENTS};
 use super::{Plan, say, visitor};
 
@@ -89,13 +89,13 @@ async fn looks(
     for (name, query) in LOOKS {
         say(&format!("look for {name}{on}"));
         let (few, many) = (small.look(plan, quiet, query).await?, large.look(plan, quiet, query).await?);
-        table.load(&format!("list: {name}, {FEW} accounts{on}"), &few, &[]);
+        table.load(&format!("list: {name}, {} accounts{on}", thousands(FEW)), &few, &[]);
         let ratio = many.p99.as_secs_f64() / few.p99.as_secs_f64().max(1e-6);
         let goals = [
             Goal::below(many.p99.as_secs_f64() * 1e3, 20.0, "ms at p99"),
-            Goal::at_most(ratio, 2.0, &format!("the p99 of {FEW}")),
+            Goal::at_most(ratio, 2.0, &format!("the p99 of {}", thousands(FEW))),
         ];
-        table.load(&format!("list: {name}, {} accounts{on}", plan.very_many), &many, &goals);
+        table.load(&format!("list: {name}, {} accounts{on}", thousands(plan.very_many)), &many, &goals);
     }
     Ok(())
 }
@@ -116,7 +116,7 @@ async fn page_of_one(plan: Plan, quiet: &mut Quiet, house: &mut House, table: &m
     }
     let page = best.get()?;
     let goal = Goal::below(page.p99.as_secs_f64() * 1e3, 30.0, "ms at p99");
-    table.load(&format!("the console's page of one person, {} accounts", plan.very_many), &page, &[goal]);
+    table.load(&format!("the console's page of one person, {} accounts", thousands(plan.very_many)), &page, &[goal]);
     Ok(())
 }
 

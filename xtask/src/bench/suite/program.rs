@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -55,7 +56,10 @@ impl Program {
         let mut command = usher(folder, &options);
         if let Some(config) = &options.config {
             let file = folder.join("bench.toml");
-            std::fs::write(&file, config).context("cannot write the configuration")?;
+            // What may have a password in it is read from a file of its owner's alone.
+            let mut options = std::fs::OpenOptions::new();
+            let opened = options.write(true).create(true).truncate(true).mode(0o600).open(&file);
+            opened.and_then(|mut open| open.write_all(config.as_bytes())).context("cannot write the configuration")?;
             command.arg("--config").arg(file);
         }
         command

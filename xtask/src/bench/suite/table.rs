@@ -34,7 +34,9 @@ impl Goal {
 
     /// A value that should not be smaller than `least`.
     pub fn above(value: f64, least: f64, unit: &str) -> Self {
-        Self { seen: format!("{value:.1} {unit}"), wanted: format!("≥ {least} {unit}"), met: value >= least }
+        let figure = |value: f64| if value >= 1000.0 { short(value) } else { format!("{value:.1}") };
+        let wanted = if least >= 1000.0 { short(least) } else { least.to_string() };
+        Self { seen: format!("{} {unit}", figure(value)), wanted: format!("≥ {wanted} {unit}"), met: value >= least }
     }
 }
 
@@ -110,4 +112,11 @@ fn short(value: f64) -> String {
     } else {
         format!("{value:.2}")
     }
+}
+
+/// A number with its thousands apart.
+pub fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|three| str::from_utf8(three).ok()).collect();
+    groups.join(",")
 }
