@@ -209,12 +209,12 @@ impl OwnMessage {
 
     /// All that is wrong with these values, if something is.
     pub(crate) fn check(self, values: &Map<String, Value>) -> Vec<InvalidValue> {
-        if values.len() > VALUES {
-            let (name, what) = (String::new(), "Send what the message has, and nothing else.");
-            return vec![InvalidValue { name, code: "unknown", what }];
-        }
         let mut wrong = Vec::new();
         let mut add = |name: &str, code, what| wrong.push(InvalidValue { name: name.to_owned(), code, what });
+        if values.len() > VALUES {
+            add("", "unknown", "Send what the message has, and nothing else.");
+            return wrong;
+        }
         for (name, kind) in &self.0.data {
             match (values.get(name), kind) {
                 (None, _) => add(name, "missing", "The message needs this value."),

@@ -218,7 +218,31 @@ async fn i1_hostile_texts_in_every_field_are_shown_as_text_and_run_nowhere() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_console_holds_in_light_and_dark_on_phones_and_wide_screens() {
-    let (app, mut browser, _, amara) = at_the_console(Look::PLAIN).await;
+    let (app, mut browser, admin, amara) = at_the_console(Look::PLAIN).await;
+    let full = json!({"name": "Amara Okafor", "locale": "en-GB", "timezone": "Africa/Lagos", "phone_number": "+234 803 555 0134",
+        "bio": "Harbour master. Ships, quizzes and long walks."});
+    amara.patch("/api/v1/users/me", full).await.is(200);
+    for name in [
+        "Ji-woo Kim",
+        "Priya Raman",
+        "Lukas Steiner",
+        "Chiara Conti",
+        "Mateo Álvarez",
+        "Aylin Demir",
+        "Noah Lindqvist",
+        "李小龙",
+        "Fatima El Amrani",
+        "Tomás Ferreira",
+        "Olena Shevchenko",
+        "Kwame Mensah",
+    ] {
+        let email = format!("{}@example.com", uuid::Uuid::new_v4().simple().to_string().split_at(6).0);
+        let made = admin.post("/api/v1/users", json!({"email": email, "name": name})).await.is(201).json();
+        if name.starts_with("Lukas") {
+            let path = format!("/api/v1/users/{}/ban", made["id"].as_str().unwrap_or_default());
+            admin.post(&path, json!({"reason": "Chargebacks, case 8841"})).await.is(204);
+        }
+    }
     let page = person(&app, &amara).await;
     let wide = Look { width: 1440, ..Look::PLAIN };
     let phone = Look { width: 390, ..Look::PHONE };
