@@ -358,7 +358,7 @@ fn in_inbox(
 ) -> Option<NewNotification> {
     let everybody = Preferences::default();
     let preferences = wish.map_or(&everybody, |(preferences, _)| preferences);
-    let is_for_inbox = matches!(planned.template.action(), Action::Page(_) | Action::Own)
+    let is_for_inbox = matches!(planned.template.action(), Action::Page(_))
         && !happened.is_too_old()
         && preferences.wants(&notify.settings().categories, planned.category, ChannelName::InApp);
     is_for_inbox.then(|| NewNotification {

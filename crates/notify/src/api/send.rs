@@ -12,13 +12,13 @@ use kernel::{Caller, FieldError, JobId, Problem, StrictJson, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use users::api::officer::forbidden;
+use users::job::Refusal;
 use users::{Authority, Officer, Users, may};
 
 use crate::Notify;
 use crate::own::InvalidValue;
 use crate::send::{
-    self, IdempotencyKey, MOST, NotTold, Progress, Recipients, SendMessageError, SendRequest, Sender, Sent,
-    send_message,
+    self, IdempotencyKey, MOST, Progress, Recipients, SendMessageError, SendRequest, Sender, Sent, send_message,
 };
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -91,8 +91,8 @@ struct RefusedView {
     code: String,
 }
 
-impl From<NotTold> for RefusedView {
-    fn from(one: NotTold) -> Self {
+impl From<Refusal> for RefusedView {
+    fn from(one: Refusal) -> Self {
         Self { user: one.user, code: one.code }
     }
 }

@@ -2,9 +2,9 @@
 
 use kernel::JobId;
 use kernel::id::SendId;
-use users::job::{self, State};
+use users::job::{self, Refusal, State};
 
-use super::{NotTold, Sender, Sent, record};
+use super::{Sender, Sent, record};
 use crate::Notify;
 
 /// How far it is.
@@ -19,7 +19,7 @@ pub(crate) struct Progress {
     /// How many were not told.
     pub(crate) not_told: i64,
     /// The first of these.
-    pub(crate) refused: Vec<NotTold>,
+    pub(crate) refused: Vec<Refusal>,
     /// Why it was given up, as a code.
     pub(crate) trouble: Option<String>,
     pub(crate) job: Option<JobId>,
@@ -38,7 +38,7 @@ pub(crate) async fn look(notify: &Notify, sender: &Sender, id: SendId) -> storag
         total: job.total,
         told: job.done,
         not_told: job.failed,
-        refused: job.refusals.into_iter().map(|one| NotTold { user: one.user, code: one.code }).collect(),
+        refused: job.refusals,
         trouble: job.trouble,
         job: Some(job.id),
     }))

@@ -22,7 +22,7 @@ use kernel::{Event, JobId, Kind, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use storage::Tx;
-use users::job::{self, Action, Selection, StartJobError};
+use users::job::{self, Action, Refusal, Selection, StartJobError};
 use users::{Authority, may, search};
 
 use crate::Notify;
@@ -125,15 +125,6 @@ impl SendRequest {
 /// What the tag of a request is made for.
 const FINGERPRINT: &[u8] = b"sends/fingerprint";
 
-/// Somebody who was not told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NotTold {
-    /// Who.
-    pub user: UserId,
-    /// Why: a code.
-    pub code: String,
-}
-
 /// What has become of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
@@ -142,7 +133,7 @@ pub struct Sent {
     /// To how many it was said; nothing where a job says it.
     pub told: Option<u64>,
     /// To whom it was not.
-    pub refused: Vec<NotTold>,
+    pub refused: Vec<Refusal>,
     /// The job that says it.
     pub job: Option<JobId>,
 }
@@ -186,7 +177,7 @@ impl From<StartJobError> for SendMessageError {
 pub struct IdempotencyKey(Vec<u8>);
 
 impl IdempotencyKey {
-    /// Reads 1 to 255 visible characters of ASCII. Only a hash of them is kept.
+    /// Reads 1 to 255 printable characters of ASCII. Only a hash of them is kept.
     pub fn parse(text: &str) -> Option<Self> {
         let fits = (1..=255).contains(&text.len()) && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         fits.then(|| Self(digest(&SHA256, text.as_bytes()).as_ref().to_vec()))
@@ -285,8 +276,8 @@ async fn now(
     }
     let batch = deliver::Batch { id, message: request.message, values: &request.values, at };
     let told = deliver::deliver(notify, &mut tx, &batch, people).await?;
-    let refused: Vec<NotTold> =
-        told.refused.iter().map(|(user, code)| NotTold { user: *user, code: (*code).to_owned() }).collect();
+    let refused: Vec<Refusal> =
+        told.refused.iter().map(|(user, code)| Refusal { user: *user, code: (*code).to_owned() }).collect();
     let sent = Sent { id, told: Some((people.len() - refused.len()) as u64), refused, job: None };
     let answered = record::answer(&mut tx, id, &serde_json::to_string(&sent).unwrap_or_default()).await?;
     if has_key && !answered {
