@@ -5,14 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use kernel::id::{DeliveryId, DigestItemId, NotificationId};
 use kernel::{Event, EventId, Kind, Timestamp, UserId};
 use serde::Deserialize;
 use serde_json::Map;
-use storage::{Tx, ledger};
+use storage::Tx;
+use storage::ledger::{Follower, Place, Step};
 
 use crate::channel::ChannelName;
 use crate::compose::NOT_WANTED;
@@ -26,75 +26,34 @@ use crate::push;
 use crate::template::Action;
 use crate::{Notify, TOO_OLD};
 
-/// How many entries are read at once.
-const BATCH: i64 = 500;
-/// How long to wait when nothing is heard, or after a failure.
-const PAUSE: Duration = Duration::from_secs(2);
-/// How many entries that mean nothing may be read again after a restart.
-const UNWRITTEN: i64 = 10_000;
-
-/// Where this process is.
-struct Place {
-    /// Up to here, entries were read.
-    read: i64,
-    /// Up to here, the database knows it.
-    written: i64,
-}
-
 /// Reads for as long as the process lives.
 pub(crate) async fn run(notify: &Notify) {
-    let mut head = notify.db().head();
-    let mut place = None;
+    let mut follower = Follower::new(notify.db(), "notifications");
     loop {
-        let _ = head.borrow_and_update();
-        match step(notify, &mut place).await {
-            Ok(true) => continue,
-            Ok(false) => {}
-            Err(error) => {
-                tracing::warn!(%error, "the ledger could not be read for notifications");
-                place = None;
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-        // The number can also grow without being told, by another process: ask now and then.
-        let _ = tokio::time::timeout(PAUSE, head.changed()).await;
+        let (place, _) = follower.begin();
+        let step = step(notify, place).await;
+        follower.rest(step).await;
     }
 }
 
-/// Reads some entries, as a process that has just begun. Whether there may be more.
-#[cfg(test)]
-pub(crate) async fn step_once(notify: &Notify) -> storage::Result<bool> {
-    step(notify, &mut None).await
-}
-
-/// Reads some entries. Whether there may be more.
-async fn step(notify: &Notify, place: &mut Option<Place>) -> storage::Result<bool> {
+/// Reads some entries. Whoever does not know where they are asks the database.
+pub(crate) async fn step(notify: &Notify, place: Option<Place>) -> storage::Result<Step> {
     let mut read = notify.db().read().await?;
-    let here = if let Some(place) = place.take() {
-        place
-    } else {
-        let written = delivery::position(&mut read).await?;
-        Place { read: written, written }
+    let here = match place {
+        Some(place) => place,
+        None => Place::known(delivery::position(&mut read).await?),
     };
-    let entries = ledger::after(&mut read, here.read, BATCH).await?;
+    let entries = here.entries(&mut read).await?;
     drop(read);
-    let Some(&(last, _)) = entries.last() else {
-        *place = Some(here);
-        return Ok(false);
-    };
+    let Some(&(last, _)) = entries.last() else { return Ok(Step::All(here)) };
     let found: Vec<(i64, Found)> =
         entries.iter().filter_map(|(index, body)| Some((*index, found_in(*index, body)?))).collect();
     let suspects = suspects(notify, &entries).await?;
-    let mut written = here.written;
-    if !found.is_empty() || !suspects.is_empty() || last - written >= UNWRITTEN {
-        if !write(notify, &found, &suspects, (written, last)).await? {
-            // Another process was faster: go on from where it is.
-            return Ok(true);
-        }
-        written = last;
+    let is_due = !found.is_empty() || !suspects.is_empty() || here.is_far_behind(last);
+    if is_due && !write(notify, &found, &suspects, (here.written(), last)).await? {
+        return Ok(Step::Overtaken);
     }
-    *place = Some(Place { read: last, written });
-    Ok(entries.len() == usize::try_from(BATCH).unwrap_or(usize::MAX))
+    Ok(here.after(&entries, is_due))
 }
 
 /// What an entry asks for.

@@ -1,5 +1,7 @@
 //! The ledger: every event, numbered without gaps, each with its leaf hash (RFC 9162 §2.1.1).
 
+mod follower;
+
 use aws_lc_rs::digest::{Context, SHA256};
 use kernel::{Event, EventId, Revocation, Timestamp, UserId};
 use sqlx::{PgConnection, Postgres, QueryBuilder, Sqlite};
@@ -7,6 +9,8 @@ use sqlx::{PgConnection, Postgres, QueryBuilder, Sqlite};
 use crate::db::Raw;
 use crate::statement::{Conn, Connection};
 use crate::{Error, Result, fetch_all, fetch_one};
+
+pub use self::follower::{Follower, Place, Step};
 
 /// What the ledger keeps of an event: columns to find it by, and the text that is hashed.
 #[derive(Clone, Debug, sqlx::FromRow)]

@@ -7,7 +7,8 @@
 //!
 //! - `statement` runs one SQL text on either database.
 //! - `tx` is the transaction, `sqlite` the single writer that commits in groups, `postgres` the pools.
-//! - `ledger` is the numbered, append-only sequence; `sequencer` gives the numbers on PostgreSQL.
+//! - `ledger` is the numbered, append-only sequence, which a [`ledger::Follower`] reads; `sequencer` gives the numbers on
+//!   PostgreSQL.
 //! - `migrate` brings the schema up to date.
 //! - `blobs` keeps files beside the database: pictures and exports.
 //!

@@ -3,96 +3,50 @@
 //! The deliveries of some entries and the position after them are written in one transaction, so each entry is turned into
 //! deliveries once, whichever process does it and whenever one dies.
 
-use std::time::Duration;
-
 use kernel::id::{WebhookDeliveryId, WebhookId};
 use kernel::{EventId, Kind, Timestamp, UserId};
 use serde::Deserialize;
-use storage::ledger;
+use storage::ledger::{Follower, Place, Step};
 
 use super::queue::{self, New};
 use super::record::{self, Wants};
 use crate::Notify;
 
-/// How many entries are read at once.
-const BATCH: i64 = 500;
-/// How long to wait when nothing is heard, or after a failure.
-const PAUSE: Duration = Duration::from_secs(2);
-/// How many entries that nobody wants may be read again after a restart.
-const UNWRITTEN: i64 = 10_000;
-
-/// Where this process is.
-struct Place {
-    /// Up to here, entries were read.
-    read: i64,
-    /// Up to here, the database knows it.
-    written: i64,
-}
-
 /// Reads for as long as the process lives.
 pub(crate) async fn run(notify: &Notify) {
-    let mut head = notify.db().head();
-    let mut place = None;
+    let mut follower = Follower::new(notify.db(), "webhooks");
     loop {
-        let newest = *head.borrow_and_update();
-        match step(notify, &mut place, newest).await {
-            Ok(true) => continue,
-            Ok(false) => {}
-            Err(error) => {
-                tracing::warn!(%error, "the ledger could not be read for webhooks");
-                // What was read and not written is read again.
-                place = None;
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-        // The number can also grow without being told, by another process: ask now and then.
-        let _ = tokio::time::timeout(PAUSE, head.changed()).await;
+        let (place, newest) = follower.begin();
+        let step = step(notify, place, newest).await;
+        follower.rest(step).await;
     }
 }
 
-/// Reads some entries, as a process that has just begun. Whether there may be more.
-#[cfg(test)]
-pub(super) async fn step_once(notify: &Notify) -> storage::Result<bool> {
-    step(notify, &mut None, -1).await
-}
-
-/// Reads some entries. Whether there may be more.
-async fn step(notify: &Notify, place: &mut Option<Place>, newest: i64) -> storage::Result<bool> {
+/// Reads some entries. Whoever does not know where they are asks the database.
+pub(super) async fn step(notify: &Notify, place: Option<Place>, newest: i64) -> storage::Result<Step> {
     let mut read = notify.db().read().await?;
-    let mut here = if let Some(place) = place.take() {
-        place
-    } else {
-        let written = queue::position(&mut read).await?;
-        Place { read: written, written }
+    let here = match place {
+        Some(place) => place,
+        None => Place::known(queue::position(&mut read).await?),
     };
     let webhooks = record::keeping(&mut read).await?;
     let Some(oldest) = webhooks.iter().map(|webhook| webhook.begins_after).min() else {
         // Nobody listens. A webhook that is made from now on begins after `newest`.
-        here.read = here.read.max(newest);
-        *place = Some(here);
-        return Ok(false);
+        return Ok(Step::All(here.past(newest)));
     };
-    here.read = here.read.max(oldest);
-    let entries = ledger::after(&mut read, here.read, BATCH).await?;
+    let here = here.past(oldest);
+    let entries = here.entries(&mut read).await?;
     // Once more, after the entries: one that was made or changed in between may want some of them.
     let webhooks = record::keeping(&mut read).await?;
     drop(read);
-    let Some(&(last, _)) = entries.last() else {
-        *place = Some(here);
-        return Ok(false);
-    };
+    let Some(&(last, _)) = entries.last() else { return Ok(Step::All(here)) };
     let found: Vec<Found> = entries.iter().filter_map(|(index, body)| Found::read(*index, body)).collect();
     let is_wanted = found.iter().any(|found| webhooks.iter().any(|webhook| found.is_for(webhook)));
-    if is_wanted || last - here.written >= UNWRITTEN {
-        if !write(notify, &found, here.written, last).await? {
-            // Another process was faster: go on from where it is.
-            return Ok(true);
-        }
-        here.written = last;
+    let is_due = is_wanted || here.is_far_behind(last);
+    if is_due && !write(notify, &found, here.written(), last).await? {
+        return Ok(Step::Overtaken);
     }
-    here.read = last;
-    *place = Some(here);
-    Ok(entries.len() == usize::try_from(BATCH).unwrap_or(usize::MAX))
+    Ok(here.after(&entries, is_due))
 }
 
 /// The part of an entry by which it is known whose it is. The kind is a text: an entry of a newer program is told too.

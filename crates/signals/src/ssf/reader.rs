@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use kernel::Event;
 use serde::Deserialize;
-use storage::{Lock, Tx, ledger};
+use storage::ledger::{Follower, Place, Step};
+use storage::{Lock, Tx};
 
 use super::mapping::{self, Signal};
 use super::outbox::{self, Pending};
@@ -15,72 +16,45 @@ use super::set::{self, Address};
 use super::stream::{self, Stream};
 use crate::Signals;
 
-/// How many entries are read at once.
-const BATCH: i64 = 500;
 /// What is committed in this time is read together.
 const TOGETHER: Duration = Duration::from_millis(100);
-/// How long to wait when nothing is heard, or after a failure.
-const PAUSE: Duration = Duration::from_secs(2);
-/// How many entries that mean nothing may be read again after a restart.
-const UNWRITTEN: i64 = 10_000;
-
-/// Where this process is.
-struct Place {
-    /// Up to here, entries were read.
-    read: i64,
-    /// Up to here, the database knows it.
-    written: i64,
-}
 
 /// Reads for as long as the process lives.
 pub(super) async fn run(signals: &Signals) {
-    let mut head = signals.db().head();
-    let mut place = None;
+    let mut follower = Follower::new(signals.db(), "Shared Signals");
     loop {
-        let newest = *head.borrow_and_update();
-        match step(signals, &mut place, newest).await {
-            Ok(true) => continue,
-            Ok(false) => tokio::time::sleep(TOGETHER).await,
-            Err(error) => {
-                tracing::warn!(%error, "the ledger could not be read for Shared Signals");
-                // What was read and not written is read again.
-                place = None;
-                tokio::time::sleep(PAUSE).await;
-            }
+        let (place, newest) = follower.begin();
+        let step = step(signals, place, newest).await;
+        if matches!(step, Ok(Step::All(_))) {
+            tokio::time::sleep(TOGETHER).await;
         }
-        // The number can also grow without being told, by another node: ask now and then.
-        let _ = tokio::time::timeout(PAUSE, head.changed()).await;
+        follower.rest(step).await;
     }
 }
 
-/// Reads some entries. Whether there may be more.
-async fn step(signals: &Signals, place: &mut Option<Place>, newest: i64) -> storage::Result<bool> {
+/// Reads some entries. Whoever does not know where they are asks the database.
+async fn step(signals: &Signals, place: Option<Place>, newest: i64) -> storage::Result<Step> {
     let mut read = signals.db().read().await?;
-    let from = if let Some(place) = place.take() {
-        place
-    } else {
-        let written = outbox::position(&mut read).await?;
-        Place { read: written, written }
+    let here = match place {
+        Some(place) => place,
+        None => Place::known(outbox::position(&mut read).await?),
     };
-    let here = place.insert(from);
     let streams = stream::keeping(&mut read).await?;
     let Some(oldest) = streams.iter().map(|stream| stream.begins_after).min() else {
         // Nobody listens. A stream that is made from now on begins after `newest`.
-        here.read = here.read.max(newest);
-        return Ok(false);
+        return Ok(Step::All(here.past(newest)));
     };
-    here.read = here.read.max(oldest);
-    let entries = ledger::after(&mut read, here.read, BATCH).await?;
+    let here = here.past(oldest);
+    let entries = here.entries(&mut read).await?;
     drop(read);
-    let Some(&(last, _)) = entries.last() else { return Ok(false) };
+    let Some(&(last, _)) = entries.last() else { return Ok(Step::All(here)) };
     let found: Vec<(i64, Vec<Signal>)> =
         entries.iter().filter_map(|(index, body)| Some((*index, signals_in(*index, body)?))).collect();
-    if !found.is_empty() || last - here.written >= UNWRITTEN {
+    let is_due = !found.is_empty() || here.is_far_behind(last);
+    if is_due {
         write(signals, &found, last).await?;
-        here.written = last;
     }
-    here.read = last;
-    Ok(entries.len() == usize::try_from(BATCH).unwrap_or(usize::MAX))
+    Ok(here.after(&entries, is_due))
 }
 
 /// The part of an entry by which most are passed over.
