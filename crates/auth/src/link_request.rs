@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use kernel::Timestamp;
 use kernel::id::LinkId;
 use serde::{Deserialize, Serialize};
 use storage::{Connection, Dialect, Error, Result, Tx, execute, fetch_one, fetch_optional};
@@ -13,6 +14,10 @@ use crate::{Auth, register, reset_password, sign_in_link, verify_email};
 
 /// How long to wait when nothing is heard: another process may have left something.
 const PAUSE: Duration = Duration::from_secs(1);
+/// For how long one that cannot be answered is tried again: whoever has waited longer has asked again.
+const PATIENCE: Duration = Duration::from_secs(3_600);
+/// Before all ids.
+pub(crate) const FIRST: LinkId = LinkId::from_bytes([0; 16]);
 
 /// What was asked for.
 #[derive(Serialize, Deserialize)]
@@ -76,55 +81,83 @@ async fn is_any(on: &mut impl Connection) -> Result<bool> {
 struct Row {
     id: LinkId,
     sealed: Vec<u8>,
+    created_at: Timestamp,
 }
 
-/// Takes the oldest one out. Processes that ask at the same time get different ones.
-async fn take(tx: &mut Tx, dialect: Dialect) -> Result<Option<Row>> {
+/// Takes out the oldest one after `passed`. Processes that ask at the same time get different ones.
+async fn take(tx: &mut Tx, dialect: Dialect, passed: LinkId) -> Result<Option<Row>> {
     match dialect {
         Dialect::Sqlite => fetch_optional!(
             tx,
-            "DELETE FROM link_requests WHERE id IN (SELECT id FROM link_requests ORDER BY id LIMIT 1)
-             RETURNING id, sealed"
+            "DELETE FROM link_requests WHERE id IN (SELECT id FROM link_requests WHERE id > $1 ORDER BY id LIMIT 1)
+             RETURNING id, sealed, created_at",
+            passed
         ),
         Dialect::Postgres => fetch_optional!(
             tx,
             "DELETE FROM link_requests WHERE id IN (
-                 SELECT id FROM link_requests ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
-             RETURNING id, sealed"
+                 SELECT id FROM link_requests WHERE id > $1 ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
+             RETURNING id, sealed, created_at",
+            passed
         ),
     }
 }
 
 /// Answers what is asked for, for as long as the process lives.
 pub async fn answer(auth: &Auth) {
+    let mut passed = FIRST;
     loop {
-        match answer_one(auth).await {
+        let before = passed;
+        match answer_next(auth, &mut passed).await {
             Ok(true) => {}
-            Ok(false) => drop(tokio::time::timeout(PAUSE, auth.asked().notified()).await),
+            Ok(false) => {
+                passed = FIRST;
+                drop(tokio::time::timeout(PAUSE, auth.asked().notified()).await);
+            }
             Err(error) => {
                 tracing::warn!(%error, "what was asked for by mail cannot be answered now; it is tried again");
-                tokio::time::sleep(PAUSE).await;
+                // If it is this one alone, those behind it do not wait for it.
+                if passed == before {
+                    tokio::time::sleep(PAUSE).await;
+                }
             }
         }
     }
 }
 
-/// Answers one: it is taken out, and what it asks for is done, in one transaction. Whether there was one.
-pub(crate) async fn answer_one(auth: &Auth) -> Result<bool> {
+/// Answers the next one after `passed`: it is taken out, and what it asks for is done, in one transaction. Whether there
+/// was one. `passed` moves on whatever comes of it.
+pub(crate) async fn answer_next(auth: &Auth, passed: &mut LinkId) -> Result<bool> {
     if !is_any(&mut auth.db().read().await?).await? {
         return Ok(false);
     }
     let mut tx = auth.db().begin().await?;
-    let Some(Row { id, sealed }) = take(&mut tx, auth.db().dialect()).await? else { return Ok(false) };
+    let Some(Row { id, sealed, created_at }) = take(&mut tx, auth.db().dialect(), *passed).await? else {
+        return Ok(false);
+    };
+    *passed = id;
     let plain = auth.request_key().open(&place(id), &sealed).ok();
     if let Some(request) = plain.and_then(|plain| serde_json::from_slice::<LinkRequest>(&plain).ok()) {
-        grant(auth, &mut tx, request).await?;
+        if let Err(error) = grant(auth, &mut tx, request).await {
+            drop(tx);
+            if auth.clock().now().since(created_at) > PATIENCE {
+                tracing::error!(%id, %error, "what was asked for by mail could not be answered for an hour: it is dropped");
+                return give_up(auth, id).await.map(|()| true);
+            }
+            return Err(error);
+        }
     } else {
         // Nobody can answer it: sealed with a master key that is gone, or by a newer program.
         tracing::error!(%id, "what was asked for by mail cannot be read: it is dropped");
     }
     tx.commit().await?;
     Ok(true)
+}
+
+async fn give_up(auth: &Auth, id: LinkId) -> Result<()> {
+    let mut tx = auth.db().begin().await?;
+    execute!(&mut tx, "DELETE FROM link_requests WHERE id = $1", id)?;
+    tx.commit().await
 }
 
 async fn grant(auth: &Auth, tx: &mut Tx, LinkRequest { wish, email, browser }: LinkRequest) -> Result<()> {

@@ -5,6 +5,7 @@ mod administration;
 mod keys;
 mod known_devices;
 mod lifecycle;
+mod link_requests;
 mod links;
 mod sessions;
 mod upkeep;
