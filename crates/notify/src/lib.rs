@@ -223,7 +223,9 @@ impl Notify {
 
     /// Seals with the master key of today what an older one sealed and what is not made anew by itself. How many it was.
     pub async fn rewrap(&self) -> storage::Result<Result<u64, Unsealable>> {
-        webhooks::rewrap(self).await
+        let webhooks = webhooks::rewrap(self).await?;
+        let said = send::rewrap(self).await?;
+        Ok(webhooks.and_then(|webhooks| Ok(webhooks + said?)))
     }
 
     /// Ends the workers and the streams, so that the process can stop.

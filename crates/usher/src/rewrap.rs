@@ -21,10 +21,9 @@ pub async fn round(auth: &Auth, signals: &Signals, notify: &Notify, after: Optio
         keys = auth.keys().rewrap().await?;
         let signals = signals.rewrap().await?;
         keys += signals.context("a key for Shared Signals does not open: name the master key that sealed it, too")?;
-        keys += notify
-            .rewrap()
-            .await?
-            .context("the secret of a webhook does not open: name the master key that sealed it, too")?;
+        keys += notify.rewrap().await?.context(
+            "the secret of a webhook, or what a job is to say, does not open: name the master key that sealed it, too",
+        )?;
     }
     let people = users::personal::rewrap(auth.users(), after).await?;
     let passwords = match people.next {

@@ -51,13 +51,18 @@ pub(crate) async fn run(notify: &Notify) {
 /// One round. Whether there may be more to gather at once.
 pub(crate) async fn gather_due(notify: &Notify) -> storage::Result<bool> {
     let due = record::due(&mut notify.db().read().await?, notify.users().clock.now(), PEOPLE).await?;
+    let mut gathered = 0;
     for user in &due {
-        gather(notify, *user).await?;
+        match gather(notify, *user).await {
+            Ok(()) => gathered += 1,
+            // One whose digest cannot be gathered does not keep that of the others.
+            Err(error) => tracing::warn!(%user, %error, "a digest cannot be gathered; it is tried again"),
+        }
     }
-    if !due.is_empty() {
+    if gathered > 0 {
         notify.wake();
     }
-    Ok(i64::try_from(due.len()) == Ok(PEOPLE))
+    Ok(gathered > 0 && i64::try_from(due.len()) == Ok(PEOPLE))
 }
 
 /// Makes one delivery of all that waits for somebody.

@@ -8,9 +8,11 @@
 mod deliver;
 mod look;
 mod record;
+mod rewrap;
 
 pub(crate) use deliver::VALUES;
 pub(crate) use look::{Progress, look};
+pub(crate) use rewrap::rewrap;
 
 use std::collections::BTreeMap;
 use std::pin::Pin;

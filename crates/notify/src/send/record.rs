@@ -2,7 +2,7 @@
 
 use kernel::Timestamp;
 use kernel::id::SendId;
-use storage::{Connection, Result, Tx, execute, fetch_one, fetch_optional};
+use storage::{Connection, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
 /// A piece of work that an application has asked for.
 #[derive(Debug, sqlx::FromRow)]
@@ -111,6 +111,24 @@ pub(super) async fn said(on: &mut impl Connection, id: SendId) -> Result<Option<
 pub(super) async fn forget_values(tx: &mut Tx, id: SendId) -> Result<()> {
     execute!(tx, "UPDATE sends SET sealed = NULL WHERE id = $1", id)?;
     Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct Sealed {
+    id: SendId,
+    sealed: Vec<u8>,
+}
+
+/// What all jobs are still to say: as many as there can be jobs that are not over.
+pub(super) async fn sealed(on: &mut impl Connection) -> Result<Vec<(SendId, Vec<u8>)>> {
+    let rows: Vec<Sealed> =
+        fetch_all!(on, "SELECT id, sealed FROM sends WHERE sealed IS NOT NULL ORDER BY id LIMIT 1000")?;
+    Ok(rows.into_iter().map(|row| (row.id, row.sealed)).collect())
+}
+
+/// Puts what was sealed `again` in the place of what was there before, if that is there still. How many it was.
+pub(super) async fn reseal(tx: &mut Tx, id: SendId, (before, again): (&[u8], &[u8])) -> Result<u64> {
+    execute!(tx, "UPDATE sends SET sealed = $1 WHERE id = $2 AND sealed = $3", again, id, before)
 }
 
 /// What was answered to this sender, when it was asked for this.
