@@ -1,12 +1,19 @@
 //! The record of deliveries: all SQL that touches `deliveries` and `notify_position`.
+//!
+//! Here they are written down and taken up; `outcome` says what becomes of them, `look` shows them.
+
+mod look;
+mod outcome;
 
 use kernel::id::DeliveryId;
 use kernel::{EventId, Timestamp, UserId};
 use serde_json::{Map, Value};
 use sqlx::{Postgres, QueryBuilder, Sqlite};
-use storage::{Conn, Connection, Dialect, Error, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
+use storage::{Conn, Connection, Dialect, Error, Result, Tx, execute, fetch_all, fetch_one};
 
-use crate::ChannelName;
+pub use self::look::{COUNTED, Count, Delivery, Filter};
+pub(crate) use self::look::{counts, find, list};
+pub(crate) use self::outcome::{give_back, hold, mark_ended, mark_failed, mark_sent, release_all, restart};
 use crate::plan::Planned;
 
 /// For how many seconds a delivery is tried.
@@ -255,124 +262,6 @@ pub(crate) async fn claim(
     Ok(claimed)
 }
 
-/// How many rows one statement marks as sent.
-pub(crate) const TOGETHER: usize = 16;
-
-/// Marks these as handed over. Whoever handed them over says so whatever became of the lease: it is true.
-pub(crate) async fn mark_sent(tx: &mut Tx, ids: &[DeliveryId], now: Timestamp) -> Result<()> {
-    for piece in ids.chunks(TOGETHER) {
-        let Some(first) = piece.first() else { continue };
-        // One statement for every number of rows: the places that are left name the first row again.
-        let at = |place: usize| *piece.get(place).unwrap_or(first);
-        execute!(
-            tx,
-            "UPDATE deliveries SET state = 'sent', reason = NULL, leased_until = NULL, attempts = attempts + 1,
-                 ended_at = $1
-             WHERE state IN ('queued', 'failed') AND id IN
-                 ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
-            now,
-            at(0),
-            at(1),
-            at(2),
-            at(3),
-            at(4),
-            at(5),
-            at(6),
-            at(7),
-            at(8),
-            at(9),
-            at(10),
-            at(11),
-            at(12),
-            at(13),
-            at(14),
-            at(15)
-        )?;
-    }
-    Ok(())
-}
-
-/// It was tried and is to be tried again at `next`, if it is still whose lease this was.
-pub(crate) async fn mark_failed(
-    tx: &mut Tx,
-    id: DeliveryId,
-    lease: Timestamp,
-    reason: &str,
-    next: Timestamp,
-) -> Result<()> {
-    execute!(
-        tx,
-        "UPDATE deliveries SET state = 'failed', reason = $1, leased_until = NULL, attempts = attempts + 1, next_at = $2
-         WHERE id = $3 AND leased_until = $4 AND state IN ('queued', 'failed')",
-        reason,
-        next,
-        id,
-        lease
-    )?;
-    Ok(())
-}
-
-/// It is at its end without having been handed over, if it is still whose lease this was.
-pub(crate) async fn mark_ended(
-    tx: &mut Tx,
-    id: DeliveryId,
-    lease: Timestamp,
-    state: State,
-    reason: &str,
-    now: Timestamp,
-) -> Result<()> {
-    execute!(
-        tx,
-        "UPDATE deliveries SET state = $1, reason = $2, leased_until = NULL, attempts = attempts + 1, ended_at = $3
-         WHERE id = $4 AND leased_until = $5 AND state IN ('queued', 'failed')",
-        state.as_str(),
-        reason,
-        now,
-        id,
-        lease
-    )?;
-    Ok(())
-}
-
-/// It was taken up and not tried: it is due again at once, as if nobody had taken it.
-pub(crate) async fn give_back(tx: &mut Tx, id: DeliveryId, lease: Timestamp, now: Timestamp) -> Result<()> {
-    execute!(
-        tx,
-        "UPDATE deliveries SET leased_until = NULL, next_at = $1, claims = claims - 1
-         WHERE id = $2 AND leased_until = $3 AND state IN ('queued', 'failed')",
-        now,
-        id,
-        lease
-    )?;
-    Ok(())
-}
-
-/// Its recipient wants to be left alone until then: it is due then, as if nobody had taken it, and tried for a day from
-/// then on.
-pub(crate) async fn hold(tx: &mut Tx, id: DeliveryId, lease: Timestamp, until: Timestamp) -> Result<()> {
-    execute!(
-        tx,
-        "UPDATE deliveries SET leased_until = NULL, next_at = $1, give_up_at = $2, claims = claims - 1
-         WHERE id = $3 AND leased_until = $4 AND state IN ('queued', 'failed')",
-        until,
-        until.plus_seconds(PATIENCE),
-        id,
-        lease
-    )?;
-    Ok(())
-}
-
-/// What a process that is gone had taken up is due again. Only where there is no other process.
-pub(crate) async fn release_all(tx: &mut Tx, now: Timestamp) -> Result<()> {
-    execute!(
-        tx,
-        "UPDATE deliveries SET leased_until = NULL, next_at = $1
-         WHERE state IN ('queued', 'failed') AND leased_until IS NOT NULL",
-        now
-    )?;
-    Ok(())
-}
-
 #[derive(sqlx::FromRow)]
 struct Number {
     count: i64,
@@ -415,146 +304,4 @@ pub(crate) async fn position(on: &mut impl Connection) -> Result<i64> {
 pub(crate) async fn advance(tx: &mut Tx, from: i64, to: i64) -> Result<bool> {
     let moved = execute!(tx, "UPDATE notify_position SET idx = $1 WHERE one = 1 AND idx = $2", to, from)?;
     Ok(moved == 1)
-}
-
-/// A delivery, as whoever looks after the queue sees it: without what it says, and without the address.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Delivery {
-    /// Its id.
-    pub id: DeliveryId,
-    /// The ledger number of the event that asked for it.
-    pub event_index: Option<i64>,
-    /// Whom it is for.
-    pub user_id: UserId,
-    /// What it is for.
-    pub category: String,
-    /// How it is told.
-    pub channel: String,
-    /// What it says.
-    pub template: String,
-    /// What has become of it.
-    pub state: String,
-    /// How often it was tried.
-    pub attempts: i64,
-    /// When it is tried next, while it is not at its end.
-    pub next_at: Timestamp,
-    /// Why it failed, was given up or dropped.
-    pub reason: Option<String>,
-    /// Its Message-ID.
-    pub message_id: Option<String>,
-    /// When it was written down.
-    pub created_at: Timestamp,
-    /// When it came to its end.
-    pub ended_at: Option<Timestamp>,
-}
-
-/// Which deliveries are listed.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Filter {
-    /// Those in this state.
-    pub state: Option<State>,
-    /// Those on this channel.
-    pub channel: Option<ChannelName>,
-    /// Those for this account.
-    pub user: Option<UserId>,
-}
-
-/// The deliveries that a filter lets through, newest first, `limit` of those before `before`.
-pub(crate) async fn list(
-    on: &mut impl Connection,
-    filter: Filter,
-    before: Option<DeliveryId>,
-    limit: i64,
-) -> Result<Vec<Delivery>> {
-    let before = before.unwrap_or(DeliveryId::from_bytes([0xff; 16]));
-    let channel = filter.channel.map(ChannelName::as_str);
-    match (filter.user, filter.state.map(State::as_str)) {
-        (Some(user), state) => fetch_all!(
-            on,
-            "SELECT id, event_index, user_id, category, channel, template, state, attempts, next_at, reason, message_id,
-                 created_at, ended_at
-             FROM deliveries WHERE user_id = $1 AND id < $2 AND (CAST($3 AS TEXT) IS NULL OR state = $3)
-                 AND (CAST($4 AS TEXT) IS NULL OR channel = $4) ORDER BY id DESC LIMIT $5",
-            user,
-            before,
-            state,
-            channel,
-            limit
-        ),
-        (None, Some(state)) => fetch_all!(
-            on,
-            "SELECT id, event_index, user_id, category, channel, template, state, attempts, next_at, reason, message_id,
-                 created_at, ended_at
-             FROM deliveries WHERE state = $1 AND id < $2 AND (CAST($3 AS TEXT) IS NULL OR channel = $3)
-             ORDER BY id DESC LIMIT $4",
-            state,
-            before,
-            channel,
-            limit
-        ),
-        (None, None) => fetch_all!(
-            on,
-            "SELECT id, event_index, user_id, category, channel, template, state, attempts, next_at, reason, message_id,
-                 created_at, ended_at
-             FROM deliveries WHERE id < $1 AND (CAST($2 AS TEXT) IS NULL OR channel = $2) ORDER BY id DESC LIMIT $3",
-            before,
-            channel,
-            limit
-        ),
-    }
-}
-
-/// How many deliveries are in a state, on a channel.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Count {
-    /// Which channel.
-    pub channel: String,
-    /// Which state.
-    pub state: String,
-    /// How many: at most [`COUNTED`] of a state.
-    pub count: i64,
-}
-
-/// So many of a state are counted; who has more knows enough.
-pub const COUNTED: i64 = 10_000;
-
-/// What is not at its end, and what was given up.
-pub(crate) async fn counts(on: &mut impl Connection) -> Result<Vec<Count>> {
-    fetch_all!(
-        on,
-        "SELECT channel, state, COUNT(*) AS count FROM (
-             SELECT * FROM (SELECT channel, state FROM deliveries WHERE state = 'queued' LIMIT $1) AS waiting
-             UNION ALL
-             SELECT * FROM (SELECT channel, state FROM deliveries WHERE state = 'failed' LIMIT $1) AS again
-             UNION ALL
-             SELECT * FROM (SELECT channel, state FROM deliveries WHERE state = 'dead' LIMIT $1) AS given_up) AS counted
-         GROUP BY channel, state ORDER BY channel, state",
-        COUNTED
-    )
-}
-
-/// One delivery.
-pub(crate) async fn find(on: &mut impl Connection, id: DeliveryId) -> Result<Option<Delivery>> {
-    fetch_optional!(
-        on,
-        "SELECT id, event_index, user_id, category, channel, template, state, attempts, next_at, reason, message_id,
-             created_at, ended_at
-         FROM deliveries WHERE id = $1",
-        id
-    )
-}
-
-/// Has a delivery tried again from the beginning, at once and for another day, if it was not sent and nobody tries it
-/// at this moment: check and act in one statement. Whether it was so.
-pub(crate) async fn restart(tx: &mut Tx, id: DeliveryId, now: Timestamp) -> Result<bool> {
-    let restarted = execute!(
-        tx,
-        "UPDATE deliveries SET state = 'queued', attempts = 0, claims = 0, next_at = $1, give_up_at = $2, reason = NULL,
-             ended_at = NULL
-         WHERE id = $3 AND state IN ('failed', 'dead', 'dropped') AND leased_until IS NULL AND template <> ''",
-        now,
-        now.plus_seconds(PATIENCE),
-        id
-    )?;
-    Ok(restarted == 1)
 }

@@ -1,17 +1,22 @@
 //! The account record: all SQL that touches `users` and `user_roles`.
+//!
+//! `holding` is about roles, `many` about many accounts at once, `ending` about their end.
 
 mod ending;
+mod holding;
 mod many;
 
 use kernel::{PictureId, Timestamp, UserId};
-use storage::{Connection, Lock, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
+use storage::{Connection, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
 use crate::profile::{Avatar, Bio, Preferences, TimeZoneName};
 use crate::search::{fold, text};
-use crate::{DisplayName, EmailAddress, Locale, Roles, avatar};
+use crate::{DisplayName, EmailAddress, Locale, avatar};
 
 pub(crate) use ending::erase;
 pub use ending::{RETURN_SECONDS, deleted_before, set_email, set_verified};
+pub(crate) use holding::{any_other_with_role, hold_administrators, roles_if_active, set_roles};
+pub use holding::{any_with_role, roles};
 pub use many::{find_many, lock_many};
 pub(crate) use many::{insert_many, insert_roles};
 
@@ -317,34 +322,6 @@ pub async fn record_sign_in(tx: &mut Tx, id: UserId, epoch: i64, now: Timestamp)
     Ok(changed == 1)
 }
 
-/// What an account's roles come to, while it is active; nothing otherwise.
-pub(crate) async fn roles_if_active(tx: &mut Tx, id: UserId) -> Result<Vec<String>> {
-    let rows: Vec<RoleRow> = fetch_all!(
-        tx,
-        "SELECT role FROM user_roles JOIN users ON users.id = user_roles.user_id
-         WHERE users.id = $1 AND users.status = 'active' ORDER BY role LIMIT 100",
-        id
-    )?;
-    Ok(rows.into_iter().map(|row| row.role).collect())
-}
-
-#[derive(sqlx::FromRow)]
-struct Exists {
-    found: i64,
-}
-
-/// Whether there is an active account with this role.
-pub async fn any_with_role(on: &mut impl Connection, role: &str) -> Result<bool> {
-    let row: Exists = fetch_one!(
-        on,
-        "SELECT COUNT(*) AS found FROM (
-             SELECT 1 AS one FROM user_roles JOIN users ON users.id = user_roles.user_id
-             WHERE user_roles.role = $1 AND users.status = 'active' LIMIT 1) AS few",
-        role
-    )?;
-    Ok(row.found > 0)
-}
-
 /// How many accounts have which status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct StatusCounts {
@@ -366,30 +343,10 @@ pub async fn count_by_status(on: &mut impl Connection) -> Result<StatusCounts> {
     )
 }
 
-/// Whether there is an active account with this role beside this one.
-pub(crate) async fn any_other_with_role(on: &mut impl Connection, role: &str, but: UserId) -> Result<bool> {
-    let row: Exists = fetch_one!(
-        on,
-        "SELECT COUNT(*) AS found FROM (
-             SELECT 1 AS one FROM user_roles JOIN users ON users.id = user_roles.user_id
-             WHERE user_roles.role = $1 AND users.status = 'active' AND users.id <> $2 LIMIT 1) AS few",
-        role,
-        but
-    )?;
-    Ok(row.found > 0)
-}
-
 /// The newest account, whatever its status.
 pub(crate) async fn newest_id(on: &mut impl Connection) -> Result<Option<UserId>> {
     let row: Option<Id> = fetch_optional!(on, "SELECT id FROM users ORDER BY id DESC LIMIT 1")?;
     Ok(row.map(|row| row.id))
-}
-
-/// Makes every other transaction that counts administrators wait: who takes one away must not be
-/// overtaken between the deed and the look at who is left. The account's row is locked before this,
-/// everywhere, so that no two wait for each other.
-pub(crate) async fn hold_administrators(tx: &mut Tx) -> Result<()> {
-    tx.hold(Lock::Administrators).await
 }
 
 /// Makes every other change of this account wait. Whether there is one.
@@ -502,28 +459,4 @@ pub(crate) async fn end_everything(tx: &mut Tx, id: UserId) -> Result<i64> {
         id
     )?;
     Ok(row.epoch)
-}
-
-#[derive(sqlx::FromRow)]
-struct RoleRow {
-    role: String,
-}
-
-/// The roles of an account, in alphabetical order. There are few: names are at most 64 long.
-pub async fn roles(on: &mut impl Connection, id: UserId) -> Result<Vec<String>> {
-    let rows: Vec<RoleRow> =
-        fetch_all!(on, "SELECT role FROM user_roles WHERE user_id = $1 ORDER BY role LIMIT 100", id)?;
-    Ok(rows.into_iter().map(|row| row.role).collect())
-}
-
-/// Replaces the roles of an account, whose row the caller has locked. `before` is what it has.
-pub(crate) async fn set_roles(tx: &mut Tx, id: UserId, before: &[String], after: &Roles, now: Timestamp) -> Result<()> {
-    for role in before.iter().filter(|role| !after.contains(role)) {
-        execute!(tx, "DELETE FROM user_roles WHERE user_id = $1 AND role = $2", id, role.as_str())?;
-    }
-    for role in after.names().filter(|role| !before.iter().any(|had| had == role)) {
-        execute!(tx, "INSERT INTO user_roles (user_id, role, granted_at) VALUES ($1, $2, $3)", id, role, now)?;
-    }
-    execute!(tx, "UPDATE users SET version = version + 1, updated_at = $1 WHERE id = $2", now, id)?;
-    Ok(())
 }

@@ -1,40 +1,24 @@
-//! Turning the configuration into what the services take, or refusing to start and saying what to do.
+//! Checking the configuration: refusing to start, and saying what to do.
 
 use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use auth::hashing::{Cost, HashSettings};
+use auth::hashing::Cost;
 use auth::keys::Algorithm;
-use auth::{Policy, Settings, TokenSettings};
 use base64::Engine as _;
 use gateway::{LogFormat, Network};
-use kernel::{Label, MasterKeys};
+use kernel::MasterKeys;
 use notify::push::{FcmSettings, PushSettings};
 use notify::{Categories, Messages, Provider, Sender, SmtpSettings, Templates};
-use storage::{BlobSettings, Blobs};
+use storage::BlobSettings;
 use tracing_subscriber::EnvFilter;
 use users::{AttributeSchema, TimeZoneName};
 
-use super::Config;
-
-/// A configuration that can be run.
-pub struct Checked {
-    /// As it was written.
-    pub config: Config,
-    /// Where to listen.
-    pub listen: SocketAddr,
-    /// Where to listen for metrics.
-    pub private_listen: SocketAddr,
-    /// Who may say what a client's address is.
-    pub trusted_proxies: Vec<Network>,
-    /// How logs look.
-    pub log_format: LogFormat,
-    algorithm: Algorithm,
-}
+use super::public_url::{check_public_url, is_local_url};
+use super::{Checked, Config};
 
 impl Config {
     /// Checks everything that can be checked without starting.
@@ -85,7 +69,7 @@ impl Config {
 
     /// How mail is handed over. Whoever reaches the development inbox reads everybody's mail, so it is there only where
     /// nobody but this machine is served: a proxy brings others to a program that listens on loopback.
-    fn mail_provider(&self, listen: SocketAddr) -> Result<Provider> {
+    pub(super) fn mail_provider(&self, listen: SocketAddr) -> Result<Provider> {
         let mail = &self.mail;
         if mail.url.is_empty() {
             let is_own = listen.ip().is_loopback() && self.trusted_proxies.is_empty() && is_local_url(&self.public_url);
@@ -103,7 +87,7 @@ impl Config {
     }
 
     /// Whom mail is from, where people reach us at `origin`.
-    fn sender(&self, origin: &str) -> Result<Sender> {
+    pub(super) fn sender(&self, origin: &str) -> Result<Sender> {
         let mail = &self.mail;
         if !mail.from.is_empty() {
             return Sender::parse(&mail.from, &mail.product_name).context("`mail.from`");
@@ -140,21 +124,21 @@ impl Config {
     }
 
     /// What messages can be for.
-    fn categories(&self) -> Result<Categories> {
+    pub(super) fn categories(&self) -> Result<Categories> {
         Categories::new(&self.notify.categories).context("`notify.categories`")
     }
 
     /// What applications can have said.
-    fn messages(&self) -> Result<Messages> {
+    pub(super) fn messages(&self) -> Result<Messages> {
         Messages::new(&self.notify.messages, &self.categories()?).context("`notify.messages`")
     }
 
-    fn template_folder(&self) -> Option<PathBuf> {
+    pub(super) fn template_folder(&self) -> Option<PathBuf> {
         (!self.notify.templates.is_empty()).then(|| PathBuf::from(&self.notify.templates))
     }
 
     /// How devices are reached.
-    fn push(&self) -> Result<PushSettings> {
+    pub(super) fn push(&self) -> Result<PushSettings> {
         let fcm = &self.push.fcm;
         if fcm.credentials.is_empty() {
             if !fcm.url.is_empty() || !fcm.token_url.is_empty() {
@@ -190,12 +174,13 @@ impl Config {
         Ok(())
     }
 
-    /// Where pictures and exports are kept.
-    fn attributes(&self) -> Result<AttributeSchema> {
+    /// What accounts have beside what all have.
+    pub(super) fn attributes(&self) -> Result<AttributeSchema> {
         AttributeSchema::new(&self.users.attributes).context("`users.attributes`")
     }
 
-    fn blobs(&self) -> Result<BlobSettings> {
+    /// Where pictures and exports are kept.
+    pub(super) fn blobs(&self) -> Result<BlobSettings> {
         let blobs = &self.blobs;
         if !blobs.url.is_empty() {
             let (id, secret) = (&blobs.access_key_id, &blobs.secret_access_key);
@@ -240,7 +225,7 @@ impl Config {
 }
 
 /// A private key is for its owner alone.
-fn refuse_if_others_can_read(what: &str, path: &Path) -> Result<()> {
+pub(super) fn refuse_if_others_can_read(what: &str, path: &Path) -> Result<()> {
     let mode = fs::metadata(path).with_context(|| format!("reading {}", path.display()))?.permissions().mode();
     if mode & 0o077 != 0 {
         bail!(
@@ -253,7 +238,7 @@ fn refuse_if_others_can_read(what: &str, path: &Path) -> Result<()> {
 }
 
 /// The seed of the key that signs what upstreams are told.
-fn identity_seed(text: &str) -> Result<[u8; 32]> {
+pub(super) fn identity_seed(text: &str) -> Result<[u8; 32]> {
     let bytes = base64::engine::general_purpose::STANDARD.decode(text.trim()).unwrap_or_default();
     <[u8; 32]>::try_from(bytes).map_err(|_| {
         anyhow!("`gateway.identity_key` is not 32 bytes in base64: make one with `openssl rand -base64 32`")
@@ -264,215 +249,6 @@ fn address(key: &str, text: &str) -> Result<SocketAddr> {
     let mut found =
         text.to_socket_addrs().with_context(|| format!("`{key}` is `{text}`: write it like 127.0.0.1:8080"))?;
     found.next().with_context(|| format!("`{key}` is `{text}`, and there is no such address"))
-}
-
-/// Tokens and cookies are for whoever can read the connection, so only loopback may do without TLS.
-fn check_public_url(url: &str, listen: SocketAddr) -> Result<()> {
-    if url.is_empty() {
-        if listen.ip().is_loopback() {
-            return Ok(());
-        }
-        bail!(
-            "`public_url` is missing: `listen` is {listen}, which others can reach. Set it to the https address that they use, and let a TLS proxy listen there"
-        );
-    }
-    let (scheme, rest) = url
-        .split_once("://")
-        .with_context(|| format!("`public_url` is `{url}`: write it like https://accounts.example.com"))?;
-    let host_port = rest.trim_end_matches('/');
-    if host_port.is_empty() || host_port.contains(['/', '?', '#', '@', ' ']) {
-        bail!("`public_url` is `{url}`: write scheme and host only, like https://accounts.example.com");
-    }
-    let host = without_port(host_port);
-    let port = host_port.strip_prefix(host).unwrap_or_default().strip_prefix(':');
-    if host.is_empty() || port.is_some_and(|port| port.parse::<u16>().is_err()) {
-        bail!(
-            "`public_url` is `{url}`: write it like https://accounts.example.com or https://accounts.example.com:8443"
-        );
-    }
-    match scheme {
-        "https" => Ok(()),
-        "http" if is_local(host) && listen.ip().is_loopback() => Ok(()),
-        _ => bail!(
-            "`public_url` is `{url}`: without https everybody on the way can read passwords. Use https, or http only with a loopback host and a loopback `listen`"
-        ),
-    }
-}
-
-fn without_port(host_port: &str) -> &str {
-    match host_port.rsplit_once(':') {
-        Some((host, port)) if port.chars().all(|c| c.is_ascii_digit()) => host,
-        _ => host_port,
-    }
-}
-
-/// Whether a host is this machine, whoever asks.
-fn is_local(host: &str) -> bool {
-    matches!(host, "localhost" | "[::1]") || host.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-/// Whether a public address leads to this machine alone; without one, it is `localhost`.
-fn is_local_url(url: &str) -> bool {
-    url.split_once("://").is_none_or(|(_, rest)| is_local(without_port(rest.trim_end_matches('/'))))
-}
-
-impl Checked {
-    /// The public address, given the port that was bound.
-    pub fn public_url(&self, bound: SocketAddr) -> String {
-        if self.config.public_url.is_empty() {
-            return format!("http://localhost:{}", bound.port());
-        }
-        // As browsers write it in `Origin`: lower case, and without the port that goes without saying.
-        let url = self.config.public_url.trim_end_matches('/').to_lowercase();
-        let default_port = if url.starts_with("https:") { ":443" } else { ":80" };
-        url.strip_suffix(default_port).map_or(url.clone(), str::to_owned)
-    }
-
-    /// After how long without news a gateway alone takes what it has heard for too old; nothing if never.
-    pub fn refuse_after(&self) -> Option<Duration> {
-        let seconds = self.config.services.refuse_after_seconds;
-        (seconds > 0).then(|| Duration::from_secs(seconds.into()))
-    }
-
-    /// Settings of the `auth` crate.
-    pub fn auth_settings(&self, issuer: String) -> Settings {
-        let Config { auth, passwords, tokens, .. } = &self.config;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Settings {
-            issuer,
-            require_verified_email: auth.require_verified_email,
-            lockout_failures: auth.lockout.failures,
-            lockout_minutes: auth.lockout.minutes,
-            failures_told: auth.notices.failures,
-            magic_link: auth.magic_link,
-            session_days: auth.session_days,
-            sessions_per_user: auth.sessions_per_user,
-            policy: Policy { min_characters: if auth.assurance == "nist-800-63b-4" { 15 } else { 8 } },
-            hashing: HashSettings {
-                cost: Cost {
-                    memory_kib: passwords.argon2.memory_kib,
-                    passes: passwords.argon2.passes,
-                    lanes: passwords.argon2.lanes,
-                },
-                threads: if passwords.threads == 0 { cores } else { passwords.threads },
-                queue: passwords.queue,
-            },
-            tokens: TokenSettings {
-                access_seconds: tokens.access_seconds,
-                refresh_seconds: tokens.refresh_seconds,
-                algorithm: self.algorithm,
-                rotation_days: tokens.rotation_days,
-            },
-        }
-    }
-
-    /// What signs what upstreams are told: from the configuration, or from the master key. Nothing in a
-    /// gateway alone that was given none: it takes no route that asks for it.
-    pub fn identity_seed(&self, master: Option<&MasterKeys>) -> Result<Option<[u8; 32]>> {
-        match self.config.gateway.identity_key.as_str() {
-            "" => Ok(master.map(|master| *master.seed(Label::GatewayIdentity))),
-            text => identity_seed(text).map(Some),
-        }
-    }
-
-    /// Settings of the `notify` crate.
-    pub fn notify_settings(&self, origin: &str) -> Result<notify::Settings> {
-        Ok(notify::Settings {
-            provider: self.config.mail_provider(self.listen)?,
-            from: self.config.sender(origin)?,
-            product: self.config.mail.product_name.clone(),
-            origin: origin.to_owned(),
-            templates: self.config.template_folder(),
-            language: self.config.notify.language.clone(),
-            push: self.config.push()?,
-            timezone: self.config.notify.timezone.clone(),
-            categories: self.config.categories()?,
-            messages: self.config.messages()?,
-        })
-    }
-
-    /// Where Usher's services are, for a gateway without them.
-    pub fn service_addresses(&self) -> Result<Vec<String>> {
-        let addresses: Vec<String> = self.config.services.url.split_whitespace().map(str::to_owned).collect();
-        if addresses.is_empty() || self.config.services.token.is_empty() || self.config.public_url.is_empty() {
-            bail!(
-                "a gateway alone needs `public_url`, `services.url` (where the services are) and `services.token` (make one there with `usher verifier create NAME`)"
-            );
-        }
-        Ok(addresses)
-    }
-
-    /// Settings of the database.
-    pub fn database(&self) -> storage::Settings {
-        let Config { database, .. } = &self.config;
-        if database.url.is_empty() {
-            storage::Settings::sqlite(self.database_file(), database.max_connections)
-        } else {
-            storage::Settings::postgres(database.url.clone(), database.max_connections)
-        }
-    }
-
-    /// Settings of the `users` crate.
-    pub fn user_settings(&self, origin: String) -> Result<users::Settings> {
-        Ok(users::Settings {
-            blobs: Blobs::open(&self.config.blobs()?)?,
-            origin,
-            attributes: self.config.attributes()?,
-        })
-    }
-
-    fn database_file(&self) -> PathBuf {
-        Path::new(&self.config.data_dir).join("usher.db")
-    }
-
-    /// Whether there is a database, as far as can be told without opening it.
-    pub fn has_database(&self) -> bool {
-        !self.config.database.url.is_empty() || self.database_file().exists()
-    }
-
-    /// Makes the data folder, for nobody else to read.
-    pub fn make_data_dir(&self) -> Result<()> {
-        let path = Path::new(&self.config.data_dir);
-        if !path.exists() {
-            fs::create_dir_all(path).with_context(|| format!("making the folder {}", path.display()))?;
-            fs::set_permissions(path, fs::Permissions::from_mode(0o700))
-                .with_context(|| format!("closing the folder {} to others", path.display()))?;
-        }
-        Ok(())
-    }
-
-    /// The master keys from the configuration or from `master.key`; nothing if there are none yet.
-    pub fn master_keys(&self) -> Result<Option<MasterKeys>> {
-        if !self.config.secrets.master_key.is_empty() {
-            return MasterKeys::parse(&self.config.secrets.master_key).context("`secrets.master_key`").map(Some);
-        }
-        let path = self.master_key_file();
-        if !path.exists() {
-            return Ok(None);
-        }
-        refuse_if_others_can_read("the master key", &path)?;
-        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        MasterKeys::parse(&text).with_context(|| format!("{}", path.display())).map(Some)
-    }
-
-    /// Makes the master key, for a database that has nothing in it yet.
-    pub fn make_master_keys(&self) -> Result<MasterKeys> {
-        let (path, keys) = (self.master_key_file(), MasterKeys::generate());
-        write_secret(&path, &keys.to_text()).with_context(|| format!("writing {}", path.display()))?;
-        Ok(keys)
-    }
-
-    /// Where the master key is, if it is in a file.
-    pub fn master_key_file(&self) -> PathBuf {
-        Path::new(&self.config.data_dir).join("master.key")
-    }
-}
-
-/// Writes a file that only its owner can read, and makes sure that it is on disk.
-fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    std::io::Write::write_all(&mut file, text.as_bytes())?;
-    file.sync_all()
 }
 
 #[cfg(test)]

@@ -1,18 +1,20 @@
 //! What can be set: by a file (TOML), the environment and flags, each over the one before.
 //!
 //! The struct with its defaults is the whole list of keys: a key of the file or the environment that
-//! is not in it is an error that names the nearest one. `check` turns it into what the services
-//! take, or says what to do.
+//! is not in it is an error that names the nearest one. `check` refuses what cannot be run and says
+//! what to do; `checked` is what the services take of the rest.
 
 mod check;
+mod checked;
 mod load;
+mod public_url;
 
 use gateway::RouteSpec;
 use notify::{CategorySpec, MessageSpec};
 use serde::{Deserialize, Serialize};
 use users::AttributeSpec;
 
-pub use check::Checked;
+pub use checked::Checked;
 pub use load::{Flags, Sources, load, show, shown_as_json, shown_as_text};
 
 /// Everything that can be set. It has no `Debug`: there are secrets in it.
