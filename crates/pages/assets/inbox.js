@@ -27,17 +27,19 @@ const renew = async () => {
 };
 
 const show = (unread) => {
-  if (!count) return;
-  count.hidden = unread === 0;
-  count.querySelector("b").textContent = unread > 99 ? "99+" : String(unread);
+  const number = count?.querySelector("b");
+  const said = unread > 99 ? "99+" : String(unread);
+  const isNews = number?.textContent !== said;
+  if (number) [count.hidden, number.textContent] = [unread === 0, said];
+  return isNews;
 };
 
 let first = true;
 const told = new EventSource("/inbox/events");
 const heard = (event) => {
-  show(JSON.parse(event.data).unread);
-  // The first one says what the page has said already.
-  if (!first || event.type === "notification") renew();
+  const isNews = show(JSON.parse(event.data).unread);
+  // The first one says what the page has said already, unless something came in between.
+  if (!first || event.type === "notification" || isNews) renew();
   first = false;
 };
 told.addEventListener("notification", heard);

@@ -14,7 +14,7 @@ function text(buffer) {
 
 function say(state) {
   for (const words of form.querySelectorAll("[data-push-state]")) {
-    words.hidden = words.dataset.pushState !== state;
+    words.hidden = !words.dataset.pushState.split(" ").includes(state);
   }
   form.querySelector("button").disabled = state === "denied";
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use e2e::{Browser, Database, FcmManner, FcmServer, Look, PASSWORD, PushService, Setup, TestApp, User, on_both};
+use e2e::{
+    Browser, Database, FcmManner, FcmServer, Look, PASSWORD, PATIENCE, PushService, Setup, TestApp, User, on_both,
+};
 use serde_json::{Value, json};
 
 const DEVICES: &str = "/api/v1/notifications/devices";
@@ -41,7 +43,7 @@ async fn welcomed(app: &TestApp) {
         - (SELECT COUNT(*) FROM deliveries WHERE template = 'verify-email' AND channel = 'email') AS TEXT)";
     let begun = Instant::now();
     while app.look().await.texts(missing).await != ["0"] {
-        assert!(begun.elapsed() < Duration::from_secs(40), "somebody is not welcomed");
+        assert!(begun.elapsed() < PATIENCE, "somebody is not welcomed");
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
 }
@@ -73,7 +75,7 @@ async fn until_devices(app: &TestApp, count: usize) {
         if found == count {
             return;
         }
-        assert!(begun.elapsed() < Duration::from_secs(40), "{found} devices instead of {count}");
+        assert!(begun.elapsed() < PATIENCE, "{found} devices instead of {count}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -91,7 +93,7 @@ async fn until_pushes(app: &TestApp, what: &str, is_so: impl Fn(&[String]) -> bo
         if is_so(&found) {
             return found;
         }
-        assert!(begun.elapsed() < Duration::from_secs(40), "never {what}: {found:?}");
+        assert!(begun.elapsed() < PATIENCE, "never {what}: {found:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -171,23 +173,27 @@ on_both! {
         register(&app, &ann, &token("anns")).await;
         register(&app, &bob, &token("bobs")).await;
         // "Too many" is about one device; that nobody is there is about all.
-        for (number, (manner, refused)) in [(FcmManner::Quota(3), 2), (FcmManner::Unavailable(3), 1)].into_iter().enumerate() {
+        for (number, (manner, refused)) in [(FcmManner::Quota(8), 2), (FcmManner::Unavailable(8), 1)].into_iter().enumerate() {
             fcm.set_manner(manner);
             let asked = fcm.asked().len();
             change_password(&mut ann).await;
             until_pushes(&app, "failed", |found| found.iter().any(|push| push.starts_with("failed"))).await;
             change_password(&mut bob).await;
-            tokio::time::sleep(Duration::from_millis(1_500)).await;
+            let begun = Instant::now();
+            while fcm.asked().len() < asked + refused {
+                assert!(begun.elapsed() < PATIENCE, "somebody waits for another's device");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
             assert_eq!(fcm.asked().len(), asked + refused, "somebody is sent in vain, or waits for another's device");
             fcm.set_manner(FcmManner::Takes);
             fcm.has(2 * (number + 1)).await;
             let waited = fcm.asked()[asked + refused].duration_since(fcm.asked()[asked]);
-            assert!(waited > Duration::from_millis(2_500), "{waited:?}");
+            assert!(waited > Duration::from_millis(7_500), "{waited:?}");
         }
         fcm.set_manner(FcmManner::Fails);
         change_password(&mut ann).await;
-        let failed = until_pushes(&app, "failed", |found| found.iter().any(|push| push.starts_with("failed"))).await;
-        assert!(failed.iter().any(|push| push.contains("500")), "{failed:?}");
+        until_pushes(&app, "failed", |found| found.iter().any(|push| push.starts_with("failed") && push.contains("500"))).await;
         fcm.set_manner(FcmManner::Takes);
         fcm.has(5).await;
         // Google's token is good no more: one other is asked for, and the message is not lost.
@@ -219,13 +225,13 @@ on_both! {
         assert!(!seen.contains("assword") && !seen.contains(&app.url));
         assert_eq!(pushed.headers["urgency"], "high");
         // It asks for time, and gets it.
-        service.refuse(Some(429), Some("3"));
+        service.refuse(Some(429), Some("8"));
         let before = service.asked();
         change_password(&mut ann).await;
         until_pushes(&app, "failed", |found| found.iter().any(|push| push.starts_with("failed"))).await;
         service.refuse(None, None);
         let (waited, again) = (Instant::now(), service.has(2).await.remove(1));
-        assert!(waited.elapsed() > Duration::from_millis(1_500), "{:?}", waited.elapsed());
+        assert!(waited.elapsed() > Duration::from_secs(2), "{:?}", waited.elapsed());
         assert!(browser.read(&again).is_some() && service.asked() == before + 2);
         // Its owner has switched it off, or the browser is gone.
         service.refuse(Some(410), None);
@@ -294,13 +300,19 @@ async fn a_browser_is_switched_on_where_scripts_run_and_is_told_what_happens() {
     let until = async |selector: &str| {
         let begun = Instant::now();
         while browser.count(selector).await == 0 {
-            assert!(begun.elapsed() < Duration::from_secs(20), "never {selector}");
+            assert!(begun.elapsed() < PATIENCE, "never {selector}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
     until("#push-panel:not([hidden])").await;
     browser.assert_accessible("the switch for messages").await;
     welcomed(&app).await;
+    let fails = "Notification.requestPermission = async () => 'granted';
+                 PushManager.prototype.subscribe = async () => { throw new DOMException('there is no push service'); };";
+    browser.script(fails).await;
+    browser.click("#push-panel button").await;
+    until("p[data-push-state=failed]:not([hidden])").await;
+    assert_eq!(browser.text("#push-panel button").await, "Switch on", "it can be tried again");
     // This browser has no push service of its own: it is lent one.
     let lent = service.subscribe();
     let stand_in = format!(
