@@ -3,6 +3,7 @@
 mod feed;
 mod ssf;
 mod tokens;
+mod upgrade;
 
 use std::time::Duration;
 
@@ -154,7 +155,9 @@ fn follow(signals: &Signals) {
 
 async fn open(database: &storage::Settings, clock: &Clock, master: &MasterKeys) -> Signals {
     let migrations = [storage::MIGRATIONS, users::MIGRATIONS, auth::MIGRATIONS, crate::MIGRATIONS].concat();
-    let db = Db::open(database, &migrations, true).await.unwrap();
+    // All tests run at once: a connection may be waited for longer than a request would.
+    let patient = storage::Settings { acquire_timeout: Duration::from_secs(30), ..database.clone() };
+    let db = Db::open(&patient, &migrations, true).await.unwrap();
     let users = Users::open(db, clock.clone(), users::Settings::default(), master).await.unwrap();
     let auth = Auth::new(users, settings(), master).await.unwrap();
     Signals::new(auth, master)
