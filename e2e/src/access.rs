@@ -4,10 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::TestApp;
-
-/// How long a line may take: it waits for others for some milliseconds.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::{PATIENCE, TestApp};
 
 impl TestApp {
     /// The lines of the access log so far for which something holds.

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::RequestBuilder;
 use reqwest::header::HeaderMap;
+use reqwest::{RequestBuilder, Response};
 use serde_json::Value;
 
 /// Status, headers and body, and how long it took.
@@ -24,7 +24,11 @@ impl Answer {
     /// Sends a request; an error when no whole answer came back.
     pub async fn try_of(request: RequestBuilder) -> reqwest::Result<Self> {
         let begun = Instant::now();
-        let response = request.send().await?;
+        Self::read(request.send().await?, begun).await
+    }
+
+    /// Reads an answer whose request began then to its end.
+    pub(crate) async fn read(response: Response, begun: Instant) -> reqwest::Result<Self> {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = String::from_utf8_lossy(&response.bytes().await?).into_owned();
         Ok(Self { status, headers, body, took: begun.elapsed() })

@@ -15,10 +15,7 @@ use uuid::Uuid;
 
 use crate::database::{self, DatabaseView};
 use crate::logs::{Logs, lock};
-use crate::{Answer, Database, Metrics, PASSWORD, User};
-
-/// How long a start or a stop may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(40);
+use crate::{Answer, Database, Metrics, PASSWORD, PATIENCE, User};
 
 /// How a program is to be started.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,8 +11,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::PATIENCE;
+
 /// Under which key `WebDriver` answers an element (W3C `WebDriver` §12).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// How long it may take until a page that is refreshed has its elements again.
+const REPLACED: Duration = Duration::from_secs(10);
 
 /// How the pages are to be seen.
 #[derive(Clone, Copy, Debug)]
@@ -62,10 +67,9 @@ impl Browser {
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(2)).build().expect("a client");
         let mut browser = Self { driver, profile, session: String::new(), client, scripts_run: true, process: None };
         let base = format!("http://127.0.0.1:{port}");
-        for _ in 0..400 {
-            if browser.client.get(format!("{base}/status")).send().await.is_ok() {
-                break;
-            }
+        let begun = Instant::now();
+        while browser.client.get(format!("{base}/status")).send().await.is_err() {
+            assert!(begun.elapsed() < PATIENCE, "chromedriver does not start");
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
         let profile = format!("--user-data-dir={}", browser.profile.display());
@@ -131,47 +135,54 @@ impl Browser {
 
     /// The text of the first element that a CSS selector finds.
     pub async fn text(&self, selector: &str) -> String {
-        let element = self.find(selector).await;
-        self.get(&format!("/element/{element}/text")).await.as_str().unwrap_or_default().to_owned()
+        let text = self.with(selector, &[(Method::GET, "text", Value::Null)]).await;
+        text.as_str().unwrap_or_default().to_owned()
     }
 
     /// How many elements a CSS selector finds.
     pub async fn count(&self, selector: &str) -> usize {
-        let found = self.post("/elements", json!({"using": "css selector", "value": selector})).await;
-        found.as_array().map_or(0, Vec::len)
+        let url = format!("{}/elements", self.session);
+        let wanted = json!({"using": "css selector", "value": selector});
+        for _ in 0..20 {
+            let found = self.try_call(Method::POST, &url, wanted.clone()).await;
+            match found.as_array() {
+                Some(found) => return found.len(),
+                // Another page has just begun to take the place of this one.
+                None => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+        panic!("nobody can count {selector}");
     }
 
     /// A property of the first element that a CSS selector finds, as scripts would see it.
     pub async fn property(&self, selector: &str, name: &str) -> Value {
-        let element = self.find(selector).await;
-        self.get(&format!("/element/{element}/property/{name}")).await
+        self.with(selector, &[(Method::GET, &format!("property/{name}"), Value::Null)]).await
     }
 
     /// Types into a field, after emptying it.
     pub async fn fill(&self, selector: &str, text: &str) {
-        let element = self.find(selector).await;
-        self.post(&format!("/element/{element}/clear"), json!({})).await;
-        self.post(&format!("/element/{element}/value"), json!({"text": text})).await;
+        let typed = json!({"text": text});
+        self.with(selector, &[(Method::POST, "clear", json!({})), (Method::POST, "value", typed)]).await;
     }
 
     /// Clicks what a person would click.
     pub async fn click(&self, selector: &str) {
-        let element = self.find(selector).await;
-        self.post(&format!("/element/{element}/click"), json!({})).await;
+        self.with(selector, &[(Method::POST, "click", json!({}))]).await;
     }
 
     /// Clicks the button that sends a form, and waits until another page has taken the place of this one.
     pub async fn submit(&self, selector: &str) {
         let page = self.find("html").await;
         self.click(selector).await;
-        for _ in 0..1_000 {
+        let begun = Instant::now();
+        loop {
             let asked = self.try_call(Method::GET, &format!("{}/element/{page}/name", self.session), Value::Null).await;
             if !asked["error"].is_null() {
                 return;
             }
+            assert!(begun.elapsed() < PATIENCE, "{selector} led nowhere");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("{selector} led nowhere");
     }
 
     /// The cookies that the browser holds for the page.
@@ -276,9 +287,36 @@ impl Browser {
         self.post("/goog/cdp/execute", json!({"cmd": command, "params": parameters})).await
     }
 
+    /// Does this with the first element that a selector finds, and answers what came of the last of it. A page that
+    /// refreshes itself may take it away meanwhile and put another in its place: then all of it is done with that one.
+    async fn with(&self, selector: &str, steps: &[(Method, &str, Value)]) -> Value {
+        let begun = Instant::now();
+        'found: loop {
+            let mut answer = self.look_for(selector).await;
+            if let Some(element) = answer[ELEMENT].as_str().map(str::to_owned) {
+                for (method, path, body) in steps {
+                    let url = format!("{}/element/{element}/{path}", self.session);
+                    answer = self.try_call(method.clone(), &url, body.clone()).await;
+                    if answer["error"] == "stale element reference" {
+                        continue 'found;
+                    }
+                    assert!(answer["error"].is_null(), "{selector}, {path}: {}", answer["message"]);
+                }
+                return answer;
+            }
+            assert!(begun.elapsed() < REPLACED, "{selector}: {}", answer["message"]);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     async fn find(&self, selector: &str) -> String {
-        let found = self.post("/element", json!({"using": "css selector", "value": selector})).await;
-        found[ELEMENT].as_str().expect("an element").to_owned()
+        let found = self.look_for(selector).await;
+        found[ELEMENT].as_str().unwrap_or_else(|| panic!("{selector}: {}", found["message"])).to_owned()
+    }
+
+    async fn look_for(&self, selector: &str) -> Value {
+        let wanted = json!({"using": "css selector", "value": selector});
+        self.try_call(Method::POST, &format!("{}/element", self.session), wanted).await
     }
 
     async fn get(&self, path: &str) -> Value {

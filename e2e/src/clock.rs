@@ -1,7 +1,12 @@
 //! The time of day, as the programs under test see it.
 
+use std::time::Duration;
+
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+
+/// How long a busy machine may take for what is quick.
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Seconds since 1970.
 #[expect(clippy::disallowed_methods, reason = "the programs under test have this clock and no other")]

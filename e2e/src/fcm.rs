@@ -21,15 +21,12 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::logs::lock;
-use crate::unix_now;
+use crate::{PATIENCE, unix_now};
 
 const PROJECT: &str = "harbour-test";
 const ACCOUNT: &str = "usher@harbour-test.iam.gserviceaccount.com";
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
-/// How long a test waits.
-const PATIENCE: Duration = Duration::from_secs(40);
-
 /// What it does with messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FcmManner {

@@ -1,11 +1,11 @@
 //! Listening to streams of events, the revocation feed among them, as a client of any make would.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{Answer, TestApp};
+use crate::{Answer, PATIENCE, TestApp};
 
 /// One event, or a comment with or without an id.
 #[derive(Clone, Debug, Default)]
@@ -34,9 +34,18 @@ impl Feed {
         Stream::try_open(url, token, &format!("/api/v1/feed/revocations{query}"), None).await.map(Self)
     }
 
-    /// Opens the feed of a program.
+    /// Opens the feed of a program. One that has just begun says 503 until it knows what there is to tell.
     pub async fn open(app: &TestApp, token: &str, after: Option<i64>) -> Self {
-        Self::try_open(&app.url, token, after).await.unwrap_or_else(|answer| panic!("no feed: {answer:?}"))
+        let begun = Instant::now();
+        loop {
+            match Self::try_open(&app.url, token, after).await {
+                Ok(feed) => return feed,
+                Err(answer) if answer.status == 503 && begun.elapsed() < PATIENCE => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                Err(answer) => panic!("no feed: {answer:?}"),
+            }
+        }
     }
 }
 
@@ -63,10 +72,10 @@ impl Stream {
         if let Some(known) = known {
             request = request.header("last-event-id", known.to_string());
         }
-        let again = request.try_clone().expect("a request without a body");
+        let begun = Instant::now();
         let response = request.send().await.expect("the program has to answer");
         if response.status() != 200 {
-            return Err(Answer::of(again).await);
+            return Err(Answer::read(response, begun).await.expect("a whole answer"));
         }
         let header =
             |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -102,7 +111,7 @@ impl Stream {
     /// The next event of this name, whatever comes before it.
     pub async fn next_named(&mut self, name: &str) -> FeedEvent {
         loop {
-            let event = self.next_within(Duration::from_secs(20)).await.expect("the feed goes on");
+            let event = self.next_within(PATIENCE).await.expect("the feed goes on");
             if event.name == name {
                 return event;
             }

@@ -25,10 +25,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::logs::lock;
 use crate::process::free_address;
-use crate::{Certificate, TestApp, unix_now};
-
-/// How long a test waits for something to be told.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::{Certificate, PATIENCE, TestApp, unix_now};
 
 /// How it answers.
 #[derive(Clone, Debug)]

@@ -2,10 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::TestApp;
-
-/// How long a test waits for a mail.
-const PATIENCE: Duration = Duration::from_secs(40);
+use crate::{PATIENCE, TestApp};
 
 impl TestApp {
     /// The addresses, below the program's, of the mails to this address whose subject has these words, newest first.

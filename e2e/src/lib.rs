@@ -54,7 +54,7 @@ pub use answer::Answer;
 pub use apart::Apart;
 pub use app::{Setup, TestApp};
 pub use browser::{Browser, Look};
-pub use clock::{moment_in, unix_now};
+pub use clock::{PATIENCE, moment_in, unix_now};
 pub use database::{Database, DatabaseView};
 pub use fcm::{FcmManner, FcmServer};
 pub use feed::{Feed, FeedEvent, Stream};

@@ -12,11 +12,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _,
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use crate::Certificate;
 use crate::logs::lock;
-
-/// How long a test waits for mail.
-const PATIENCE: Duration = Duration::from_secs(40);
+use crate::{Certificate, PATIENCE};
 
 /// What the server as a whole does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

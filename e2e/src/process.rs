@@ -7,10 +7,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::PATIENCE;
 use crate::logs::{Logs, lock};
-
-/// How long one may take to start on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A running program.
 pub(crate) struct Process {

@@ -20,10 +20,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::logs::lock;
-use crate::unix_now;
-
-/// How long a test waits.
-const PATIENCE: Duration = Duration::from_secs(40);
+use crate::{PATIENCE, unix_now};
 
 /// Something that was pushed.
 #[derive(Clone, Debug)]

@@ -14,12 +14,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::logs::lock;
-use crate::unix_now;
+use crate::{PATIENCE, unix_now};
 
 /// The key that it takes.
 pub const SENDGRID_KEY: &str = "SG.aB-c_D0123456789.eF0123456789";
-/// How long a test waits for mail.
-const PATIENCE: Duration = Duration::from_secs(40);
 /// The largest message, as published.
 const LARGEST: usize = 30 * 1024 * 1024;
 

@@ -96,8 +96,8 @@ impl World {
     /// Waits until the ledger has so many entries, and reads them.
     async fn read(&self) {
         let notify = &self.notify;
-        for _ in 0..200 {
-            reader::step_once(notify).await.unwrap();
+        for _ in 0..3_000 {
+            reader::step(notify, None).await.unwrap();
             let mut read = notify.db().read().await.unwrap();
             let waiting =
                 if notify.db().is_shared() { storage::ledger::waiting(&mut read, 10).await.unwrap() } else { 0 };
@@ -144,7 +144,9 @@ struct Row {
 
 async fn open(database: &storage::Settings, settings: Settings, master: &MasterKeys, clock: &Clock) -> Notify {
     let migrations = [storage::MIGRATIONS, users::MIGRATIONS, MIGRATIONS].concat();
-    let db = Db::open(database, &migrations, true).await.unwrap();
+    // All tests run at once: a connection may be waited for longer than a request would.
+    let patient = storage::Settings { acquire_timeout: Duration::from_secs(30), ..database.clone() };
+    let db = Db::open(&patient, &migrations, true).await.unwrap();
     let users = Users::open(db, clock.clone(), users::Settings::default(), master).await.unwrap();
     Notify::new(users, settings, master).unwrap()
 }
@@ -195,7 +197,7 @@ impl Post {
 }
 
 impl Channel for Post {
-    const PATIENCE: Duration = Duration::from_secs(2);
+    const PATIENCE: Duration = Duration::from_secs(8);
 
     fn name(&self) -> ChannelName {
         ChannelName::Email
@@ -334,17 +336,17 @@ on_both! {
         world.password_changed(good).await;
         world.until(|rows| rows.iter().any(|row| row.user_id == good && row.state == "sent")).await;
         let (_, _, at) = post.taken().into_iter().find(|(name, ..)| name == "good").unwrap();
-        assert!(at.duration_since(happened) < Duration::from_secs(1), "{:?}", at.duration_since(happened));
+        assert!(at.duration_since(happened) < Duration::from_secs(5), "{:?}", at.duration_since(happened));
         // The waits between the five are not waited for here.
-        for _ in 0..5 {
+        while world.rows().await.iter().any(|row| row.state == "queued" || row.state == "failed") {
             let mut tx = world.notify.db().begin().await.unwrap();
             let now = world.clock.now();
             storage::execute!(&mut tx, "UPDATE deliveries SET next_at = $1 WHERE state = 'failed' AND leased_until IS NULL", now).unwrap();
             tx.commit().await.unwrap();
             world.notify.wake();
-            tokio::time::sleep(Duration::from_millis(400)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        let rows = world.until(|rows| rows.iter().all(|row| row.state != "queued" && row.state != "failed")).await;
+        let rows = world.rows().await;
         for row in rows.iter().filter(|row| row.user_id == bad) {
             assert_eq!((row.state.as_str(), row.attempts), ("dead", 5), "{row:?}");
             assert_eq!(row.reason.as_deref(), Some("the program failed over it"));
@@ -374,9 +376,9 @@ on_both! {
         world.password_changed(good).await;
         world.until(|rows| rows.iter().any(|row| row.user_id == good && row.state == "sent")).await;
         let (_, _, at) = post.taken().into_iter().find(|(name, ..)| name == "good").unwrap();
-        assert!(at.duration_since(happened) < Duration::from_secs(1), "{:?}", at.duration_since(happened));
+        assert!(at.duration_since(happened) < Duration::from_secs(5), "{:?}", at.duration_since(happened));
         let rows = world.until(|rows| rows.iter().filter(|row| row.state == "failed").count() == 60).await;
-        assert!(rows.iter().all(|row| row.user_id == good || row.reason.as_deref() == Some("no end after 2 seconds")));
+        assert!(rows.iter().all(|row| row.user_id == good || row.reason.as_deref() == Some("no end after 8 seconds")));
         following.abort();
         world.notify.stop();
         working.await.unwrap();

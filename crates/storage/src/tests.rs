@@ -22,7 +22,10 @@ fn migrations() -> Vec<Migration> {
 }
 
 async fn open(folder: &tempfile::TempDir) -> Db {
-    Db::open(&Settings::sqlite(folder.path().join("usher.db"), 4), &migrations(), true).await.unwrap()
+    // A thousand write at once here, and other tests run beside this one.
+    let patient =
+        Settings { acquire_timeout: Duration::from_mins(1), ..Settings::sqlite(folder.path().join("usher.db"), 4) };
+    Db::open(&patient, &migrations(), true).await.unwrap()
 }
 
 fn event() -> Event {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use e2e::{Answer, Database, PASSWORD, TestApp, User, on_both};
+use e2e::{Answer, Database, PASSWORD, PATIENCE, TestApp, User, on_both};
 use reqwest::Method;
 use reqwest::header::{COOKIE, SET_COOKIE};
 use serde_json::{Value, json};
@@ -235,7 +235,8 @@ on_both! {
         let mut done = 0;
         for one in tries.collect::<Vec<_>>() {
             let status = one.await.unwrap();
-            assert!([200, 204, 401, 403, 409].contains(&status), "{status}");
+            // Fifty at once may also wait so long for a connection that they are sent away.
+            assert!([200, 204, 401, 403, 409, 503].contains(&status), "{status}");
             done += usize::from(status < 300);
         }
         assert!(done >= 1, "one of them may go");
@@ -282,16 +283,16 @@ on_both! {
     async fn a_ban_with_an_end_ends_by_itself(app: TestApp) {
         let root = User::administrator(&app, "root").await;
         let ann = app.user("ann").await;
-        let until = moment(&app, 3).await;
+        let until = moment(&app, 10).await;
         root.post(&path(&ann, "/ban"), json!({"reason": "Cool down", "until": until})).await.is(204);
         assert_dead(&ann).await;
         app.login(&ann.email, PASSWORD).await.is_problem(401, "invalid_credentials");
         let begun = std::time::Instant::now();
         while root.get(&path(&ann, "")).await.is(200).json()["status"] == "suspended" {
-            assert!(begun.elapsed() < Duration::from_secs(20), "it is still not lifted");
+            assert!(begun.elapsed() < PATIENCE, "it is still not lifted");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        assert!(begun.elapsed() > Duration::from_secs(1), "it was lifted too early");
+        assert!(moment(&app, 0).await >= until, "it was lifted too early");
         assert_dead(&ann).await;
         app.again(&ann).await;
         assert_eq!(events(&app, "account.reinstated").await[0].get("actor"), None);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{Answer, PASSWORD, S3, Setup, TestApp, User, grey_jpeg, on_both, picture, png, with_store_at};
+use e2e::{Answer, PASSWORD, PATIENCE, S3, Setup, TestApp, User, grey_jpeg, on_both, picture, png, with_store_at};
 use reqwest::Method;
 use serde_json::json;
 
@@ -23,7 +23,7 @@ async fn look(app: &TestApp, url: &str) -> Answer {
 async fn is_shown(app: &TestApp, url: &str) {
     let begun = Instant::now();
     while look(app, url).await.header("content-type") != "image/webp" {
-        assert!(begun.elapsed() < Duration::from_secs(10), "no picture at {url}");
+        assert!(begun.elapsed() < PATIENCE, "no picture at {url}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -68,7 +68,7 @@ on_both! {
         app.restart().await;
         let begun = Instant::now();
         while look(&app, &first).await.status != 404 {
-            assert!(begun.elapsed() < Duration::from_secs(10), "the first picture stays");
+            assert!(begun.elapsed() < PATIENCE, "the first picture stays");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         look(&app, &second).await.is(200);
@@ -139,7 +139,7 @@ on_both! {
         assert_ne!(large.json()["avatar_url"], url.as_str());
         let begun = Instant::now();
         while memory(&app) > before + before / 10 + 16 * 1024 {
-            assert!(begun.elapsed() < Duration::from_secs(10), "{before} KiB before, {} KiB after", memory(&app));
+            assert!(begun.elapsed() < PATIENCE, "{before} KiB before, {} KiB after", memory(&app));
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use e2e::{Database, Setup, TestApp, User, on_both};
+use e2e::{Database, PATIENCE, Setup, TestApp, User, on_both};
 use serde_json::{Value, json};
 
 /// What a command answers a program.
@@ -43,7 +43,7 @@ async fn import(app: &TestApp, rows: impl Iterator<Item = Value>) {
 async fn wait_until_searchable(app: &TestApp) {
     let begun = Instant::now();
     while !app.look().await.texts("SELECT email FROM users WHERE NOT searchable LIMIT 1").await.is_empty() {
-        assert!(begun.elapsed() < Duration::from_secs(40), "they are not made searchable");
+        assert!(begun.elapsed() < PATIENCE, "they are not made searchable");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

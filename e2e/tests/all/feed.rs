@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{Answer, Feed, FeedEvent, Language, Service, Setup, TestApp, on_both};
+use e2e::{Answer, Feed, FeedEvent, Language, PATIENCE, Service, Setup, TestApp, on_both};
 use reqwest::Method;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -66,7 +66,7 @@ on_both! {
         assert!(event.data["epoch"].is_i64(), "{event:?}");
         // Every few seconds a word, even when nothing happens, and the number goes on with the ledger.
         let newest = event.data["index"].as_i64().unwrap();
-        let word = feed.next_within(Duration::from_secs(8)).await.expect("the feed goes on");
+        let word = feed.next_within(PATIENCE).await.expect("the feed goes on");
         assert_eq!(word.name, "", "{word:?}");
         assert!(word.id.unwrap() >= newest, "{word:?}");
     }
@@ -135,7 +135,7 @@ on_both! {
         let listed = app.cli_ok(&["verifier", "list"]).await;
         assert!(listed.contains("good") && !listed.contains(&good), "{listed}");
         app.cli_ok(&["verifier", "revoke", "good"]).await;
-        feed.ends_within(Duration::from_secs(10)).await;
+        feed.ends_within(PATIENCE).await;
         Feed::try_open(&app.url, &good, None).await.err().expect("revoked").is_problem(401, "unauthenticated");
         app.report_position(&good, 2).await.is_problem(401, "unauthenticated");
     }
@@ -145,8 +145,8 @@ on_both! {
         let mut feed = Feed::open(&app, &token, None).await;
         snapshot(&mut feed).await;
         app.sigterm();
-        feed.ends_within(Duration::from_secs(5)).await;
-        let status = app.wait_for_exit_within(Duration::from_secs(10));
+        feed.ends_within(PATIENCE).await;
+        let status = app.wait_for_exit_within(PATIENCE);
         assert_eq!(status.code(), Some(0));
     }
 
@@ -165,7 +165,7 @@ on_both! {
         app.start().await;
         let back = Instant::now();
         while service.whoami(&ann.access_token).await.status != 401 {
-            assert!(back.elapsed() < Duration::from_secs(6), "{:?} after the restart the ban is not known", back.elapsed());
+            assert!(back.elapsed() < PATIENCE, "{:?} after the restart the ban is not known", back.elapsed());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         println!("healed {:?} after the restart", back.elapsed());

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use e2e::{Setup, TestApp, on_both};
+use e2e::{PATIENCE, Setup, TestApp, on_both};
 use serde_json::{Value, json};
 
 const BCRYPT: &str = "$2b$04$abcdefghijklmnopqrstuuCpiGOaQtnO81gWWm3JgPQbhVJGkvONe";
@@ -259,7 +259,7 @@ async fn wait_for_position(app: &TestApp, position: u64) {
         .first()
         .is_none_or(|reached| reached.parse::<u64>().unwrap() < position)
     {
-        assert!(begun.elapsed() < Duration::from_secs(60), "the import does not get to row {position}");
+        assert!(begun.elapsed() < PATIENCE, "the import does not get to row {position}");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }

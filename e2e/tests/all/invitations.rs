@@ -72,6 +72,7 @@ on_both! {
         app.login(NOOR, PASSWORD).await.is(200);
         // What was accepted is told by no other mail, and who invited stands in the history.
         assert_eq!(server.mails_to(NOOR).len(), 1);
+        app.settle().await;
         let history = root.get(&format!("/api/v1/users/{}/history", noor.id)).await.is(200).json();
         let kinds: Vec<&str> = history["items"].as_array().unwrap().iter().filter_map(|item| item["kind"].as_str()).collect();
         assert!(kinds.ends_with(&["invitation.accepted", "account.created"]), "{kinds:?}");

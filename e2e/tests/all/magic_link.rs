@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use e2e::{Answer, Browser, Database, Look, MailServer, PASSWORD, Setup, TestApp, Token, User, on_both};
+use e2e::{Answer, Browser, Database, Look, MailServer, PASSWORD, PATIENCE, Setup, TestApp, Token, User, on_both};
 use reqwest::Method;
 use reqwest::header::{COOKIE, SET_COOKIE};
 use serde_json::{Value, json};
@@ -34,19 +34,18 @@ async fn confirm(app: &TestApp, token: &str) -> Answer {
 }
 
 /// Waits until everything that was asked for was answered and told.
-async fn settled(app: &TestApp) {
+async fn settled(app: &TestApp, server: &MailServer) {
     let begun = Instant::now();
-    let waiting = "SELECT 'x' AS one FROM link_requests UNION ALL SELECT kind FROM outbox
-                   UNION ALL SELECT state FROM deliveries WHERE state IN ('queued', 'failed')";
-    loop {
-        // An entry that is numbered is read a moment later.
-        if app.look().await.texts(waiting).await.is_empty() {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            if app.look().await.texts(waiting).await.is_empty() {
-                return;
-            }
-        }
-        assert!(begun.elapsed() < Duration::from_secs(30), "something is never answered");
+    while !app.look().await.texts("SELECT CAST(created_at AS TEXT) FROM link_requests").await.is_empty() {
+        assert!(begun.elapsed() < PATIENCE, "something is never answered");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // What happened before is told before this.
+    let marker = format!("{}@example.com", uuid::Uuid::new_v4().simple());
+    app.register(&marker, PASSWORD).await.is(201);
+    server.wait_for(&marker, 1).await;
+    while !app.look().await.texts("SELECT state FROM deliveries WHERE state IN ('queued', 'failed')").await.is_empty() {
+        assert!(begun.elapsed() < PATIENCE, "something is never told");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -61,9 +60,13 @@ fn links(app: &TestApp, server: &MailServer, email: &str) -> Vec<String> {
 async fn link(app: &TestApp, server: &MailServer, email: &str) -> String {
     let before = links(app, server, email).len();
     ask(app, email).await.is(202);
-    settled(app).await;
+    let begun = Instant::now();
+    while links(app, server, email).len() == before {
+        assert!(begun.elapsed() < PATIENCE, "no link came to {email}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let mut all = links(app, server, email);
-    assert_eq!(all.len(), before + 1, "no link came to {email}");
+    assert_eq!(all.len(), before + 1, "more than one link came to {email}");
     all.pop().unwrap()
 }
 
@@ -130,7 +133,7 @@ on_both! {
         app.cli_ok(&["users", "delete", "deleted@example.com"]).await;
         app.cli_ok(&["users", "grant", "officer@example.com", "support"]).await;
         root.patch(&format!("/api/v1/users/{}", root.id), json!({"name": "Root"})).await.is(200);
-        settled(&app).await;
+        settled(&app, &server).await;
         let names = ["unknown", "known", "locked", "suspended", "deleted", "unverified", "officer", "root"];
         let mut shapes = Vec::new();
         let mut forms = Vec::new();
@@ -146,7 +149,7 @@ on_both! {
         // But for what a form is bound to, and the request's id.
         let plain = |page: &String| page.split("name=\"csrf\"").next().unwrap().to_owned();
         assert!(forms.iter().all(|page| plain(page) == plain(&forms[0])));
-        settled(&app).await;
+        settled(&app, &server).await;
         let told: BTreeSet<String> = server.mails().into_iter()
             .filter(|mail| mail.text().contains("/sign-in/link")).map(|mail| mail.to[0].clone()).collect();
         assert_eq!(told, BTreeSet::from(["known@example.com".to_owned()]));
@@ -172,7 +175,8 @@ on_both! {
         for one in tries {
             match one.await.unwrap() {
                 200 => used += 1,
-                400 => {}
+                // All at once, some wait so long for a connection that they are sent away.
+                400 | 503 => {}
                 other => panic!("{other}"),
             }
         }
@@ -238,7 +242,7 @@ on_both! {
         root.post(&format!("/api/v1/users/{}/unlock", ann.id), Value::Null).await.is(204);
         confirm(&app, &token).await.is(200);
         // The wrong passwords from before are told, and counted anew.
-        settled(&app).await;
+        settled(&app, &server).await;
         let told = server.mails_to(&ann.email).into_iter().filter(|mail| mail.text().contains("after 5 wrong passwords")).count();
         assert_eq!(told, 1);
         app.cli_ok(&["users", "erase", &ann.email, "--confirm", &ann.email]).await;
@@ -255,7 +259,7 @@ on_both! {
         app.post("/api/v1/auth/reset-password", json!({"email": ann.email})).await.is(202);
         let change = json!({"email": "ann2@example.com", "current_password": PASSWORD});
         ann.post("/api/v1/users/me/email", change).await.is(202);
-        settled(&app).await;
+        settled(&app, &server).await;
         let mailed = |email: &str, path: &str| {
             let mail = server.mails_to(email).into_iter().rev().find(|mail| mail.text().contains(path));
             e2e::token_in(&mail.unwrap_or_else(|| panic!("no mail with {path} to {email}")).text())
@@ -368,7 +372,7 @@ async fn t8_a_link_in_a_browser_signs_nobody_in_until_its_button_is_pressed() {
 
 /// Where the button of the newest mail to somebody leads, in the development inbox.
 async fn mailed(browser: &Browser, app: &TestApp, email: &str) -> String {
-    for _ in 0..200 {
+    for _ in 0..1_000 {
         browser.open(&format!("{}/dev/inbox", app.url)).await;
         let first = if browser.count("ul li:first-child a").await == 0 {
             String::new()

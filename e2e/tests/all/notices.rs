@@ -195,7 +195,10 @@ async fn a_browser_is_new_once() {
         assert_eq!(browser.address().await, format!("{}/account", app.url));
     };
     let told = async || {
-        app.register(&format!("{}@example.com", uuid::Uuid::new_v4().simple()), PASSWORD).await.is(201);
+        // What happened before is told before this.
+        let marker = format!("{}@example.com", uuid::Uuid::new_v4().simple());
+        app.register(&marker, PASSWORD).await.is(201);
+        app.mail(&marker, "Verify", 1).await;
         let mut waiting = 1;
         while waiting > 0 {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;

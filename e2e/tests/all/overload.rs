@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use e2e::{Answer, Database, PASSWORD, Setup, TestApp, User, on_both};
+use e2e::{Answer, Database, PASSWORD, PATIENCE, Setup, TestApp, User, on_both};
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
@@ -20,46 +22,48 @@ on_both! {
         for number in 0..30 {
             app.user(&format!("user{number}")).await;
         }
-        let end = Instant::now() + Duration::from_secs(3);
+        let enough = Arc::new(AtomicBool::new(false));
+        let (let_in, refused) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let flood: Vec<_> = (0..150)
             .map(|number| {
                 let body = json!({"email": format!("user{}@example.com", number % 30), "password": PASSWORD});
                 let request = app.request(Method::POST, "/api/v1/auth/login").json(&body);
+                let (enough, let_in, refused) = (enough.clone(), let_in.clone(), refused.clone());
                 tokio::spawn(async move {
-                    let mut answers = Vec::new();
-                    while Instant::now() < end {
-                        answers.push(Answer::of(request.try_clone().unwrap()).await);
+                    let mut waits = Vec::new();
+                    while !enough.load(Ordering::SeqCst) {
+                        let answer = Answer::of(request.try_clone().unwrap()).await;
+                        if answer.status == 200 {
+                            let_in.fetch_add(1, Ordering::SeqCst);
+                            waits.push(answer.took);
+                        } else {
+                            let answer = answer.is(503);
+                            assert!(answer.header("retry-after").parse::<u32>().unwrap() >= 1);
+                            refused.fetch_add(1, Ordering::SeqCst);
+                        }
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
-                    answers
+                    waits
                 })
             })
             .collect();
         tokio::time::sleep(Duration::from_millis(300)).await;
-        let mut checks = Vec::new();
-        while Instant::now() < end {
+        let (begun, mut checks) = (Instant::now(), Vec::new());
+        while checks.len() < 100 || let_in.load(Ordering::SeqCst) < 20 || refused.load(Ordering::SeqCst) < 20 {
+            assert!(begun.elapsed() < PATIENCE, "{let_in:?} sign-ins got through, {refused:?} were turned away");
             checks.push(ann.get("/api/v1/auth/me").await.is(200).took);
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let (mut let_in, mut refused) = (0, Vec::new());
+        enough.store(true, Ordering::SeqCst);
+        let mut waits = Vec::new();
         for one in flood {
-            for answer in one.await.unwrap() {
-                if answer.status == 200 {
-                    let_in += 1;
-                } else {
-                    let answer = answer.is(503);
-                    assert!(answer.header("retry-after").parse::<u32>().unwrap() >= 1);
-                    refused.push(answer.took);
-                }
-            }
+            waits.extend(one.await.unwrap());
         }
-        assert!(let_in >= 20, "only {let_in} sign-ins got through");
-        assert!(refused.len() >= 20, "only {} were turned away", refused.len());
-        // The limits are wide because two test programs and their clients share the machine; the
-        // benchmark has the exact ones.
-        let check = percentile(checks, 90);
-        assert!(check < Duration::from_millis(150), "auth/me took {check:?} under the flood");
-        app.get("/health/ready").await.is(200);
+        // The machine is shared with other tests, so this only tells one that waits for passwords from one that does not;
+        // the benchmark has the exact limits.
+        let (check, wait) = (percentile(checks, 50), percentile(waits, 50));
+        assert!(check < wait / 4, "auth/me took {check:?} under the flood, and a sign-in {wait:?}");
+        app.wait_until_ready().await;
         assert!(ann.is_signed_in().await);
     }
 
@@ -70,7 +74,7 @@ on_both! {
             "POST /api/v1/auth/login HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );
-        let before = app.metrics().await.hashes();
+        app.user("bob").await;
         let mut waiting = Vec::new();
         for _ in 0..64 {
             let mut connection = app.connect().await;
@@ -78,7 +82,8 @@ on_both! {
             waiting.push(connection);
         }
         drop(waiting);
-        let mut hashes = app.metrics().await.hashes();
+        let gone = app.metrics().await.hashes();
+        let mut hashes = gone;
         loop {
             tokio::time::sleep(Duration::from_millis(400)).await;
             let now = app.metrics().await.hashes();
@@ -88,8 +93,9 @@ on_both! {
             hashes = now;
         }
         // Those that were begun before the clients went, and no more.
-        assert!(hashes - before <= 24, "{} hashes for 64 clients that went away", hashes - before);
-        app.login("ann@example.com", PASSWORD).await.is(200);
+        assert!(hashes - gone <= 24, "{} hashes for 64 clients that had gone away", hashes - gone);
+        // Somebody else, for whoever went away with a password half compared may count as having guessed.
+        app.login("bob@example.com", PASSWORD).await.is(200);
     }
 
     async fn one_slow_client_holds_up_nobody(app: TestApp) {

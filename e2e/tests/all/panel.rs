@@ -1,7 +1,9 @@
 //! The console in a real browser: what it does with and without JavaScript, what it shows to whom, and that text from
 //! people is only ever text.
 
-use e2e::{Browser, Database, Look, PASSWORD, Setup, TestApp, User};
+use std::time::{Duration, Instant};
+
+use e2e::{Browser, Database, Look, PASSWORD, PATIENCE, Setup, TestApp, User};
 use serde_json::json;
 
 /// Texts that have been scripts somewhere.
@@ -100,15 +102,22 @@ async fn with_javascript_the_question_opens_over_the_page_and_links_change_it_in
     browser.assert_quiet().await;
 }
 
+/// Until the job of the page is over. Not by a script: where none runs, it would keep the page from loading itself.
+async fn until_done(browser: &Browser) {
+    let begun = Instant::now();
+    while browser.text("#job .status").await != "Done" {
+        assert!(begun.elapsed() < PATIENCE, "the page does not follow the job");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// Until this is so in the page, or it is not in time.
 async fn wait(browser: &Browser, condition: &str) {
-    for _ in 0..200 {
-        if browser.script(condition).await == true {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    let begun = Instant::now();
+    while browser.script(condition).await != true {
+        assert!(begun.elapsed() < PATIENCE, "never: {condition}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("never: {condition}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -317,7 +326,7 @@ async fn works_through_the_list(browser: &Browser, app: &TestApp, page: &str, wo
     browser.submit(".bulk button[value=sign_out]").await;
     assert_eq!(browser.text("#question h1").await, "Sign out: 2 people", "{word}");
     browser.submit("#question button.btn-main").await;
-    wait(browser, "document.querySelector('#job .status')?.textContent === 'Done'").await;
+    until_done(browser).await;
     assert!(browser.text("#job").await.contains("2 of 2 accounts"), "{word}");
     browser.assert_accessible(&format!("the job {word}")).await;
 
@@ -426,7 +435,7 @@ async fn a_jobs_page_follows_it_by_events_or_by_loading_itself() {
     scripted.script("document.documentElement.dataset.kept = 'yes'").await;
     let beside = app.beside("users,auth").await;
     for browser in [&scripted, &plain] {
-        wait(browser, "document.querySelector('#job .status')?.textContent === 'Done'").await;
+        until_done(browser).await;
         assert_eq!(browser.count("#job a[href$='/result']").await, 1);
         assert_eq!(browser.count("#job form").await, 0, "there is nothing to stop any more");
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{Answer, Browser, Look, MailServer, Setup, TestApp, User, on_both};
+use e2e::{Answer, Browser, Look, MailServer, PATIENCE, Setup, TestApp, User, on_both};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ fn with_mail(setup: Setup, server: &MailServer) -> Setup {
 async fn inbox_has(user: &User, count: usize) {
     let begun = Instant::now();
     while user.get("/api/v1/notifications").await.is(200).json()["items"].as_array().unwrap().len() < count {
-        assert!(begun.elapsed() < Duration::from_secs(20), "never {count} messages");
+        assert!(begun.elapsed() < PATIENCE, "never {count} messages");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -80,6 +80,7 @@ on_both! {
 
         // The inbox can do without, and then it does; mail comes all the same.
         inbox_has(&ann, 1).await;
+        server.wait_for(&ann.email, 1).await;
         choose(&ann, json!({"categories": {"security": {"in_app": false}},
             "quiet_hours": {"from": "00:00", "to": "23:59"}, "digest": "daily"})).await.is(200);
         let body = json!({"current_password": ann.password, "new_password": "nine dry herons paint 52 doors"});
@@ -102,7 +103,7 @@ on_both! {
         let begun = Instant::now();
         let sent = "SELECT template FROM deliveries WHERE state = 'sent' ORDER BY id";
         while !app.look().await.texts(sent).await.contains(&"change-email".to_owned()) {
-            assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", app.look().await.texts(sent).await);
+            assert!(begun.elapsed() < PATIENCE, "{:?}", app.look().await.texts(sent).await);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -116,7 +117,7 @@ on_both! {
         root.post(&format!("/api/v1/users/{}/erase", ann.id), Value::Null).await.is(204);
         let begun = Instant::now();
         while !app.look().await.texts(rows).await.is_empty() {
-            assert!(begun.elapsed() < Duration::from_secs(20), "what an erased person chose is kept");
+            assert!(begun.elapsed() < PATIENCE, "what an erased person chose is kept");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{Answer, PASSWORD, Quiz};
+use e2e::{Answer, PASSWORD, PATIENCE, Quiz};
 use serde_json::{Value, json};
 
 /// Somebody who plays, with what they hold of Usher.
@@ -62,12 +62,12 @@ async fn ann_is_banned_while_playing_and_ben_plays_on_while_usher_is_stopped() {
     let eyes = Instant::now();
     quiz.say("ban ann@example.com");
     while ann.call("answers", json!({"number": 1, "choice": 0})).await.status != 401 {
-        assert!(eyes.elapsed() < Duration::from_secs(20), "Ann plays on after the ban");
+        assert!(eyes.elapsed() < PATIENCE, "Ann plays on after the ban");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let told = Instant::now();
     while ann.call_directly("rounds", json!({})).await.status != 401 {
-        assert!(told.elapsed() < Duration::from_secs(1), "the quiz itself still takes Ann's token");
+        assert!(told.elapsed() < Duration::from_secs(5), "the quiz itself still takes Ann's token");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 
@@ -84,7 +84,7 @@ async fn ann_is_banned_while_playing_and_ben_plays_on_while_usher_is_stopped() {
     quiz.wait_until_said("services are back", 1).await;
     let back = Instant::now();
     while ben.sign_in("ben").await.status != 200 {
-        assert!(back.elapsed() < Duration::from_secs(10), "nobody can sign in again");
+        assert!(back.elapsed() < PATIENCE, "nobody can sign in again");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     ann.sign_in("ann").await.is(401);

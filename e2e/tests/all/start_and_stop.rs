@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
-use e2e::{Answer, Database, PASSWORD, Setup, TestApp, on_both};
+use e2e::{Answer, Database, PASSWORD, PATIENCE, Setup, TestApp, on_both};
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 on_both! {
     async fn f23_sigterm_finishes_what_is_in_flight_and_exits_0(app: TestApp) {
         app.user("ann").await;
+        let before = app.metrics().await.hashes();
         // Sign-ins, because they take long enough to be in the middle of.
         let logins: Vec<_> = (0..6)
             .map(|_| {
@@ -19,7 +20,6 @@ on_both! {
                 tokio::spawn(async move { Answer::try_of(request).await })
             })
             .collect();
-        let before = app.metrics().await.hashes();
         while app.metrics().await.hashes() == before {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -65,7 +65,7 @@ on_both! {
                 Ok(answer) => break drop(answer.is(503)),
                 Err(_) => break,
             }
-            assert!(begun.elapsed() < Duration::from_secs(2), "still ready");
+            assert!(begun.elapsed() < PATIENCE, "still ready");
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         slow.write_all(body.as_bytes()).await.unwrap();

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{Answer, PASSWORD, Service, Setup, TestApp, Upstream, User, moment_in, on_both};
+use e2e::{Answer, PASSWORD, PATIENCE, Service, Setup, TestApp, Upstream, User, moment_in, on_both};
 use reqwest::Method;
 use serde_json::json;
 
@@ -148,7 +148,7 @@ on_both! {
         world.takes(&ann).await;
 
         // One that ends by itself in a moment.
-        let until = moment_in(3);
+        let until = moment_in(15);
         let ban = json!({"reason": "a test", "until": until});
         world.ends("timed ban", &ann, world.administer(Method::POST, &ann, "/ban", ban)).await;
         cannot_come_back(&ann).await;
@@ -156,7 +156,7 @@ on_both! {
         // Asking with the password would count as guessing it.
         let status = async || world.administer(Method::GET, &ann, "", nothing.clone()).await.is(200).json()["status"].clone();
         while status().await != "active" {
-            assert!(begun.elapsed() < Duration::from_secs(20), "the ban has not ended by itself");
+            assert!(begun.elapsed() < PATIENCE, "the ban has not ended by itself");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         world.refuses("the end of a timed ban", &ann, Instant::now()).await;
@@ -206,7 +206,7 @@ on_both! {
             let begun = Instant::now();
             for service in &world.services {
                 while service.whoami(&fresh.access_token).await.status != 200 {
-                    assert!(begun.elapsed() < Duration::from_secs(5), "the {:?} service has no new key", service.language);
+                    assert!(begun.elapsed() < PATIENCE, "the {:?} service has no new key", service.language);
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             }

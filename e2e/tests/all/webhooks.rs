@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use e2e::{
-    Answer, Browser, Certificate, Database, DatabaseView, HookManner, HookReceiver, Look, PASSWORD, Setup, Told, User,
-    on_both,
+    Answer, Browser, Certificate, Database, DatabaseView, HookManner, HookReceiver, Look, PASSWORD, PATIENCE, Setup,
+    Told, User, on_both,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ async fn until(root: &User, name: &str, is_so: impl Fn(&Value) -> bool) -> Value
         if is_so(&webhook) {
             return webhook;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{webhook}");
+        assert!(begun.elapsed() < PATIENCE, "{webhook}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -64,6 +64,14 @@ async fn deliveries(root: &User, webhook: &Value) -> Vec<Value> {
 /// Renames somebody: one event about them.
 async fn rename(user: &User, name: &str) {
     user.patch("/api/v1/users/me", json!({"name": name})).await.is(200);
+}
+
+/// Nobody is held up: that is so where most are told within a second. Other tests run beside this one, so not each has to
+/// be; whoever hangs, hangs for ten.
+fn assert_soon(mut took: Vec<Duration>) {
+    took.sort();
+    assert!(took[took.len() / 2] < Duration::from_secs(1), "{took:?}");
+    assert!(took.iter().all(|took| *took < Duration::from_secs(8)), "{took:?}");
 }
 
 /// What was told about each account, by the numbers of the ledger, in the order in which it came.
@@ -181,7 +189,7 @@ on_both! {
         good.register(&app, "good", &[]).await;
         bad.answers(HookManner::Says(500));
         let people = [app.user("ann").await, app.user("bob").await, app.user("eve").await];
-        let mut slowest = Duration::ZERO;
+        let mut took = Vec::new();
         for round in 0..8 {
             for user in &people {
                 rename(user, &format!("Name {round}")).await;
@@ -189,10 +197,10 @@ on_both! {
             let (happened, before) = (Instant::now(), good.taken().len());
             rename(&people[0], "In between").await;
             good.has(before + 1).await;
-            slowest = slowest.max(happened.elapsed());
+            took.push(happened.elapsed());
             tokio::time::sleep(Duration::from_millis(400)).await;
         }
-        assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+        assert_soon(took);
         let failing = until(&root, "bad", |webhook| webhook["failures"].as_i64() > Some(0)).await;
         assert!(failing["failure"].as_str().unwrap().contains("500") && failing["status"] == "active", "{failing}");
         // It was not asked again and again in vain.
@@ -223,12 +231,14 @@ on_both! {
         receiver.answers(HookManner::SaysAbout(ann.id.clone(), 422));
         rename(&ann, "First").await;
         rename(&ann, "Second").await;
+        let mut took = Vec::new();
         for round in 0..10 {
             let happened = Instant::now();
             rename(&bob, &format!("Bob {round}")).await;
             receiver.has(round + 1).await;
-            assert!(happened.elapsed() < Duration::from_secs(1), "{:?}", happened.elapsed());
+            took.push(happened.elapsed());
         }
+        assert_soon(took);
         let about_ann = || -> BTreeSet<i64> {
             let told = receiver.told();
             told.iter().map(Told::json).filter(|told| told["subject"] == ann.id.as_str())
@@ -261,12 +271,14 @@ on_both! {
         {
             receiver.register(&app, name, &["account.registered"]).await;
         }
+        let mut took = Vec::new();
         for number in 0..10 {
-            let happened = Instant::now();
             app.user(&format!("ann{number}")).await;
+            let happened = Instant::now();
             good.has(number + 1).await;
-            assert!(happened.elapsed() < Duration::from_secs(1), "{:?}", happened.elapsed());
+            took.push(happened.elapsed());
         }
+        assert_soon(took);
         // It said that it is gone: it is told nothing more, and nothing is kept for it.
         let off = until(&root, "gone", |webhook| webhook["status"] == "off").await;
         assert!(off["reason"].as_str().unwrap().contains("410") && off["waiting"] == 0, "{off}");

@@ -40,8 +40,8 @@ async fn changes(world: &World, user: UserId) {
 /// Reads the ledger to its end.
 async fn read(world: &World) {
     let db = world.notify.db();
-    for _ in 0..300 {
-        reader::step_once(&world.notify).await.unwrap();
+    for _ in 0..3_000 {
+        reader::step(&world.notify, None, -1).await.unwrap();
         let mut read = db.read().await.unwrap();
         let waiting = if db.is_shared() { ledger::waiting(&mut read, 10).await.unwrap() } else { 0 };
         let newest = ledger::newest(&mut read).await.unwrap();

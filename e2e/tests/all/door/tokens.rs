@@ -7,7 +7,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use e2e::{Answer, Database, Setup, Token, Upstream};
+use e2e::{Answer, Database, PATIENCE, Setup, Token, Upstream};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -204,7 +204,7 @@ async fn g4_a_gateway_that_knows_no_keys_lets_nobody_through() {
     alone.spawn();
     let begun = std::time::Instant::now();
     while Answer::try_of(alone.request(Method::GET, "/health/live")).await.is_err() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "it does not start:\n{}", alone.logs.tail());
+        assert!(begun.elapsed() < PATIENCE, "it does not start:\n{}", alone.logs.tail());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let ann = door.ann.at(&alone);

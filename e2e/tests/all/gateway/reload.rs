@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use e2e::{Certificate, Database, Setup, Upstream};
+use e2e::{Certificate, Database, PATIENCE, Setup, Upstream};
 
 use super::{behind, route};
 
@@ -112,7 +112,7 @@ async fn tls_takes_a_new_certificate_and_keeps_the_old_one_if_that_is_broken() {
     let address = app.url.trim_start_matches("http://").to_owned();
     let begun = Instant::now();
     while first.get(&address, "/health/ready", false).await != Ok(200) {
-        assert!(begun.elapsed() < Duration::from_secs(30), "no TLS:\n{}", app.logs.tail());
+        assert!(begun.elapsed() < PATIENCE, "no TLS:\n{}", app.logs.tail());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(first.get(&address, "/health/live", true).await, Ok(200), "HTTP/2 is offered");
@@ -126,7 +126,7 @@ async fn tls_takes_a_new_certificate_and_keeps_the_old_one_if_that_is_broken() {
     // Files are looked at every five seconds; nobody has to say anything.
     let begun = Instant::now();
     while second.get(&address, "/health/live", false).await != Ok(200) {
-        assert!(begun.elapsed() < Duration::from_secs(15), "the new certificate is not used:\n{}", app.logs.tail());
+        assert!(begun.elapsed() < PATIENCE, "the new certificate is not used:\n{}", app.logs.tail());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(first.get(&address, "/health/live", false).await.is_err(), "the old certificate is still shown");

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::{behind, route};
 
 /// A stream is asked about once a second; the rest is patience with a busy machine.
-const CUT_WITHIN: Duration = Duration::from_secs(5);
+const CUT_WITHIN: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_flows_both_ways_at_once() {
@@ -52,20 +52,19 @@ async fn events_arrive_as_they_happen_and_end_with_the_session() {
     let upstream = Upstream::start("app").await;
     upstream.answer(Manner::Events(Duration::from_millis(100)));
     // Shorter than the stream lasts: a stream of events may.
-    let config = route("quiz", "/quiz/", &upstream.url, "timeout = { total = \"300ms\" }");
+    let config = route("quiz", "/quiz/", &upstream.url, "timeout = { total = \"2s\" }");
     let app = behind(&config).await;
     let ann = app.user("ann").await;
-    let begun = Instant::now();
+    let mut chunks = 0;
     let mut response = ann.request(Method::GET, "/quiz/events").send().await.unwrap();
     assert_eq!(response.status(), 200);
     let mut text = String::new();
-    while !text.contains("event 8") {
+    while !text.contains("event 30") {
         let chunk = tokio::time::timeout(CUT_WITHIN, response.chunk()).await.expect("events keep coming");
         text.push_str(&String::from_utf8_lossy(&chunk.unwrap().expect("the stream goes on")));
-        if text.contains("event 0") && !text.contains("event 1") {
-            assert!(begun.elapsed() < Duration::from_secs(1), "the first event waited for others");
-        }
+        chunks += 1;
     }
+    assert!(chunks > 5, "events waited for others: there were {chunks} pieces");
     let bob = app.user("bob").await;
     let mut other = bob.request(Method::GET, "/quiz/events").send().await.unwrap();
     ann.logout().await.is(204);
@@ -99,7 +98,7 @@ async fn echo(socket: &mut Socket, message: Message) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_websocket_echoes_and_ends_with_the_session() {
     let upstream = Upstream::start("app").await;
-    let config = route("quiz", "/quiz/", &upstream.url, "timeout = { total = \"300ms\" }");
+    let config = route("quiz", "/quiz/", &upstream.url, "timeout = { total = \"2s\" }");
     let app = behind(&config).await;
     let ann = app.user("ann").await;
     match open_socket(&app, None).await {
@@ -112,7 +111,7 @@ async fn a_websocket_echoes_and_ends_with_the_session() {
     echo(&mut socket, Message::text("hello")).await;
     echo(&mut socket, Message::binary(vec![7; 1 << 20])).await;
     // Longer than the route's whole time for ordinary requests.
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
     echo(&mut socket, Message::text("still here")).await;
     ann.logout().await.is(204);
     let ended = tokio::time::timeout(CUT_WITHIN, async { while let Some(Ok(_)) = socket.next().await {} }).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use e2e::{Answer, Manner, TestApp, Upstream};
+use e2e::{Answer, Manner, PATIENCE, TestApp, Upstream};
 use reqwest::Method;
 
 use super::{behind, route};
@@ -13,11 +13,11 @@ use super::{behind, route};
 async fn a_slow_upstream_is_504_in_time_and_the_others_do_not_notice() {
     let (slow, quick) = (Upstream::start("slow").await, Upstream::start("quick").await);
     let more = |timeout: &str| format!("auth = \"none\"\ntimeout = {{ {timeout} }}");
-    let config = route("slow", "/slow/", &slow.url, &more("first_byte = \"400ms\""))
-        + &route("total", "/total/", &slow.url, &more("first_byte = \"20s\", total = \"400ms\""))
+    let config = route("slow", "/slow/", &slow.url, &more("first_byte = \"3s\""))
+        + &route("total", "/total/", &slow.url, &more("first_byte = \"60s\", total = \"3s\""))
         + &route("quick", "/quick/", &quick.url, "auth = \"none\"");
     let app = Arc::new(behind(&config).await);
-    slow.answer(Manner::Slow(Duration::from_secs(20)));
+    slow.answer(Manner::Slow(Duration::from_secs(60)));
     let waiting: Vec<_> = (0..40)
         .map(|number| {
             let request = app.request(Method::GET, if number % 2 == 0 { "/slow/x" } else { "/total/x" });
@@ -26,15 +26,15 @@ async fn a_slow_upstream_is_504_in_time_and_the_others_do_not_notice() {
         .collect();
     while waiting.iter().any(|one| !one.is_finished()) {
         let answer = app.get("/quick/x").await.is(200);
-        assert!(answer.took < Duration::from_millis(350), "another upstream's slowness cost {:?}", answer.took);
+        assert!(answer.took < Duration::from_secs(2), "another upstream's slowness cost {:?}", answer.took);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     for one in waiting {
         // Some find it ejected already, and are told so at once.
         let answer = one.await.unwrap();
-        assert!(answer.took < Duration::from_secs(3), "{:?}", answer.took);
+        assert!(answer.took < Duration::from_secs(20), "{:?}", answer.took);
         match answer.status {
-            504 => assert!(answer.is_problem(504, "upstream_timeout").took >= Duration::from_millis(380)),
+            504 => assert!(answer.is_problem(504, "upstream_timeout").took >= Duration::from_millis(2_900)),
             _ => drop(answer.is_problem(503, "upstream_unavailable")),
         }
     }
@@ -50,7 +50,7 @@ async fn an_upstream_that_is_down_or_breaks_off_is_502_or_503() {
     upstream.stop().await;
     for _ in 0..10 {
         let answer = app.get("/quiz/x").await;
-        assert!(answer.took < Duration::from_secs(2));
+        assert!(answer.took < Duration::from_secs(10));
         match answer.status {
             502 => drop(answer.is_problem(502, "upstream_unreachable")),
             _ => assert!(answer.is_problem(503, "upstream_unavailable").header("retry-after").parse::<u32>().is_ok()),
@@ -61,7 +61,7 @@ async fn an_upstream_that_is_down_or_breaks_off_is_502_or_503() {
     upstream.answer(Manner::Echo);
     let begun = Instant::now();
     while app.get("/quiz/x").await.status != 200 {
-        assert!(begun.elapsed() < Duration::from_secs(10), "the upstream is back and gets nothing");
+        assert!(begun.elapsed() < PATIENCE, "the upstream is back and gets nothing");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     // What the application itself says is passed on as it is.
@@ -124,27 +124,35 @@ async fn one_of_several_upstreams_dies_and_no_get_fails() {
     );
     let app = Arc::new(behind(&config).await);
     let asked = |upstream: &Upstream| upstream.take().iter().filter(|seen| seen.target == "/quiz/x").count();
+    let asked_often = async |upstream: &Upstream| {
+        let (begun, mut count) = (Instant::now(), 0);
+        while count < 50 {
+            count += asked(upstream);
+            assert!(begun.elapsed() < PATIENCE, "it gets only {count} requests");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
     let story = async {
-        tokio::time::sleep(Duration::from_millis(400)).await;
-        assert!(asked(&one) > 5 && asked(&two) > 5, "both get requests");
+        asked_often(&one).await;
+        asked_often(&two).await;
         one.stop().await;
         one.take();
+        // Longer than it takes to find out that it is gone.
         tokio::time::sleep(Duration::from_millis(900)).await;
-        assert!(asked(&two) > 5);
+        asked_often(&two).await;
         one.resume().await;
         let back = Instant::now();
         while asked(&one) == 0 {
-            assert!(back.elapsed() < Duration::from_secs(10), "it came back and gets nothing");
+            assert!(back.elapsed() < PATIENCE, "it came back and gets nothing");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     let answers = load(&app, "/quiz/x", story).await;
     let failed: Vec<_> = answers.iter().filter(|answer| answer.status != 200).collect();
     assert!(failed.is_empty(), "{} of {} failed: {:?}", failed.len(), answers.len(), failed[0]);
-    assert!(answers.len() > 200, "only {} requests were made", answers.len());
     let begun = Instant::now();
     while app.metrics().await.sum_where("usher_upstream_healthy", "route=\"quiz\"") < 1.5 {
-        assert!(begun.elapsed() < Duration::from_secs(10), "both are well, and it is not told");
+        assert!(begun.elapsed() < PATIENCE, "both are well, and it is not told");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

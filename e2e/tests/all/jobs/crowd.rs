@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{Database, Setup, TestApp, User};
+use e2e::{Database, DatabaseView, PATIENCE, Setup, TestApp, User};
 use serde_json::{Value, json};
 
 /// A running program with accounts `name0@example.com`, `name1@example.com` … of each name.
@@ -20,6 +20,13 @@ pub async fn crowd(setup: Setup, names: &[(&str, usize)]) -> TestApp {
     .await;
     drop(view);
     app.start().await;
+    let mut view = app.look().await;
+    let begun = Instant::now();
+    // They are found by their names when those are where names are looked up.
+    while !view.texts("SELECT email FROM users WHERE NOT searchable LIMIT 1").await.is_empty() {
+        assert!(begun.elapsed() < PATIENCE, "some are still not to be found");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     app
 }
 
@@ -81,23 +88,24 @@ pub async fn wait_until_over(user: &User, id: &str) -> Value {
     }
 }
 
-async fn done(app: &TestApp) -> (i64, bool) {
+async fn done(view: &mut DatabaseView) -> (i64, bool) {
     let sql = "SELECT done || ' ' || state FROM jobs WHERE state IN ('queued', 'running')";
-    let found = app.look().await.texts(sql).await;
+    let found = view.texts(sql).await;
     let number = found.first().and_then(|text| text.split(' ').next()?.parse().ok());
     (number.unwrap_or(0), !found.is_empty())
 }
 
 /// Waits until the one job that is under way has dealt with more accounts than now. Whether it is still under way.
-pub async fn wait_until_moved(app: &TestApp, limit: Duration) -> bool {
+pub async fn wait_until_moved(app: &TestApp) -> bool {
     let begun = Instant::now();
-    let (before, _) = done(app).await;
+    let mut view = app.look().await;
+    let (before, _) = done(&mut view).await;
     loop {
-        let (now, open) = done(app).await;
+        let (now, open) = done(&mut view).await;
         if !open || now > before {
             return open;
         }
-        assert!(begun.elapsed() < limit, "the job does not go on");
+        assert!(begun.elapsed() < PATIENCE, "the job does not go on");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -63,7 +63,7 @@ on_both! {
         let root = User::administrator(&app, "root").await;
         let started = bulk(&root, json!({"action": "export"}), json!({"filter": {"q": "many"}})).await;
         for _ in 0..3 {
-            if wait_until_moved(&app, Duration::from_secs(20)).await {
+            if wait_until_moved(&app).await {
                 app.restart().await;
             }
         }

@@ -23,7 +23,7 @@ async fn equals_take_turns() {
 #[tokio::test]
 async fn who_has_the_least_to_do_is_asked() {
     let slow = Server::start(|_| async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
         Response::new(Body::from("slow"))
     })
     .await;

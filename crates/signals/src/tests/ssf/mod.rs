@@ -98,6 +98,14 @@ impl World {
         tokio::spawn(async move { signals.transmit().await })
     }
 
+    /// Waits until everything that happened has its number.
+    async fn numbered(&self) {
+        let db = self.signals.db();
+        while db.is_shared() && storage::ledger::waiting(&mut db.read().await.unwrap(), 1).await.unwrap() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// A receiver's token.
     async fn receiver(&self, name: &str) -> String {
         let name = ServiceName::parse(name).unwrap();
@@ -224,7 +232,9 @@ fn ending(event: Event, user: UserId, sessions: &[SessionId]) -> Event {
 
 async fn open(database: &storage::Settings, clock: &Clock, master: &MasterKeys, issuer: &str) -> Signals {
     let migrations = [storage::MIGRATIONS, users::MIGRATIONS, auth::MIGRATIONS, crate::MIGRATIONS].concat();
-    let db = Db::open(database, &migrations, true).await.unwrap();
+    // All tests run at once: a connection may be waited for longer than a request would.
+    let patient = storage::Settings { acquire_timeout: Duration::from_secs(30), ..database.clone() };
+    let db = Db::open(&patient, &migrations, true).await.unwrap();
     if db.is_shared() {
         let numbering = db.clone();
         tokio::spawn(async move { numbering.keep().await });

@@ -104,7 +104,7 @@ on_both! {
         let transmitting = world.transmit();
         world.set_status(&token, &id, "disabled").await;
         world.sign_out().await;
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        world.numbered().await;
         world.set_status(&token, &id, "enabled").await;
         let world = world.restarted(&transmitting);
         world.transmit();
