@@ -54,8 +54,18 @@ pub struct Server {
 }
 
 impl Server {
-    /// Makes a new database cluster and starts it.
+    /// Makes a new database cluster and starts it, with every commit on disk before it is answered.
     pub fn start() -> Result<Self> {
+        Self::start_with("fsync=on")
+    }
+
+    /// The same for tests: they kill programs and never this server, and what is in it ends with them. So it waits for no
+    /// disk, which others may keep busy.
+    pub fn start_for_tests() -> Result<Self> {
+        Self::start_with("fsync=off")
+    }
+
+    fn start_with(fsync: &str) -> Result<Self> {
         let Some(programs) = binaries() else { bail!("PostgreSQL's server is not installed") };
         let port = free_port()?;
         let folder = std::env::temp_dir().join(format!("usher-postgres-{}-{port}", std::process::id()));
@@ -82,7 +92,7 @@ impl Server {
             .arg("-D")
             .arg(&data)
             .args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200"])
-            .args(["-c", "fsync=on", "-c", "shared_buffers=64MB", "-c", &format!("port={port}")])
+            .args(["-c", fsync, "-c", "shared_buffers=64MB", "-c", &format!("port={port}")])
             .current_dir(&folder)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

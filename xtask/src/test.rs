@@ -35,7 +35,7 @@ pub fn run(filter: &[&str]) -> Result<()> {
         outcomes.push(step("run the tests of the Python client", || run_command(&mut python.tests())));
         outcomes.push(step("run the tests of the TypeScript client", || run_command(&mut node.tests())));
     }
-    let server = step("start PostgreSQL", Server::start)?;
+    let server = step("start PostgreSQL", Server::start_for_tests)?;
     outcomes.push(step("run the tests", || {
         let mut tests = tests(filter);
         tests.env("TEST_POSTGRES_URL", server.url());

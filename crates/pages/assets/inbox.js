@@ -44,6 +44,8 @@ const heard = (event) => {
 };
 told.addEventListener("notification", heard);
 told.addEventListener("unread", heard);
+// Whoever is told not to come again may be signed out: the page finds out.
+told.addEventListener("error", () => told.readyState === EventSource.CLOSED && renew());
 // A page that is kept for the way back listens to nothing meanwhile.
 addEventListener("pagehide", () => told.close());
 addEventListener("pageshow", (event) => event.persisted && location.reload());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use auth::Session;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -186,8 +186,12 @@ impl FromRequestParts<Arc<Pages>> for Visitor {
     }
 }
 
-/// To the sign-in page and back. Only a page can be come back to; a form has to be filled in again.
+/// To the sign-in page and back. Only a page can be come back to; a form has to be filled in again; and a script that
+/// listens to events is told not to come again (HTML §9.2, 204).
 fn sign_in_first(parts: &Parts) -> Response {
+    if parts.headers.get(header::ACCEPT).is_some_and(|accepts| accepts == "text/event-stream") {
+        return StatusCode::NO_CONTENT.into_response();
+    }
     let wanted = parts.uri.path_and_query().filter(|_| parts.method == Method::GET);
     let next = wanted.and_then(|address| ReturnAddress::parse(address.as_str()));
     see_other(&format!("/sign-in{}", next.map(|next| next.as_query()).unwrap_or_default()))

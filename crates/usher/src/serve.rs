@@ -15,6 +15,7 @@ use kernel::Clock;
 use prometheus_client::registry::Registry;
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing_subscriber::EnvFilter;
@@ -84,9 +85,11 @@ pub async fn run(checked: Checked, only: Only, sources: &Sources, reread: Reread
     let private_server = tokio::spawn(serve_private(private_listener, private, stopped.clone()));
     greet(house.as_ref(), &public_url, &checked, started).await?;
     let streams = Streams::of(gateway.clone(), house.as_ref());
-    tokio::spawn(wait_for_signal(stop, readiness, streams));
+    // Before anybody is served: whoever was answered may send signals.
+    let (ends, hangup) = (Ends::hear()?, signal(SignalKind::hangup())?);
+    tokio::spawn(wait_for_end(ends, stop, readiness, streams));
     let reread = only.has(Service::Gateway).then_some(reread);
-    tokio::spawn(heed_hangups(gateway.clone(), reread, tls.clone()));
+    tokio::spawn(heed_hangups(hangup, gateway.clone(), reread, tls.clone()));
 
     let handler = move |request, peer| {
         let gateway = gateway.clone();
@@ -154,12 +157,7 @@ fn tls(config: &Config) -> Result<Option<Tls>> {
 
 /// At each SIGHUP, reads the certificate again and, where there is a route table, takes the routes of
 /// the configuration. What is broken changes nothing.
-async fn heed_hangups(gateway: Arc<Gateway>, reread: Option<Reread>, tls: Option<Tls>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-        tracing::error!("SIGHUP cannot be listened for: new routes need a restart");
-        return;
-    };
+async fn heed_hangups(mut hangup: Signal, gateway: Arc<Gateway>, reread: Option<Reread>, tls: Option<Tls>) {
     while hangup.recv().await.is_some() {
         if let Some(Err(error)) = tls.as_ref().map(Tls::reload) {
             tracing::error!(%error, "the TLS certificate was refused; the old one stays");
@@ -224,29 +222,35 @@ impl Streams {
     }
 }
 
+/// The signals that end the program.
+struct Ends {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Ends {
+    fn hear() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 /// The first signal stops well, the second at once.
-async fn wait_for_signal(stop: watch::Sender<bool>, readiness: Readiness, streams: Streams) {
-    signal().await;
+async fn wait_for_end(mut ends: Ends, stop: watch::Sender<bool>, readiness: Readiness, streams: Streams) {
+    ends.next().await;
     tracing::info!("stopping: requests that are under way may finish");
     readiness.stop();
     streams.stop();
     stop.send_replace(true);
-    signal().await;
+    ends.next().await;
     tracing::warn!("stopping at once");
     std::process::exit(1);
-}
-
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals cannot be listened for: stop the process with SIGKILL");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
 }
 
 /// Says where to go, and how to make the first administrator.

@@ -256,6 +256,13 @@ on_both! {
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
         assert_eq!(browser.count("#unread:not([hidden])").await, 0);
+        // Signed out from elsewhere, it does not go on showing what was told.
+        ann.delete("/api/v1/auth/sessions").await.is(204);
+        let ended = Instant::now();
+        while !browser.address().await.contains("/sign-in") {
+            assert!(ended.elapsed() < PATIENCE, "an inbox is shown to whoever is signed out");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         browser.assert_quiet().await;
     }
 }

@@ -70,9 +70,16 @@ pub async fn bulk(user: &User, action: Value, which: Value) -> String {
     id
 }
 
-/// How far a job is.
+/// How far a job is. Where programs were killed, the database may be so busy with what they left that one is to ask again.
 pub async fn job(user: &User, id: &str) -> Value {
-    user.get(&format!("/api/v1/jobs/{id}")).await.is(200).json()
+    let begun = Instant::now();
+    loop {
+        let answer = user.get(&format!("/api/v1/jobs/{id}")).await;
+        if answer.status != 503 || begun.elapsed() > PATIENCE {
+            return answer.is(200).json();
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 /// Waits for the end of a job.
