@@ -64,6 +64,10 @@ pub(crate) struct Answerer {
     problem_page: ProblemPage,
 }
 
+/// How many headers there is room for at once: all that an answer of ours has, and not one more, for a map of headers grows
+/// to the double, and HTTP/1.1's server keeps it for as long as the connection lasts.
+const HEADERS: usize = 12;
+
 impl Answerer {
     pub(crate) fn new(https: bool, problem_page: ProblemPage) -> Self {
         Self { https, problem_page }
@@ -80,7 +84,7 @@ impl Answerer {
             Err(problem) => (self.show(&problem, visit.allow.clone(), visit), true),
         };
         let headers = response.headers_mut();
-        headers.reserve(12);
+        headers.reserve(HEADERS.saturating_sub(headers.len()));
         if let Ok(id) = HeaderValue::from_str(visit.id) {
             headers.insert(REQUEST_ID, id);
         }

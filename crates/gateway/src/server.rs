@@ -180,7 +180,8 @@ where
     let service = service_fn(move |request: Request<Incoming>| {
         let wishes_upgrade = request.headers().contains_key(header::UPGRADE);
         let (handler, link) = (handler.clone(), answering.clone());
-        async move {
+        // Boxed: a connection of HTTP/1.1 keeps the room for this, and most have no request under way.
+        Box::pin(async move {
             let working = link.work();
             let response = handler(request, peer).await?;
             drop(working);
@@ -191,7 +192,7 @@ where
                 return Ok::<_, Infallible>(response);
             }
             Ok(response.map(|body| Body::new(Endless { body, _streaming: link.stream() })))
-        }
+        })
     });
     let io = TokioIo::new(stream);
     // Boxed, so that it is not in here twice, once for each protocol.

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -45,14 +45,19 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// How often there is something to hear, whatever happens.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// What a listener is told: the number that it then knows, and the text.
-pub(super) type Piece = (i64, Bytes);
+/// What a listener is told.
+pub(super) struct Piece {
+    /// The number that it then knows; none for a heartbeat.
+    pub(super) number: Option<i64>,
+    pub(super) text: Bytes,
+}
 
 /// One listener's end of the line.
 struct Line {
     key: u64,
     session: SessionId,
-    sender: mpsc::Sender<Piece>,
+    /// Shared pieces: the room that a line keeps for some of them is small, for there are thousands of lines.
+    sender: mpsc::Sender<Arc<Piece>>,
 }
 
 /// Up to where the hub has read.
@@ -140,7 +145,7 @@ impl Hub {
     }
 
     /// A place to listen from, if there is one left for this person.
-    pub(super) fn join(&self, user: UserId, session: SessionId) -> Result<(u64, mpsc::Receiver<Piece>), NotNow> {
+    pub(super) fn join(&self, user: UserId, session: SessionId) -> Result<(u64, mpsc::Receiver<Arc<Piece>>), NotNow> {
         let mut state = self.state();
         if state.closed {
             return Err(NotNow::Closed);
@@ -314,17 +319,18 @@ impl Hub {
             let unread = counts.get(user).copied().unwrap_or(0);
             let new = shown.remove(user).unwrap_or_default();
             let newest = changes.last().map_or(0, |change| change.changed);
-            let mut pieces: Vec<Piece> =
-                new.iter().map(|shown| (shown.changed, stream::notification(shown, unread))).collect();
-            if pieces.last().is_none_or(|(number, _)| *number < newest) {
-                pieces.push((newest, stream::count(newest, unread)));
+            let piece = |number, text| Arc::new(Piece { number: Some(number), text });
+            let mut pieces: Vec<Arc<Piece>> =
+                new.iter().map(|shown| piece(shown.changed, stream::notification(shown, unread))).collect();
+            if new.last().is_none_or(|shown| shown.changed < newest) {
+                pieces.push(piece(newest, stream::count(newest, unread)));
             }
             self.send(*user, &pieces);
         }
         Ok(())
     }
 
-    fn send(&self, user: UserId, pieces: &[Piece]) {
+    fn send(&self, user: UserId, pieces: &[Arc<Piece>]) {
         let mut state = self.state();
         let Some(lines) = state.lines.get_mut(&user) else { return };
         lines.retain(|line| {
@@ -339,10 +345,11 @@ impl Hub {
 
     /// Lets connections that nobody reads any more be noticed.
     fn beat(&self) {
+        let heartbeat = Arc::new(Piece { number: None, text: stream::heartbeat() });
         let state = self.state();
         for line in state.lines.values().flatten() {
             // Whoever is so far behind that there is no room hears enough.
-            let _ = line.sender.try_send((0, stream::heartbeat()));
+            let _ = line.sender.try_send(heartbeat.clone());
         }
     }
 }

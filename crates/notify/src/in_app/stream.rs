@@ -1,6 +1,7 @@
 //! One listener: what they are told first, then what the hub tells them.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -49,7 +50,7 @@ pub struct Listening {
     /// Everything up to this change was told.
     known: i64,
     until: Instant,
-    receiver: mpsc::Receiver<Piece>,
+    receiver: mpsc::Receiver<Arc<Piece>>,
 }
 
 impl Drop for Listening {
@@ -119,14 +120,11 @@ impl Listening {
 
     async fn next(&mut self) -> Option<Bytes> {
         loop {
-            let (number, text) = tokio::time::timeout_at(self.until, self.receiver.recv()).await.ok().flatten()?;
-            // A heartbeat has no number. What was known at the beginning may come once more.
-            if number == 0 {
-                return Some(text);
-            }
-            if number > self.known {
-                self.known = number;
-                return Some(text);
+            let piece = tokio::time::timeout_at(self.until, self.receiver.recv()).await.ok().flatten()?;
+            // What was known at the beginning may come once more.
+            if piece.number.is_none_or(|number| number > self.known) {
+                self.known = piece.number.unwrap_or(self.known);
+                return Some(piece.text.clone());
             }
         }
     }

@@ -118,6 +118,9 @@ pub struct Change {
     pub active: Option<bool>,
 }
 
+/// Why a webhook is not told what was written for it while it was switched off.
+pub(super) const WAS_OFF: &str = "the webhook was off";
+
 /// Changes a webhook, pauses it or has it go on. What waits while it is paused is told when it goes on. One that was off
 /// gets what happens from then on.
 pub async fn update(
@@ -139,6 +142,8 @@ pub async fn update(
     };
     record::update(&mut tx, id, &url, kinds, status, now).await?;
     if before.status == Status::Off && status != Status::Off {
+        // What was written for it while it was switched off is older than that.
+        queue::drop_waiting(&mut tx, id, WAS_OFF, now).await?;
         let newest = ledger::newest(&mut tx).await?;
         record::begin_after(&mut tx, id, newest).await?;
     }

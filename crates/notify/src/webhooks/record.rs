@@ -377,6 +377,17 @@ pub(super) async fn failing_since(on: &mut impl Connection, since: Timestamp) ->
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
+/// Those that are off and have something waiting still: it was written while they were switched off.
+pub(super) async fn off_with_waiting(on: &mut impl Connection) -> Result<Vec<WebhookId>> {
+    let rows: Vec<IdRow> = fetch_all!(
+        on,
+        "SELECT id FROM webhooks WHERE status = 'off' AND EXISTS (
+             SELECT 1 FROM webhook_deliveries WHERE webhook_id = webhooks.id AND state IN ('queued', 'failed'))
+         ORDER BY id LIMIT 100"
+    )?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
 /// Those that are to be removed.
 pub(super) async fn removed(on: &mut impl Connection) -> Result<Vec<WebhookId>> {
     let rows: Vec<IdRow> = fetch_all!(on, "SELECT id FROM webhooks WHERE status = 'removed' ORDER BY id LIMIT 100")?;

@@ -1,5 +1,6 @@
 //! What has to be done now and then: throwing away what nobody needs, and pausing webhooks that do nothing but fail.
 
+use super::manage::WAS_OFF;
 use super::{manage, queue, record};
 use crate::{Notify, State};
 
@@ -23,6 +24,7 @@ pub(crate) async fn sweep(notify: &Notify) -> storage::Result<bool> {
     let mut read = notify.db().read().await?;
     let failing = record::failing_since(&mut read, now.plus_seconds(-PATIENCE)).await?;
     let removed = record::removed(&mut read).await?;
+    let off = record::off_with_waiting(&mut read).await?;
     let long = queue::longer_than(&mut read, MOST_WAITING).await?;
     let (old, previous) = (
         queue::any_old(&mut read, now.plus_seconds(-WAITS), now).await?,
@@ -39,7 +41,7 @@ pub(crate) async fn sweep(notify: &Notify) -> storage::Result<bool> {
     for webhook in failing {
         manage::pause_failing(notify, webhook, now.plus_seconds(-PATIENCE)).await?;
     }
-    if removed.is_empty() && long.is_empty() && ended.is_empty() && !old && !previous {
+    if removed.is_empty() && off.is_empty() && long.is_empty() && ended.is_empty() && !old && !previous {
         return Ok(false);
     }
     let (mut most, mut dropped) = (0, 0);
@@ -50,6 +52,9 @@ pub(crate) async fn sweep(notify: &Notify) -> storage::Result<bool> {
     if old {
         let reason = "nobody took it for seven days";
         dropped += queue::drop_old(&mut tx, now.plus_seconds(-WAITS), reason, now, BATCH).await?;
+    }
+    for webhook in off {
+        queue::drop_waiting(&mut tx, webhook, WAS_OFF, now).await?;
     }
     for (webhook, count) in long {
         let too_many = (count - MOST_WAITING).min(BATCH);

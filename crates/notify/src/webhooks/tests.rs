@@ -338,6 +338,18 @@ async fn what_an_old_address_answers_is_not_held_against_a_new_one() {
     manage::switch_off(notify, webhook, "https://new.example.com/").await.unwrap();
     assert_eq!(find(notify, webhook).await.unwrap().unwrap().status, Status::Off);
     assert_eq!(states(notify, webhook).await, ["dropped"]);
+    // As if another process had written it down at that moment.
+    let left_over = async || {
+        let mut tx = notify.db().begin().await.unwrap();
+        storage::execute!(&mut tx, "UPDATE webhook_deliveries SET state = 'queued', ended_at = NULL").unwrap();
+        tx.commit().await.unwrap();
+    };
+    left_over().await;
+    notify.sweep_webhooks().await.unwrap();
+    assert_eq!(states(notify, webhook).await, ["dropped"]);
+    left_over().await;
+    update(notify, Authority::Operator, webhook, &Change { active: Some(true), ..Change::default() }).await.unwrap();
+    assert_eq!(states(notify, webhook).await, ["dropped"], "it gets what happens from now on");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

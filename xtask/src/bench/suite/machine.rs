@@ -68,7 +68,7 @@ impl CpuMeter {
     /// Waits until the process does next to nothing: what is still under way would be counted as
     /// part of the next row.
     pub async fn wait_until_idle(&mut self) -> Result<()> {
-        self.wait_until_idle_for(Duration::from_secs(15)).await
+        self.wait_until_idle_for(Duration::from_mins(1)).await
     }
 
     /// The same, for something that is known to take longer.
