@@ -127,8 +127,9 @@ pub(super) async fn list_notifications(
     let before = PageQuery::of_cursor(query.cursor).after::<NotificationId>()?;
     let account = users::account::find(&mut notify.db().read().await?, caller.user).await?;
     let account = account.ok_or_else(Problem::not_found)?;
-    let unread = in_app::unread(&notify, caller.user).await?;
     let found = in_app::list(&notify, &account, &wanted, before, limit + 1).await?;
+    // Counted after they are read: what comes in between is in the number and not in the list yet, never the other way.
+    let unread = in_app::unread(&notify, caller.user).await?;
     let views = found.into_iter().map(NotificationView::from).collect();
     let Page { items, next } = Page::from_rows(views, limit, |view: &NotificationView| view.id);
     Ok(Json(Inbox { items, next, unread }))
