@@ -140,10 +140,10 @@ pub async fn update(
         Some(false) => Status::Paused,
         None => before.status,
     };
+    // What was written for it while it was being switched off is older than what it gets from now on.
+    queue::drop_waiting(&mut tx, id, WAS_OFF, now).await?;
     record::update(&mut tx, id, &url, kinds, status, now).await?;
     if before.status == Status::Off && status != Status::Off {
-        // What was written for it while it was switched off is older than that.
-        queue::drop_waiting(&mut tx, id, WAS_OFF, now).await?;
         let newest = ledger::newest(&mut tx).await?;
         record::begin_after(&mut tx, id, newest).await?;
     }

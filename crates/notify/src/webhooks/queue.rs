@@ -208,12 +208,13 @@ pub(super) async fn begin_anew(tx: &mut Tx, webhook: WebhookId, now: Timestamp) 
     Ok(())
 }
 
-/// What waits is not told any more.
+/// What waits for a webhook that is off is not told any more.
 pub(super) async fn drop_waiting(tx: &mut Tx, webhook: WebhookId, reason: &str, now: Timestamp) -> Result<()> {
     execute!(
         tx,
         "UPDATE webhook_deliveries SET state = 'dropped', reason = $1, leased_until = NULL, ended_at = $2
-         WHERE webhook_id = $3 AND state IN ('queued', 'failed')",
+         WHERE webhook_id = $3 AND state IN ('queued', 'failed')
+             AND EXISTS (SELECT 1 FROM webhooks WHERE id = $3 AND status = 'off')",
         reason,
         now,
         webhook
